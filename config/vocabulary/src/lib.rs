@@ -1,0 +1,24 @@
+//! The words every part of Zhiban shares: typed ids, what a device may report, the facts a hall
+//! sends upward, and how both are addressed on MQTT and zenoh.
+//!
+//! Architecture invariant: nothing here does I/O, knows a database or an async runtime. What is
+//! declared here is the wire; a change is a change of protocol.
+
+pub mod climate;
+pub mod counter;
+pub mod device;
+pub mod envelope;
+pub mod facts;
+pub mod histogram;
+pub mod ids;
+pub mod kiosk;
+pub mod queue;
+pub mod rating;
+pub mod report;
+pub mod roles;
+pub mod time;
+pub mod topics;
+
+pub use ids::{
+    BootId, CounterId, DeviceId, IdError, QueueId, ServiceId, StaffId, StoreId, TicketNumber,
+};

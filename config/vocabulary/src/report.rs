@@ -1,0 +1,361 @@
+//! A report: one thing one device said, whichever door it came through.
+//!
+//! Every door hands the journal the same three things: who (bound to the connection, never read
+//! from the payload), what kind, and the payload bytes. [`parse`] is the only reader of those
+//! bytes, at the door (to refuse what cannot be understood) and again in every follower.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::climate::ClimateSample;
+use crate::counter::CounterChange;
+use crate::device::{DeviceHealth, ScreenShown};
+use crate::kiosk::{KioskHealth, KioskTransaction};
+use crate::queue::TicketEvent;
+use crate::rating::Rating;
+use crate::time::BusinessDay;
+use crate::{BootId, DeviceId};
+
+macro_rules! kinds {
+    ($($variant:ident = $name:literal,)*) => {
+        /// Kind of a report; its text is the last part of the MQTT topic.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Kind { $($variant,)* }
+
+        impl Kind {
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// `None` for a kind this version does not know.
+            #[must_use]
+            pub fn from_text(text: &str) -> Option<Self> {
+                match text { $($name => Some(Self::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+kinds! {
+    TicketIssued = "ticket.issued",
+    TicketCalled = "ticket.called",
+    TicketRecalled = "ticket.recalled",
+    TicketStarted = "ticket.started",
+    TicketFinished = "ticket.finished",
+    TicketNoShow = "ticket.no-show",
+    TicketTransferred = "ticket.transferred",
+    TicketCancelled = "ticket.cancelled",
+    CounterState = "counter.state",
+    RatingGiven = "rating.given",
+    KioskHealth = "kiosk.health",
+    KioskTxn = "kiosk.txn",
+    Climate = "climate",
+    DeviceHealth = "device.health",
+    ScreenShown = "screen.shown",
+    DayClosed = "day.closed",
+}
+
+impl Kind {
+    /// Measurements go to `m/`, health to `status/health`, everything else is an event (`e/`).
+    #[must_use]
+    pub fn is_measurement(self) -> bool {
+        matches!(self, Self::Climate)
+    }
+
+    /// Kinds only the hall itself may report; refused at every door.
+    #[must_use]
+    pub fn is_internal(self) -> bool {
+        matches!(self, Self::DayClosed)
+    }
+}
+
+/// What was observed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Observation {
+    Ticket(TicketEvent),
+    Counter(CounterChange),
+    Rating(Rating),
+    KioskHealth(KioskHealth),
+    KioskTransaction(KioskTransaction),
+    Climate(ClimateSample),
+    Health(DeviceHealth),
+    ScreenShown(ScreenShown),
+    DayClosed(DayClosed),
+}
+
+/// `day.closed`: the hall closes its books on a day; open tickets become abandoned (F-20).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DayClosed {
+    pub day: BusinessDay,
+}
+
+impl Observation {
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        use crate::queue::TicketStep as Step;
+        match self {
+            Self::Ticket(event) => match event.step {
+                Step::Issued { .. } => Kind::TicketIssued,
+                Step::Called { .. } => Kind::TicketCalled,
+                Step::Recalled { .. } => Kind::TicketRecalled,
+                Step::Started { .. } => Kind::TicketStarted,
+                Step::Finished { .. } => Kind::TicketFinished,
+                Step::NoShow {} => Kind::TicketNoShow,
+                Step::Transferred { .. } => Kind::TicketTransferred,
+                Step::Cancelled {} => Kind::TicketCancelled,
+            },
+            Self::Counter(_) => Kind::CounterState,
+            Self::Rating(_) => Kind::RatingGiven,
+            Self::KioskHealth(_) => Kind::KioskHealth,
+            Self::KioskTransaction(_) => Kind::KioskTxn,
+            Self::Climate(_) => Kind::Climate,
+            Self::Health(_) => Kind::DeviceHealth,
+            Self::ScreenShown(_) => Kind::ScreenShown,
+            Self::DayClosed(_) => Kind::DayClosed,
+        }
+    }
+}
+
+/// The device's own number for a report; (device, boot, seq) is unique in the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Origin {
+    pub boot: BootId,
+    pub seq: u64,
+}
+
+/// A payload that was understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parsed {
+    /// Absent for devices that do not number their reports.
+    pub origin: Option<Origin>,
+    /// The device's own time; absent when it has no clock.
+    pub time: Option<Timestamp>,
+    pub observation: Observation,
+}
+
+/// Why a payload was not understood. `code` is stable and shown translated, the text says where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    #[error("payload is not a JSON object: {0}")]
+    BadJson(String),
+    #[error("unknown kind {0:?}")]
+    UnknownKind(String),
+    #[error("{kind}: {problem}")]
+    BadField { kind: &'static str, problem: String },
+    #[error("seq without boot: a device that numbers its reports must name its boot too")]
+    SeqWithoutBoot,
+}
+
+impl Malformed {
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::BadJson(_) => "bad-json",
+            Self::UnknownKind(_) => "unknown-kind",
+            Self::BadField { .. } => "bad-field",
+            Self::SeqWithoutBoot => "seq-without-boot",
+        }
+    }
+}
+
+/// Reads a payload of the given kind. Fields this version does not know are ignored here and kept
+/// in the journal's copy of the bytes.
+///
+/// # Errors
+/// [`Malformed`] with the field and what was expected.
+pub fn parse(kind_text: &str, payload: &[u8]) -> Result<Parsed, Malformed> {
+    let kind =
+        Kind::from_text(kind_text).ok_or_else(|| Malformed::UnknownKind(shorten(kind_text)))?;
+    let mut fields: Map<String, Value> =
+        serde_json::from_slice(payload).map_err(|error| Malformed::BadJson(error.to_string()))?;
+    let time = take::<Timestamp>(kind, &mut fields, "time")?;
+    let boot = take::<BootId>(kind, &mut fields, "boot")?;
+    let seq = take::<u64>(kind, &mut fields, "seq")?;
+    let origin = match (boot, seq) {
+        (Some(boot), Some(seq)) => Some(Origin { boot, seq }),
+        (_, None) => None,
+        (None, Some(_)) => return Err(Malformed::SeqWithoutBoot),
+    };
+    let observation = observe(kind, fields).map_err(|error| Malformed::BadField {
+        kind: kind.as_str(),
+        problem: error.to_string(),
+    })?;
+    Ok(Parsed {
+        origin,
+        time,
+        observation,
+    })
+}
+
+/// The payload bytes of a report, as [`parse`] reads them back.
+#[must_use]
+pub fn compose(
+    observation: &Observation,
+    time: Option<Timestamp>,
+    origin: Option<&Origin>,
+) -> Vec<u8> {
+    let mut fields = match serde_json::to_value(observation) {
+        Ok(Value::Object(fields)) => fields,
+        // Every observation is a struct with text keys.
+        _ => Map::new(),
+    };
+    fields.remove("type");
+    if let Some(time) = time {
+        fields.insert("time".into(), Value::String(time.to_string()));
+    }
+    if let Some(origin) = origin {
+        fields.insert("boot".into(), Value::String(origin.boot.to_string()));
+        fields.insert("seq".into(), Value::from(origin.seq));
+    }
+    Value::Object(fields).to_string().into_bytes()
+}
+
+fn take<T: serde::de::DeserializeOwned>(
+    kind: Kind,
+    fields: &mut Map<String, Value>,
+    name: &'static str,
+) -> Result<Option<T>, Malformed> {
+    let Some(value) = fields.remove(name) else {
+        return Ok(None);
+    };
+    serde_json::from_value(value)
+        .map(Some)
+        .map_err(|error| Malformed::BadField {
+            kind: kind.as_str(),
+            problem: format!("field {name:?}: {error}"),
+        })
+}
+
+fn observe(kind: Kind, mut fields: Map<String, Value>) -> Result<Observation, serde_json::Error> {
+    // The kind comes from the topic; a "type" inside the payload must not override it.
+    fields.insert("type".into(), Value::String(kind.as_str().into()));
+    let fields = Value::Object(fields);
+    use serde_json::from_value as read;
+    match kind {
+        Kind::TicketIssued
+        | Kind::TicketCalled
+        | Kind::TicketRecalled
+        | Kind::TicketStarted
+        | Kind::TicketFinished
+        | Kind::TicketNoShow
+        | Kind::TicketTransferred
+        | Kind::TicketCancelled => read(fields).map(Observation::Ticket),
+        Kind::CounterState => read(fields).map(Observation::Counter),
+        Kind::RatingGiven => read(fields).map(Observation::Rating),
+        Kind::KioskHealth => read(fields).map(Observation::KioskHealth),
+        Kind::KioskTxn => read(fields).map(Observation::KioskTransaction),
+        Kind::Climate => read(fields).map(Observation::Climate),
+        Kind::DeviceHealth => read(fields).map(Observation::Health),
+        Kind::ScreenShown => read(fields).map(Observation::ScreenShown),
+        Kind::DayClosed => read(fields).map(Observation::DayClosed),
+    }
+}
+
+fn shorten(text: &str) -> String {
+    text.chars().take(64).collect()
+}
+
+/// A report as a wired driver or the hall itself makes it, before the journal numbers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    pub device: DeviceId,
+    pub origin: Origin,
+    pub time: Option<Timestamp>,
+    pub observation: Observation,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::queue::TicketStep;
+
+    fn check(kind: &str, payload: &str, expected: &str) {
+        let answer = match parse(kind, payload.as_bytes()) {
+            Ok(parsed) => format!("{:?}", parsed.observation.kind()),
+            Err(error) => format!("{}: {error}", error.code()),
+        };
+        assert!(
+            answer.contains(expected),
+            "{kind} {payload}\n  gave {answer}\n  not  {expected}"
+        );
+    }
+
+    #[test]
+    fn bad_payloads_name_what_is_wrong_and_where() {
+        check(
+            "ticket.issued",
+            "{",
+            "bad-json: payload is not a JSON object: EOF",
+        );
+        check("ticket.issued", "[1]", "bad-json");
+        check(
+            "ticket.eaten",
+            "{}",
+            "unknown-kind: unknown kind \"ticket.eaten\"",
+        );
+        check("ticket.issued", "{}", "missing field `ticket`");
+        check(
+            "ticket.issued",
+            r#"{"ticket":"A1"}"#,
+            "missing field `queue`",
+        );
+        check(
+            "ticket.issued",
+            r#"{"ticket":"A 1","queue":"A"}"#,
+            "is not a ticket number",
+        );
+        check(
+            "ticket.issued",
+            r#"{"ticket":"A1","queue":"A","seq":1}"#,
+            "seq-without-boot",
+        );
+        check(
+            "ticket.issued",
+            r#"{"ticket":"A1","queue":"A","boot":"b","seq":-1}"#,
+            "field \"seq\"",
+        );
+        check(
+            "ticket.issued",
+            r#"{"ticket":"A1","queue":"A","time":"noon"}"#,
+            "field \"time\"",
+        );
+        check("rating.given", r#"{"score":6}"#, "a score from 1 to 5");
+        check(
+            "counter.state",
+            r#"{"counter":"1","state":"asleep"}"#,
+            "unknown variant `asleep`",
+        );
+    }
+
+    #[test]
+    fn what_a_vendor_adds_is_ignored_and_a_type_inside_cannot_change_the_kind() {
+        let payload = br#"{"ticket":"A1","queue":"B","type":"ticket.cancelled","colour":"red"}"#;
+        let parsed = parse("ticket.issued", payload).unwrap();
+        let Observation::Ticket(event) = parsed.observation else {
+            panic!("not a ticket")
+        };
+        assert!(matches!(event.step, TicketStep::Issued { .. }));
+    }
+
+    #[test]
+    fn a_composed_report_is_read_back_the_same() {
+        let payload =
+            br#"{"ticket":"A1","counter":"3","staff":"2001","time":"2020-01-02T08:00:00Z","boot":"b1","seq":7}"#;
+        let parsed = parse("ticket.called", payload).unwrap();
+        let again = compose(&parsed.observation, parsed.time, parsed.origin.as_ref());
+        assert_eq!(parse("ticket.called", &again), Ok(parsed));
+    }
+
+    #[test]
+    fn every_kind_has_one_name() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::from_text(kind.as_str()), Some(*kind));
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! MQTT topics and zenoh keys are built and parsed here and nowhere else.
+//!
+//! Devices speak the thin-edge.io form: `te/device/<id>//e/<type>` for events, `…/m/<type>` for
+//! measurements, `te/device/<id>/service/<name>/status/health` for health and the will,
+//! `…/cmd/<type>/<id>` for commands. A device may publish and subscribe below its own id only.
+
+use crate::envelope::PROTOCOL;
+use crate::report::Kind;
+use crate::{DeviceId, StoreId};
+
+/// What a topic of a device means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceTopic<'t> {
+    /// Goes to the journal under this kind (which may be one we do not know).
+    Report(&'t str),
+    /// Registration, twin, alarm, command state and whatever else the form has: passed on, and
+    /// kept if retained.
+    Other,
+}
+
+/// Everything below one device.
+#[must_use]
+pub fn device_prefix(device: &DeviceId) -> String {
+    format!("te/device/{device}/")
+}
+
+/// The topic a device publishes reports of `kind` to.
+///
+/// ```
+/// use zhiban_vocabulary::{report::Kind, topics};
+/// let device = "tm-1".parse().unwrap();
+/// assert_eq!(topics::report(&device, Kind::TicketIssued), "te/device/tm-1//e/ticket.issued");
+/// assert_eq!(topics::report(&device, Kind::Climate), "te/device/tm-1//m/climate");
+/// ```
+#[must_use]
+pub fn report(device: &DeviceId, kind: Kind) -> String {
+    if kind == Kind::DeviceHealth {
+        return format!("te/device/{device}/service/agent/status/health");
+    }
+    let channel = if kind.is_measurement() { 'm' } else { 'e' };
+    format!("te/device/{device}//{channel}/{}", kind.as_str())
+}
+
+/// Reads the part of a topic behind [`device_prefix`].
+///
+/// ```
+/// use zhiban_vocabulary::topics::{DeviceTopic, below_device};
+/// assert_eq!(below_device("/e/ticket.issued"), DeviceTopic::Report("ticket.issued"));
+/// assert_eq!(below_device("/m/climate"), DeviceTopic::Report("climate"));
+/// assert_eq!(below_device("service/agent/status/health"), DeviceTopic::Report("device.health"));
+/// assert_eq!(below_device("/m/climate/meta"), DeviceTopic::Other);
+/// assert_eq!(below_device("/cmd/restart/1"), DeviceTopic::Other);
+/// ```
+#[must_use]
+pub fn below_device(rest: &str) -> DeviceTopic<'_> {
+    if let Some(kind) = rest
+        .strip_prefix("/e/")
+        .or_else(|| rest.strip_prefix("/m/"))
+        && !kind.contains('/')
+    {
+        return DeviceTopic::Report(kind);
+    }
+    let mut levels = rest.split('/');
+    let is_health = levels.next() == Some("service")
+        && levels.next().is_some_and(|name| !name.is_empty())
+        && levels.eq(["status", "health"]);
+    if is_health {
+        DeviceTopic::Report(Kind::DeviceHealth.as_str())
+    } else {
+        DeviceTopic::Other
+    }
+}
+
+/// Number of shards the fleet is spread over; a constant of the protocol.
+pub const SHARDS: u8 = 16;
+
+/// Shard of a store: FNV-1a of its id, so that both ends agree without asking.
+#[must_use]
+pub fn shard(store: &StoreId) -> u8 {
+    let hash = store
+        .as_str()
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    // The remainder is below SHARDS, which is a byte.
+    u8::try_from(hash % u64::from(SHARDS)).unwrap_or(0)
+}
+
+/// The key a hall sends its batches and heartbeats to.
+#[must_use]
+pub fn up(store: &StoreId) -> String {
+    format!("zhiban/{PROTOCOL}/up/{:x}/{store}", shard(store))
+}
+
+/// The key expression central answers on.
+#[must_use]
+pub fn up_all() -> String {
+    format!("zhiban/{PROTOCOL}/up/*/*")
+}
+
+/// The store a key of [`up`] names; `None` when the key is malformed or in the wrong shard.
+#[must_use]
+pub fn store_of_up(key: &str) -> Option<StoreId> {
+    let store = key.rsplit('/').next()?.parse().ok()?;
+    (up(&store) == key).then_some(store)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_names_its_store_only_in_the_right_shard() {
+        let store: StoreId = "ud-wola".parse().unwrap();
+        assert_eq!(store_of_up(&up(&store)), Some(store.clone()));
+        let wrong = (shard(&store) + 1) % SHARDS;
+        assert_eq!(store_of_up(&format!("zhiban/1/up/{wrong:x}/ud-wola")), None);
+        assert_eq!(store_of_up("zhiban/1/up/0/UPPER"), None);
+    }
+
+    #[test]
+    fn every_kind_of_report_survives_its_topic() {
+        let device = "d-1".parse().unwrap();
+        for kind in Kind::ALL {
+            let topic = report(&device, *kind);
+            let rest = topic.strip_prefix(&device_prefix(&device)).unwrap();
+            assert_eq!(below_device(rest), DeviceTopic::Report(kind.as_str()));
+        }
+    }
+}
