@@ -1,0 +1,412 @@
+//! `gateway.toml`.
+
+use std::collections::HashSet;
+use std::fmt::Display;
+use std::hash::Hash;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+use zhiban_vocabulary::climate::Tenths;
+use zhiban_vocabulary::{CounterId, DeviceId, QueueId, StaffId, StoreId};
+
+use crate::read::{ConfigError, Problem, parse, read};
+use crate::shared::{ReplayClock, WebConfig, check_clock, check_listen};
+
+/// Configuration of one hall's gateway.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatewayConfig {
+    pub hall: Hall,
+    #[serde(default, rename = "queue")]
+    pub queues: Vec<Queue>,
+    #[serde(default, rename = "counter")]
+    pub counters: Vec<Counter>,
+    #[serde(default)]
+    pub staff: Vec<Staff>,
+    #[serde(default)]
+    pub climate: Climate,
+    #[serde(default)]
+    pub mqtt: Mqtt,
+    pub web: WebConfig,
+    #[serde(default)]
+    pub uplink: Option<Uplink>,
+    #[serde(default, rename = "device")]
+    pub devices: Vec<WiredDevice>,
+    #[serde(default)]
+    pub clock: Option<ReplayClock>,
+}
+
+/// `[hall]`: E-01 as far as the box needs it. Flows down from the centre in a later version.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hall {
+    pub store: StoreId,
+    pub name: String,
+    #[serde(default)]
+    pub city: Option<String>,
+    /// Grade (等级); halls of one grade are compared with each other.
+    #[serde(default)]
+    pub grade: Option<String>,
+    /// IANA name, such as `Asia/Shanghai`.
+    pub time_zone: String,
+    pub opens: Time,
+    pub closes: Time,
+    /// When the books of a day are closed and open tickets become abandoned.
+    #[serde(default = "default_day_closes")]
+    pub day_closes: Time,
+    /// Directory of the database and secrets; made when missing.
+    pub data: PathBuf,
+}
+
+fn default_day_closes() -> Time {
+    jiff::civil::time(23, 0, 0, 0)
+}
+
+impl Hall {
+    /// The hall's zone; the check made sure that it exists.
+    #[must_use]
+    pub fn zone(&self) -> TimeZone {
+        TimeZone::get(&self.time_zone).unwrap_or(TimeZone::UTC)
+    }
+}
+
+/// `[[queue]]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Queue {
+    pub id: QueueId,
+    pub name: String,
+}
+
+/// `[[counter]]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counter {
+    pub id: CounterId,
+    pub name: String,
+}
+
+/// `[[staff]]`: names behind staff numbers; master data from the centre in a later version.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Staff {
+    pub id: StaffId,
+    pub name: String,
+}
+
+/// `[climate]`: the band of F-32.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Climate {
+    /// °C, inclusive
+    pub band_low: Tenths,
+    /// °C, inclusive
+    pub band_high: Tenths,
+}
+
+impl Default for Climate {
+    fn default() -> Self {
+        Self {
+            band_low: Tenths(200),
+            band_high: Tenths(240),
+        }
+    }
+}
+
+/// `[mqtt]`: the door for devices.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mqtt {
+    pub listen: SocketAddr,
+    /// Allows unencrypted MQTT on an address other than loopback.
+    pub allow_plaintext: bool,
+    /// Largest packet taken, in bytes, 1024..=1048576.
+    pub packet_bytes_max: u32,
+    /// Messages a device may send per second, on average; beyond, it is slowed down.
+    pub messages_per_s: u32,
+    /// Messages a device may send at once after a silence.
+    pub burst: u32,
+    pub connections_max: u32,
+    pub connections_per_address_max: u32,
+}
+
+impl Default for Mqtt {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 1883)),
+            allow_plaintext: false,
+            packet_bytes_max: 65_536,
+            messages_per_s: 200,
+            burst: 1_000,
+            connections_max: 1_000,
+            connections_per_address_max: 200,
+        }
+    }
+}
+
+/// `[uplink]`: the way to the centre. Absent: the hall works alone.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Uplink {
+    /// zenoh endpoints, tried in order, such as `tcp/127.0.0.1:7447`.
+    pub routers: Vec<String>,
+    /// Seconds between heartbeats, 1..=3600, jittered.
+    #[serde(default = "default_heartbeat_s")]
+    pub heartbeat_s: u32,
+}
+
+fn default_heartbeat_s() -> u32 {
+    60
+}
+
+/// `[[device]]`: a wired device. Its settings belong to the driver and are checked by it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WiredDevice {
+    pub id: DeviceId,
+    #[serde(default)]
+    pub name: Option<String>,
+    pub driver: String,
+    /// The counter it stands at.
+    #[serde(default)]
+    pub counter: Option<CounterId>,
+    #[serde(default)]
+    pub settings: toml::Table,
+}
+
+impl GatewayConfig {
+    /// Reads and checks the file. Driver settings are checked by the drivers.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names file, key, expected and found.
+    pub fn read(file: &Path) -> Result<Self, ConfigError> {
+        read(file, check)
+    }
+
+    /// As [`GatewayConfig::read`], from text; `file` is for messages.
+    ///
+    /// # Errors
+    /// [`ConfigError`]
+    pub fn parse(file: &Path, text: &str) -> Result<Self, ConfigError> {
+        parse(file, text, check)
+    }
+}
+
+fn check(config: &GatewayConfig) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    check_listen(
+        "web",
+        config.web.listen,
+        config.web.allow_plaintext,
+        &mut problems,
+    );
+    check_listen(
+        "mqtt",
+        config.mqtt.listen,
+        config.mqtt.allow_plaintext,
+        &mut problems,
+    );
+    check_clock(config.clock.as_ref(), &mut problems);
+    check_hall(&config.hall, &mut problems);
+    check_limits(&config.mqtt, &mut problems);
+    check_unique(
+        "queue",
+        config.queues.iter().map(|queue| &queue.id),
+        &mut problems,
+    );
+    check_unique(
+        "counter",
+        config.counters.iter().map(|counter| &counter.id),
+        &mut problems,
+    );
+    check_unique(
+        "staff",
+        config.staff.iter().map(|staff| &staff.id),
+        &mut problems,
+    );
+    check_unique(
+        "device",
+        config.devices.iter().map(|device| &device.id),
+        &mut problems,
+    );
+    check_device_counters(config, &mut problems);
+    if let Some(uplink) = &config.uplink {
+        check_uplink(uplink, &mut problems);
+    }
+    if config.climate.band_low > config.climate.band_high {
+        let found = format!(
+            "{} > {}",
+            config.climate.band_low.0, config.climate.band_high.0
+        );
+        problems.push(Problem::new(
+            "climate.band_low",
+            "at most climate.band_high",
+            found,
+        ));
+    }
+    problems
+}
+
+fn check_hall(hall: &Hall, problems: &mut Vec<Problem>) {
+    if TimeZone::get(&hall.time_zone).is_err() {
+        let found = format!("{:?}", hall.time_zone);
+        problems.push(Problem::new("hall.time_zone", "an IANA zone name", found));
+    }
+    if hall.opens >= hall.closes {
+        problems.push(Problem::new(
+            "hall.closes",
+            format!("later than {}", hall.opens),
+            hall.closes,
+        ));
+    }
+    if hall.day_closes < hall.closes {
+        let expected = format!("not before hall.closes {}", hall.closes);
+        problems.push(Problem::new("hall.day_closes", expected, hall.day_closes));
+    }
+    if hall.name.trim().is_empty() {
+        problems.push(Problem::new("hall.name", "a name", "an empty text"));
+    }
+}
+
+fn check_limits(mqtt: &Mqtt, problems: &mut Vec<Problem>) {
+    let limits = [
+        (
+            "mqtt.packet_bytes_max",
+            mqtt.packet_bytes_max,
+            1_024,
+            1_048_576,
+        ),
+        ("mqtt.messages_per_s", mqtt.messages_per_s, 1, 1_000_000),
+        ("mqtt.burst", mqtt.burst, 1, 1_000_000),
+        ("mqtt.connections_max", mqtt.connections_max, 1, 100_000),
+        (
+            "mqtt.connections_per_address_max",
+            mqtt.connections_per_address_max,
+            1,
+            100_000,
+        ),
+    ];
+    for (key, value, min, max) in limits {
+        if !(min..=max).contains(&value) {
+            problems.push(Problem::new(
+                key,
+                format!("a number from {min} to {max}"),
+                value,
+            ));
+        }
+    }
+}
+
+fn check_uplink(uplink: &Uplink, problems: &mut Vec<Problem>) {
+    if uplink.routers.is_empty() {
+        problems.push(Problem::new(
+            "uplink.routers",
+            "at least one endpoint",
+            "none",
+        ));
+    }
+    for endpoint in &uplink.routers {
+        if !endpoint.starts_with("tcp/") {
+            let found = format!("{endpoint:?}");
+            problems.push(Problem::new(
+                "uplink.routers",
+                "endpoints like \"tcp/127.0.0.1:7447\"",
+                found,
+            ));
+        }
+    }
+    if !(1..=3600).contains(&uplink.heartbeat_s) {
+        let found = uplink.heartbeat_s;
+        problems.push(Problem::new(
+            "uplink.heartbeat_s",
+            "a number from 1 to 3600",
+            found,
+        ));
+    }
+}
+
+fn check_unique<'c, T: Eq + Hash + Display + 'c>(
+    key: &str,
+    ids: impl Iterator<Item = &'c T>,
+    problems: &mut Vec<Problem>,
+) {
+    let mut seen = HashSet::new();
+    for id in ids {
+        if !seen.insert(id) {
+            problems.push(Problem::new(
+                format!("{key}.id"),
+                "each id once",
+                format!("{id} twice"),
+            ));
+        }
+    }
+}
+
+fn check_device_counters(config: &GatewayConfig, problems: &mut Vec<Problem>) {
+    for device in &config.devices {
+        let Some(counter) = &device.counter else {
+            continue;
+        };
+        if !config.counters.iter().any(|known| known.id == *counter) {
+            let key = format!("device {}.counter", device.id);
+            problems.push(Problem::new(key, "the id of a [[counter]]", counter));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLE: &str = include_str!("../samples/gateway.toml");
+
+    fn check_text(text: &str) -> String {
+        match GatewayConfig::parse(Path::new("gateway.toml"), text) {
+            Ok(_) => "ok".into(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn the_sample_is_accepted() {
+        assert_eq!(check_text(SAMPLE), "ok");
+    }
+
+    #[test]
+    fn a_typo_is_refused_with_file_line_and_key() {
+        let error = check_text(&SAMPLE.replace("day_closes", "day_close"));
+        assert!(error.starts_with("gateway.toml: "), "{error}");
+        assert!(
+            error.contains("line ") && error.contains("unknown field `day_close`"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn every_problem_is_listed_with_key_expected_and_found() {
+        let text = SAMPLE
+            .replace("opens = \"08:30:00\"", "opens = \"19:30:00\"")
+            .replace("127.0.0.1:1883", "0.0.0.0:1883")
+            .replace("Asia/Shanghai", "Asia/Shang");
+        let error = check_text(&text);
+        for part in [
+            "mqtt.listen: expected a loopback address, or mqtt.allow_plaintext = true, found 0.0.0.0:1883",
+            "hall.closes: expected later than 19:30:00, found 18:00:00",
+            "hall.time_zone: expected an IANA zone name, found \"Asia/Shang\"",
+        ] {
+            assert!(error.contains(part), "{error}\n  lacks {part}");
+        }
+    }
+
+    #[test]
+    fn a_device_at_an_unknown_counter_is_refused() {
+        let error = check_text(&SAMPLE.replace("counter = \"1\"", "counter = \"99\""));
+        assert!(
+            error.contains("expected the id of a [[counter]], found 99"),
+            "{error}"
+        );
+    }
+}
