@@ -1,0 +1,88 @@
+//! People: accounts, first boot, sign-in, sessions, roles, and the audit log of what they did.
+//!
+//! No default password exists. First boot prints a one-time code; whoever holds it makes the
+//! first account. Everything else is done by people that account appoints.
+
+mod api;
+mod audit;
+mod model;
+mod password;
+mod session;
+mod store;
+mod throttle;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use api::{SessionView, add_routes};
+pub use audit::{Audit, first_broken_link, note};
+pub use model::{Account, SignedIn};
+
+use crate::people::throttle::Throttle;
+use crate::{Clock, Store, StoreError};
+
+/// Which program the sign-in page belongs to.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// `gateway` or `central`
+    pub kind: &'static str,
+    pub version: &'static str,
+    /// Name of the hall or the centre.
+    pub name: String,
+    /// IANA zone that times are shown in.
+    pub time_zone: String,
+    pub clock: Clock,
+}
+
+/// The people of one program; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct People(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    program: Program,
+    setup_code_file: PathBuf,
+    throttle: Throttle,
+    password_work: tokio::sync::Semaphore,
+}
+
+impl People {
+    /// Opens the people of `store`. When there are none yet, makes the first-boot code (or keeps
+    /// the one made before) in `data`, readable by the owner only, and returns it.
+    ///
+    /// # Errors
+    /// When the database or the directory cannot be used.
+    pub async fn open(
+        store: Store,
+        program: Program,
+        data: &Path,
+    ) -> Result<(Self, Option<String>), StoreError> {
+        let setup_code_file = data.join("setup-code");
+        let first_boot = store
+            .read(|connection| Ok(store::is_empty(connection)?))
+            .await?;
+        let code = if first_boot {
+            Some(password::setup_code(&setup_code_file)?)
+        } else {
+            None
+        };
+        let inner = Inner {
+            store,
+            program,
+            setup_code_file,
+            throttle: Throttle::default(),
+            password_work: tokio::sync::Semaphore::new(2),
+        };
+        Ok((Self(Arc::new(inner)), code))
+    }
+
+    fn store(&self) -> &Store {
+        &self.0.store
+    }
+}
+
+/// The tables of this module.
+pub mod migrations {
+    refinery::embed_migrations!("migrations");
+}

@@ -1,0 +1,111 @@
+//! Start and stop of a program: its tasks, signals, and the file that says where it listens.
+
+use std::future::Future;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Longest time from a stop signal to the end of the process.
+pub const STOP_TIME_MAX: Duration = Duration::from_secs(8);
+
+/// The tasks of a program and the token that ends them.
+#[derive(Debug, Clone, Default)]
+pub struct Tasks {
+    tracker: TaskTracker,
+    pub shutdown: CancellationToken,
+}
+
+impl Tasks {
+    /// Runs `task` until it ends; when it ends although nobody asked for it, or panics, the whole
+    /// program stops rather than going on with a part missing.
+    pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let shutdown = self.shutdown.clone();
+        self.tracker.spawn(async move {
+            if tokio::spawn(task).await.is_err() {
+                tracing::error!(task = name, "task panicked");
+            } else if !shutdown.is_cancelled() {
+                tracing::error!(task = name, "task ended although the program runs on");
+            }
+            shutdown.cancel();
+        });
+    }
+
+    /// Waits for a stop signal (or a failed task), then for all tasks, for at most
+    /// [`STOP_TIME_MAX`].
+    pub async fn run_until_stopped(self) {
+        let shutdown = self.shutdown.clone();
+        tokio::select! {
+            () = stop_signal() => tracing::info!("stopping"),
+            () = shutdown.cancelled() => {}
+        }
+        shutdown.cancel();
+        self.tracker.close();
+        if tokio::time::timeout(STOP_TIME_MAX, self.tracker.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("some tasks did not end in time");
+        }
+    }
+}
+
+async fn stop_signal() {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// `run.json` in the data directory: where the running program listens. Removed when dropped.
+#[derive(Debug)]
+pub struct RunFile(PathBuf);
+
+impl RunFile {
+    /// Writes the file whole or not at all.
+    ///
+    /// # Errors
+    /// When the directory cannot be written.
+    pub fn write(data: &Path, content: &impl Serialize) -> std::io::Result<Self> {
+        let file = data.join("run.json");
+        write_atomically(&file, &serde_json::to_vec(content)?)?;
+        Ok(Self(file))
+    }
+}
+
+impl Drop for RunFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Writes `file` readable by its owner only, whole or not at all, and on disk when it returns.
+///
+/// # Errors
+/// When the directory cannot be written.
+pub fn write_atomically(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let new = file.with_extension("new");
+    let mut options = std::fs::OpenOptions::new();
+    let mut opened = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&new)?;
+    opened.write_all(bytes)?;
+    opened.sync_all()?;
+    std::fs::rename(&new, file)?;
+    file.parent()
+        .map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all())
+}

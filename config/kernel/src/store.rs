@@ -1,0 +1,561 @@
+//! One SQLite database with one writer thread.
+//!
+//! The writer takes everything that is queued, runs each job in its own savepoint inside one
+//! transaction, commits, and only then tells the callers. While it syncs, the next group queues
+//! up: group commit without a timer. `synchronous=FULL` makes the answer mean "on disk".
+//!
+//! ```text
+//!   running --group fails (disk full, busy)--> running, callers told, nothing was kept
+//!   running --fsync fails, database corrupt--> stopped, for good: the state of the disk is
+//!                                              unknown, only a restart reads it anew
+//! ```
+
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
+use tokio::sync::{Semaphore, oneshot, watch};
+
+/// Jobs that may wait for the writer; beyond, callers wait for room.
+const QUEUE_JOBS: usize = 4_096;
+/// Most jobs in one transaction.
+const GROUP_JOBS: usize = 2_000;
+const READERS: usize = 3;
+/// A read that takes longer is cut off: an open reader pins the write-ahead log.
+const READ_TIME_MAX: Duration = Duration::from_secs(10);
+/// Size of the write-ahead log above which an idle writer moves it into the database.
+const CHECKPOINT_IDLE_BYTES: u64 = 16 << 20;
+/// Size above which it does so even when jobs wait.
+const CHECKPOINT_BUSY_BYTES: u64 = 128 << 20;
+const CHECKPOINT_WAIT: Duration = Duration::from_millis(20);
+/// How long a write waits for another process, such as `zhiban-gateway device add`.
+const BUSY_WAIT: Duration = Duration::from_secs(5);
+const STATEMENTS_CACHED: usize = 128;
+
+/// Why something could not be read or written. Nothing was kept.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    #[error("disk is full")]
+    Full,
+    /// The writer stopped for good; the reason is shown until the program is restarted.
+    #[error("writer has stopped: {0}")]
+    Stopped(String),
+    #[error("database: {0}")]
+    Database(String),
+    /// The job itself refused, with its own reason.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl StoreError {
+    /// Whether trying again later, unchanged, may work.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        !matches!(self, Self::Refused(_))
+    }
+
+    fn of(error: &rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full,
+            _ => Self::Database(error.to_string()),
+        }
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::of(&error)
+    }
+}
+
+/// What the writer is doing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WriterState {
+    /// Set once, when it stopped for good.
+    pub stopped: Option<String>,
+    /// Set while groups fail, such as on a full disk; cleared by the next commit.
+    pub failing: Option<String>,
+}
+
+type Tell = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+type Job = Box<dyn FnOnce(&Connection) -> Finished + Send>;
+
+/// A job that ran: whether to keep what it wrote, and whom to tell after the commit.
+struct Finished {
+    keep: bool,
+    /// The group as a whole is lost (disk full, I/O): going on would only hide it.
+    fatal_to_group: Option<StoreError>,
+    tell: Tell,
+}
+
+/// Handle to the database; cheap to clone. The writer ends when the last handle is dropped.
+#[derive(Clone)]
+pub struct Store {
+    jobs: SyncSender<Job>,
+    room: Arc<Semaphore>,
+    readers: Arc<Readers>,
+    state: watch::Receiver<WriterState>,
+    file: Arc<PathBuf>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store")
+            .field("file", &self.file)
+            .finish_non_exhaustive()
+    }
+}
+
+struct Readers {
+    idle: Mutex<Vec<Connection>>,
+    permits: Semaphore,
+}
+
+impl Store {
+    /// Opens or makes the database, brings it to today's shape with `migrate`, starts the writer.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, is damaged, or is newer than this program.
+    pub fn open(
+        file: &Path,
+        migrate: impl FnOnce(&mut Connection) -> Result<(), StoreError>,
+    ) -> Result<Self, StoreError> {
+        let mut connection = Connection::open(file)?;
+        configure_writer(&connection)?;
+        migrate(&mut connection)?;
+        let readers: Vec<_> = (0..READERS)
+            .map(|_| open_reader(file))
+            .collect::<Result<_, rusqlite::Error>>()?;
+        let (jobs, queue) = sync_channel(QUEUE_JOBS);
+        let (state_tx, state) = watch::channel(WriterState::default());
+        let room = Arc::new(Semaphore::new(QUEUE_JOBS));
+        let mut writer = Writer {
+            connection,
+            state: state_tx,
+            room: Arc::clone(&room),
+            log_file: log_file(file),
+        };
+        std::thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || writer.run(&queue))
+            .map_err(|error| StoreError::Database(error.to_string()))?;
+        let readers = Arc::new(Readers {
+            idle: Mutex::new(readers),
+            permits: Semaphore::new(READERS),
+        });
+        Ok(Self {
+            jobs,
+            room,
+            readers,
+            state,
+            file: Arc::new(file.to_owned()),
+        })
+    }
+
+    /// Runs `work` in the next group and answers after its commit. If `work` fails, what it wrote
+    /// is taken back and the rest of the group goes on.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing was kept.
+    pub async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, committed) = oneshot::channel();
+        let job: Job = Box::new(move |connection| match work(connection) {
+            Ok(value) => Finished {
+                keep: true,
+                fatal_to_group: None,
+                tell: Box::new(move |result| {
+                    let _ = answer.send(result.map(|()| value));
+                }),
+            },
+            Err(error) => {
+                let fatal = matches!(error, StoreError::Full).then(|| error.clone());
+                Finished {
+                    keep: false,
+                    fatal_to_group: fatal,
+                    tell: Box::new(move |_| {
+                        let _ = answer.send(Err(error));
+                    }),
+                }
+            }
+        });
+        // The permit is given back by the writer when it takes the job, so the channel always
+        // has room and sending never blocks an async worker.
+        let gone = || StoreError::Stopped("the writer is gone".into());
+        self.room.acquire().await.map_err(|_| gone())?.forget();
+        match self.jobs.try_send(job) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => return Err(gone()),
+        }
+        // The channel falls when another job of the group failed before this one was run.
+        committed
+            .await
+            .map_err(|_| StoreError::Database("the group of this write failed".into()))?
+    }
+
+    /// Runs a query on a read-only connection, off the async workers.
+    ///
+    /// # Errors
+    /// [`StoreError`], also when the query ran longer than 10 s.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let gone = |error: &dyn std::fmt::Display| StoreError::Database(error.to_string());
+        let permit = self
+            .readers
+            .permits
+            .acquire()
+            .await
+            .map_err(|error| gone(&error))?;
+        let readers = Arc::clone(&self.readers);
+        let file = Arc::clone(&self.file);
+        let result = tokio::task::spawn_blocking(move || {
+            let idle = readers
+                .idle
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .pop();
+            // A reader lost to a panic is opened again.
+            let mut connection = idle.map_or_else(|| open_reader(&file), Ok)?;
+            let started = Instant::now();
+            connection.progress_handler(10_000, Some(move || started.elapsed() > READ_TIME_MAX))?;
+            let result = work(&connection);
+            readers
+                .idle
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(connection);
+            result
+        })
+        .await
+        .map_err(|error| gone(&error))?;
+        drop(permit);
+        result
+    }
+
+    /// What the writer is doing, and every change of it.
+    #[must_use]
+    pub fn state(&self) -> watch::Receiver<WriterState> {
+        self.state.clone()
+    }
+
+    /// Bytes of database and write-ahead log on disk.
+    #[must_use]
+    pub fn size_bytes(&self) -> u64 {
+        let size = |file: &Path| std::fs::metadata(file).map_or(0, |found| found.len());
+        size(&self.file) + size(&log_file(&self.file))
+    }
+
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+}
+
+fn log_file(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
+}
+
+fn configure_writer(connection: &Connection) -> Result<(), StoreError> {
+    // Order matters: the page size can only be set before the first page of a WAL database.
+    connection.execute_batch(
+        "pragma page_size = 4096;
+         pragma journal_mode = wal;
+         pragma synchronous = full;
+         pragma wal_autocheckpoint = 0;
+         pragma journal_size_limit = 67108864;
+         pragma temp_store = memory;
+         pragma cache_size = -16000;
+         pragma foreign_keys = on;
+         pragma trusted_schema = off;
+         pragma mmap_size = 0;",
+    )?;
+    connection.busy_timeout(BUSY_WAIT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+    Ok(())
+}
+
+fn open_reader(file: &Path) -> Result<Connection, rusqlite::Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags)?;
+    connection.execute_batch("pragma temp_store = memory; pragma cache_size = -4000;")?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+    Ok(connection)
+}
+
+struct Writer {
+    connection: Connection,
+    state: watch::Sender<WriterState>,
+    room: Arc<Semaphore>,
+    log_file: PathBuf,
+}
+
+impl Writer {
+    fn run(&mut self, queue: &Receiver<Job>) {
+        while let Ok(first) = queue.recv() {
+            let mut group = vec![first];
+            while group.len() < GROUP_JOBS
+                && let Ok(job) = queue.try_recv()
+            {
+                group.push(job);
+            }
+            self.room.add_permits(group.len());
+            let more_wait = group.len() == GROUP_JOBS;
+            self.commit_group(group);
+            self.checkpoint(more_wait);
+        }
+        // Last handle dropped: leave a small log behind for the next start.
+        let _ = self
+            .connection
+            .execute_batch("pragma wal_checkpoint(truncate)");
+    }
+
+    fn commit_group(&mut self, group: Vec<Job>) {
+        let stopped = self.state.borrow().stopped.clone();
+        let mut tells = Vec::with_capacity(group.len());
+        let result = match stopped {
+            // Jobs are dropped unrun; their callers see the reason.
+            Some(reason) => Err(StoreError::Stopped(reason)),
+            None => self.run_group(group, &mut tells),
+        };
+        self.note(&result);
+        for tell in tells {
+            tell(result.clone());
+        }
+    }
+
+    /// Runs all jobs and commits. On an error nothing of the group is kept.
+    fn run_group(&self, group: Vec<Job>, tells: &mut Vec<Tell>) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("begin immediate")?
+            .execute([])?;
+        for job in group {
+            match self.run_job(job) {
+                Ok(tell) => tells.push(tell),
+                Err((error, tell)) => {
+                    tells.extend(tell);
+                    self.roll_back();
+                    return Err(error);
+                }
+            }
+        }
+        let committed = self.connection.prepare_cached("commit")?.execute([]);
+        if let Err(error) = committed {
+            self.roll_back();
+            return Err(Self::judge(&error));
+        }
+        Ok(())
+    }
+
+    fn run_job(&self, job: Job) -> Result<Tell, (StoreError, Option<Tell>)> {
+        let step = |sql: &str| -> Result<(), (StoreError, Option<Tell>)> {
+            let run = || self.connection.prepare_cached(sql)?.execute([]);
+            run()
+                .map(|_| ())
+                .map_err(|error| (Self::judge(&error), None))
+        };
+        step("savepoint job")?;
+        let ran = std::panic::catch_unwind(AssertUnwindSafe(|| job(&self.connection)));
+        let Ok(finished) = ran else {
+            // The caller's channel went down with the job; the rest of the group is well.
+            tracing::error!("a write job panicked and was taken back");
+            step("rollback to job")?;
+            step("release job")?;
+            return Ok(Box::new(|_| {}));
+        };
+        if let Some(error) = finished.fatal_to_group {
+            return Err((error, Some(finished.tell)));
+        }
+        let settle = || {
+            if !finished.keep {
+                step("rollback to job")?;
+            }
+            step("release job")
+        };
+        match settle() {
+            Ok(()) => Ok(finished.tell),
+            Err((error, _)) => Err((error, Some(finished.tell))),
+        }
+    }
+
+    fn roll_back(&self) {
+        // SQLite has already rolled back by itself after some errors.
+        if !self.connection.is_autocommit() {
+            let _ = self.connection.execute_batch("rollback");
+        }
+    }
+
+    /// Tells passing failures from those after which nothing on disk may be trusted unread.
+    fn judge(error: &rusqlite::Error) -> StoreError {
+        let code = error.sqlite_error().map(|found| found.extended_code);
+        let lost_trust = matches!(
+            code,
+            Some(
+                ffi::SQLITE_IOERR_FSYNC
+                    | ffi::SQLITE_IOERR_DIR_FSYNC
+                    | ffi::SQLITE_IOERR_TRUNCATE
+                    | ffi::SQLITE_IOERR_CORRUPTFS
+                    | ffi::SQLITE_CORRUPT
+                    | ffi::SQLITE_NOTADB
+            )
+        );
+        if lost_trust {
+            StoreError::Stopped(error.to_string())
+        } else {
+            error.clone_kind()
+        }
+    }
+
+    fn note(&self, result: &Result<(), StoreError>) {
+        self.state.send_if_modified(|state| {
+            let before = state.clone();
+            match result {
+                Ok(()) => state.failing = None,
+                Err(StoreError::Stopped(reason)) => state.stopped = Some(reason.clone()),
+                Err(error) => state.failing = Some(error.to_string()),
+            }
+            let changed = *state != before;
+            if changed && let Some(reason) = state.stopped.as_ref().or(state.failing.as_ref()) {
+                tracing::error!(reason, "writes are refused");
+            }
+            changed
+        });
+    }
+
+    fn checkpoint(&self, more_wait: bool) {
+        let limit = if more_wait {
+            CHECKPOINT_BUSY_BYTES
+        } else {
+            CHECKPOINT_IDLE_BYTES
+        };
+        let bytes = std::fs::metadata(&self.log_file).map_or(0, |found| found.len());
+        if bytes < limit || self.state.borrow().stopped.is_some() {
+            return;
+        }
+        // Truncate gives the space back. It waits for readers, which are short, and gives way to
+        // them soon: the next group tries again.
+        let _ = self.connection.busy_timeout(CHECKPOINT_WAIT);
+        let mode = "pragma wal_checkpoint(truncate)";
+        let moved = self
+            .connection
+            .query_row(mode, [], |row| row.get::<_, i64>(0));
+        let _ = self.connection.busy_timeout(BUSY_WAIT);
+        if let Err(error) = moved {
+            let error = Self::judge(&error);
+            self.note(&Err(error));
+        }
+    }
+}
+
+/// Runs one set of embedded migrations, recorded in `table`.
+///
+/// # Errors
+/// When one fails, or the database has one this program does not know (it is newer).
+pub fn migrate(
+    connection: &mut Connection,
+    mut runner: refinery::Runner,
+    table: &str,
+) -> Result<(), StoreError> {
+    runner.set_migration_table_name(table);
+    runner
+        .run(connection)
+        .map_err(|error| StoreError::Database(format!("migration: {error}")))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    fn open() -> (Store, PathBuf) {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "zhiban-store-{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        let store = Store::open(&folder.join("test.db"), |connection| {
+            Ok(connection.execute_batch("create table t (n integer not null) strict")?)
+        });
+        (store.unwrap(), folder)
+    }
+
+    async fn count(store: &Store) -> i64 {
+        let sum = |c: &Connection| Ok(c.query_row("select count(*) from t", [], |r| r.get(0))?);
+        store.read(sum).await.unwrap()
+    }
+
+    fn insert(n: i64) -> impl FnOnce(&Connection) -> Result<usize, StoreError> + Send {
+        move |connection| Ok(connection.execute("insert into t values (?1)", [n])?)
+    }
+
+    #[tokio::test]
+    async fn a_failed_job_takes_back_only_itself() {
+        let (store, folder) = open();
+        let refuse = store.write(|connection| {
+            connection.execute("insert into t values (1)", [])?;
+            Err::<(), _>(StoreError::Refused("no".into()))
+        });
+        let panics = store.write(|connection| -> Result<(), StoreError> {
+            connection.execute("insert into t values (2)", [])?;
+            panic!("a job that panics")
+        });
+        let (kept, refused, panicked) = tokio::join!(store.write(insert(3)), refuse, panics);
+        assert!(kept.is_ok() && panicked.is_err());
+        assert_eq!(refused.unwrap_err().to_string(), "no");
+        assert_eq!(count(&store).await, 1);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[tokio::test]
+    async fn many_writers_at_once_are_all_kept() {
+        let (store, folder) = open();
+        let writes: Vec<_> = (0..10_000)
+            .map(|n| {
+                let store = store.clone();
+                tokio::spawn(async move { store.write(insert(n)).await })
+            })
+            .collect();
+        for write in writes {
+            write.await.unwrap().unwrap();
+        }
+        assert_eq!(count(&store).await, 10_000);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_full_database_refuses_and_recovers() {
+        let (store, folder) = open();
+        let limit = |pages: u32| {
+            store.write(move |connection| {
+                connection.pragma_update(None, "max_page_count", pages)?;
+                Ok(())
+            })
+        };
+        limit(2).await.unwrap();
+        let fill = |connection: &Connection| {
+            for n in 0..5_000 {
+                connection.execute("insert into t values (?1)", [n])?;
+            }
+            Ok(())
+        };
+        assert!(matches!(store.write(fill).await, Err(StoreError::Full)));
+        assert!(store.state().borrow().failing.is_some());
+        assert_eq!(count(&store).await, 0);
+        limit(10_000).await.unwrap();
+        store.write(fill).await.unwrap();
+        assert_eq!(*store.state().borrow(), WriterState::default());
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}

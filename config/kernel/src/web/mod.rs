@@ -1,0 +1,12 @@
+//! Web pages and API of a program: one error form, one table of routes with the right each needs,
+//! embedded pages, and a server that stops in time.
+
+mod access;
+mod assets;
+mod error;
+mod server;
+
+pub use access::{Access, Api, RouteRule};
+pub use assets::{asset, entry_page};
+pub use error::{ErrorBody, Result, WebError};
+pub use server::{Peer, finish, serve};
