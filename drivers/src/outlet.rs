@@ -1,0 +1,169 @@
+//! The one way out of a driver: a report is delivered when the gateway says it is on disk.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, mpsc, oneshot};
+use zhiban_vocabulary::device::{DeviceHealth, HealthStatus};
+use zhiban_vocabulary::report::{Observation, Origin, Report};
+use zhiban_vocabulary::{BootId, DeviceId};
+
+use crate::ScreenCommand;
+use crate::supervise::DriverState;
+
+/// Reports of all wired drivers together that may wait for the journal. A full channel holds the
+/// drivers back; nothing is dropped.
+pub const DELIVERIES_MAX: usize = 256;
+
+/// The channel all wired drivers share.
+#[must_use]
+pub fn deliveries() -> (mpsc::Sender<Delivery>, mpsc::Receiver<Delivery>) {
+    mpsc::channel(DELIVERIES_MAX)
+}
+
+/// A report on its way to the journal, and where to say that it is on disk.
+#[derive(Debug)]
+pub struct Delivery {
+    pub report: Report,
+    pub committed: oneshot::Sender<Result<(), String>>,
+}
+
+/// The gateway did not commit a report.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotTaken {
+    #[error("journal refused the report: {0}")]
+    Refused(String),
+    #[error("journal is closed")]
+    Closed,
+}
+
+/// Numbers and hands over the reports of one device.
+#[derive(Debug)]
+pub struct Outlet {
+    desk: Arc<Desk>,
+}
+
+impl Outlet {
+    pub(crate) fn new(desk: Arc<Desk>) -> Self {
+        Self { desk }
+    }
+
+    /// Resolves when the report is on disk.
+    ///
+    /// # Errors
+    /// [`NotTaken`] when it is not; a driver must then not acknowledge anything to its device.
+    pub async fn deliver(&self, observation: Observation) -> Result<(), NotTaken> {
+        self.desk.deliver(observation).await
+    }
+
+    /// To be called after every good exchange. The first one after a failure reports the device up.
+    ///
+    /// # Errors
+    /// [`NotTaken`] when that report was not committed.
+    pub async fn alive(&self) -> Result<(), NotTaken> {
+        self.desk.exchanged.store(true, Ordering::Relaxed);
+        self.desk.report_health(HealthStatus::Up, None).await
+    }
+
+    /// Counts bytes or a value that could not be used.
+    pub fn bad_frame(&self) {
+        self.bad_frames(1);
+    }
+
+    pub fn bad_frames(&self, count: u64) {
+        self.desk.bad_frames.fetch_add(count, Ordering::Relaxed);
+    }
+}
+
+/// What outlives the sessions of one device: its numbering, its counters, its waiting commands.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    pub(crate) device: DeviceId,
+    boot: BootId,
+    next_seq: AtomicU64,
+    deliveries: mpsc::Sender<Delivery>,
+    pub(crate) bad_frames: AtomicU64,
+    pub(crate) restarts: AtomicU32,
+    /// Whether the present session has spoken with the device.
+    pub(crate) exchanged: AtomicBool,
+    face: Mutex<Face>,
+    pub(crate) mailbox: Mutex<VecDeque<ScreenCommand>>,
+    pub(crate) mail: Notify,
+}
+
+/// What others see of a driver.
+#[derive(Debug)]
+pub(crate) struct Face {
+    pub(crate) state: DriverState,
+    pub(crate) detail: Option<String>,
+    /// The last health the journal has.
+    health: Option<HealthStatus>,
+}
+
+impl Desk {
+    pub(crate) fn new(
+        device: DeviceId,
+        boot: BootId,
+        deliveries: mpsc::Sender<Delivery>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            device,
+            boot,
+            next_seq: AtomicU64::new(1),
+            deliveries,
+            bad_frames: AtomicU64::new(0),
+            restarts: AtomicU32::new(0),
+            exchanged: AtomicBool::new(false),
+            face: Mutex::new(Face {
+                state: DriverState::Running,
+                detail: None,
+                health: None,
+            }),
+            mailbox: Mutex::default(),
+            mail: Notify::new(),
+        })
+    }
+
+    pub(crate) fn face(&self) -> MutexGuard<'_, Face> {
+        // A panic while holding the lock leaves plain values behind, never half of one.
+        self.face.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn deliver(&self, observation: Observation) -> Result<(), NotTaken> {
+        let seq = self.next_seq.fetch_add(1, Ordering::Relaxed);
+        let report = Report {
+            device: self.device.clone(),
+            origin: Origin {
+                boot: self.boot.clone(),
+                seq,
+            },
+            time: None,
+            observation,
+        };
+        let (committed, answer) = oneshot::channel();
+        let delivery = Delivery { report, committed };
+        let sent = self.deliveries.send(delivery).await;
+        sent.map_err(|_| NotTaken::Closed)?;
+        answer
+            .await
+            .map_err(|_| NotTaken::Closed)?
+            .map_err(NotTaken::Refused)
+    }
+
+    /// Reports a change of health. Remembered only once committed, so that a refused report is
+    /// made again at the next occasion.
+    pub(crate) async fn report_health(
+        &self,
+        status: HealthStatus,
+        detail: Option<String>,
+    ) -> Result<(), NotTaken> {
+        if self.face().health == Some(status) {
+            return Ok(());
+        }
+        let health = DeviceHealth { status, detail };
+        self.deliver(Observation::Health(health)).await?;
+        self.face().health = Some(status);
+        Ok(())
+    }
+}

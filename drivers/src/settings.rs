@@ -1,0 +1,124 @@
+//! Decoding the free `settings` table of a device in `gateway.toml`.
+
+use serde::de::DeserializeOwned;
+
+/// A setting that cannot be used: which one, what it should be, what it is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("settings.{key}: expected {expected}, found {found}")]
+pub struct SettingsError {
+    /// Path below `settings`, such as `link.baud`.
+    pub key: String,
+    pub expected: String,
+    pub found: String,
+}
+
+impl SettingsError {
+    pub(crate) fn new(
+        key: &str,
+        expected: impl Into<String>,
+        found: impl std::fmt::Display,
+    ) -> Self {
+        Self {
+            key: key.to_owned(),
+            expected: expected.into(),
+            found: found.to_string(),
+        }
+    }
+}
+
+/// Reads a table into a settings struct.
+pub(crate) fn decode<T: DeserializeOwned>(table: toml::Table) -> Result<T, SettingsError> {
+    table.try_into().map_err(|error: toml::de::Error| {
+        // The path is only in the rendered error, as a second line: "in `link.baud`".
+        let rendered = error.to_string();
+        let path = rendered
+            .lines()
+            .find_map(|line| line.strip_prefix("in `")?.strip_suffix('`'));
+        explain(path, error.message())
+    })
+}
+
+/// Splits what serde says into key, expected and found.
+fn explain(path: Option<&str>, message: &str) -> SettingsError {
+    let quoted = || message.split('`').nth(1).unwrap_or_default();
+    let below = |name: &str| match path {
+        Some(path) => format!("{path}.{name}"),
+        None => name.to_owned(),
+    };
+    let (said, expected) = message.split_once(", expected ").unwrap_or((message, ""));
+    if message.starts_with("unknown field") {
+        return SettingsError::new(&below(quoted()), expected, "an unknown key");
+    }
+    if message.starts_with("missing field") {
+        return SettingsError::new(&below(quoted()), "a value", "nothing");
+    }
+    let found = said.split_once(": ").map_or(said, |(_, found)| found);
+    let expected = if expected.is_empty() {
+        "a usable value"
+    } else {
+        expected
+    };
+    SettingsError::new(path.unwrap_or("?"), expected, found)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only decoded")]
+    struct Sample {
+        unit: u8,
+        link: Inner,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only decoded")]
+    struct Inner {
+        parity: Parity,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Parity {
+        None,
+        Even,
+    }
+
+    fn check(text: &str, expected: &str) {
+        let error = decode::<Sample>(toml::from_str(text).unwrap()).unwrap_err();
+        assert_eq!(error.to_string(), expected, "{text}");
+    }
+
+    #[test]
+    fn an_error_names_key_expected_and_found() {
+        check(
+            "unit = 1\nlink = { parity = 'odd' }",
+            "settings.link.parity: expected `none` or `even`, found unknown variant `odd`",
+        );
+        check(
+            "unit = 'one'\nlink = { parity = 'none' }",
+            "settings.unit: expected u8, found string \"one\"",
+        );
+        check(
+            "unit = 300\nlink = { parity = 'none' }",
+            "settings.unit: expected u8, found integer `300`",
+        );
+        check(
+            "unti = 1\nlink = { parity = 'none' }",
+            "settings.unti: expected `unit` or `link`, found an unknown key",
+        );
+        check(
+            "unit = 1\nlink = { parity = 'none', baud = 1 }",
+            "settings.link.baud: expected `parity`, found an unknown key",
+        );
+        check(
+            "link = { parity = 'even' }",
+            "settings.unit: expected a value, found nothing",
+        );
+    }
+}

@@ -1,0 +1,82 @@
+//! Where a simulated device can be reached.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_serial::{SerialPort as _, SerialStream};
+
+use crate::link::Wire;
+
+/// Something that answers on a wire until the wire breaks.
+pub(crate) trait Device: Send + Sync + 'static {
+    fn serve(
+        self: Arc<Self>,
+        wire: Box<dyn Wire>,
+        framing: Framing,
+    ) -> impl Future<Output = io::Result<()>> + Send;
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Framing {
+    Serial,
+    Tcp,
+}
+
+/// A running simulation; ends when dropped.
+#[derive(Debug)]
+pub(crate) struct Port {
+    /// `/dev/pts/N` or `host:port`.
+    pub(crate) path: String,
+    _tasks: JoinSet<()>,
+    /// Held open, so that the terminal lives on while the gateway has it closed.
+    _far_end: Option<SerialStream>,
+}
+
+impl Port {
+    /// A terminal in raw mode of its own.
+    pub(crate) fn pty<D: Device>(device: Arc<D>) -> io::Result<Self> {
+        let (near, far) = SerialStream::pair()?;
+        let path = far.name().ok_or(io::ErrorKind::NotFound)?;
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            end(device.serve(Box::new(near), Framing::Serial).await);
+        });
+        Ok(Self {
+            path,
+            _tasks: tasks,
+            _far_end: Some(far),
+        })
+    }
+
+    /// Any number of connections to a free port of this machine.
+    pub(crate) async fn tcp<D: Device>(device: Arc<D>) -> io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let path = listener.local_addr()?.to_string();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(accept(listener, device));
+        Ok(Self {
+            path,
+            _tasks: tasks,
+            _far_end: None,
+        })
+    }
+}
+
+async fn accept<D: Device>(listener: TcpListener, device: Arc<D>) {
+    let mut connections = JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        let device = Arc::clone(&device);
+        connections.spawn(async move {
+            end(device.serve(Box::new(stream), Framing::Tcp).await);
+        });
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+fn end(result: io::Result<()>) {
+    if let Err(error) = result {
+        tracing::debug!(%error, "simulated device lost its wire");
+    }
+}
