@@ -410,7 +410,7 @@ impl Writer {
         if lost_trust {
             StoreError::Stopped(error.to_string())
         } else {
-            error.clone_kind()
+            StoreError::of(error)
         }
     }
 
