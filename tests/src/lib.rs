@@ -1,1 +1,4 @@
-//! zhiban-tests
+//! Tests with real programs: the process harness they share, and the demo that replays recorded
+//! days of real halls through the real doors.
+
+pub mod replay;
