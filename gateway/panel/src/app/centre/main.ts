@@ -1,0 +1,30 @@
+// Central panel: halls side by side.
+import "@/kit/theme.css";
+import { createApp, h } from "vue";
+import type { NavItem } from "@/kit/AppFrame.vue";
+import { peopleRoutes } from "@/features/people/routes";
+import { i18n, startLocale } from "@/kit/i18n";
+import PanelRoot from "@/kit/PanelRoot.vue";
+import { makeRouter } from "@/kit/router";
+
+const nav: NavItem[] = [
+  { to: "/", word: "nav.compare", capability: "halls.read" },
+  { to: "/halls", word: "nav.stores", capability: "halls.read" },
+  { to: "/box", word: "nav.box", capability: "box.read" },
+  { to: "/people", word: "nav.people", capability: "people.manage" },
+  { to: "/audit", word: "nav.audit", capability: "audit.read" },
+];
+
+startLocale();
+createApp({ render: () => h(PanelRoot, { nav }) })
+  .use(i18n)
+  .use(
+    makeRouter([
+      { path: "/", component: () => import("@/features/compare/ComparePage.vue"), meta: { capability: "halls.read" } },
+      { path: "/halls", component: () => import("@/features/stores/StoresPage.vue"), meta: { capability: "halls.read" } },
+      { path: "/halls/:store", component: () => import("@/features/hallday/HallDayPage.vue"), props: true, meta: { capability: "halls.read" } },
+      { path: "/box", component: () => import("@/features/box/CentreBoxPage.vue"), meta: { capability: "box.read" } },
+      ...peopleRoutes,
+    ]),
+  )
+  .mount("#app");

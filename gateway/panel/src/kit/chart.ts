@@ -1,0 +1,23 @@
+// Looks shared by the charts; types only, so that importing it does not pull ECharts in.
+import type { ChartOption } from "./echarts";
+
+/** Told apart by lightness as well as by hue; at least 3:1 against white. */
+export const COLOURS = ["#0f5c63", "#b45309", "#4338ca", "#a21caf", "#15803d", "#b91c1c", "#475569", "#0369a1"];
+
+export const AXIS = {
+  axisLine: { lineStyle: { color: "#8f9ca6" } },
+  axisLabel: { color: "#2d3b45", fontSize: 12 },
+  splitLine: { lineStyle: { color: "#e3e9ec" } },
+  nameTextStyle: { color: "#2d3b45" },
+};
+
+export function base(): ChartOption {
+  return {
+    color: COLOURS,
+    animation: false,
+    textStyle: { fontFamily: "inherit", color: "#16232b" },
+    grid: { left: 8, right: 12, top: 40, bottom: 8, containLabel: true },
+    legend: { top: 0, left: 0, textStyle: { color: "#16232b" }, type: "plain" },
+    tooltip: { trigger: "axis", renderMode: "html", confine: true },
+  };
+}

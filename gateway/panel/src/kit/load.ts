@@ -1,0 +1,44 @@
+// Loads one body and keeps the last good one while a reload fails, so that a page never goes blank.
+import { onScopeDispose, ref, shallowRef, watch, type WatchSource } from "vue";
+
+interface Options {
+  /** Reload when any of these change. */
+  watch?: WatchSource[];
+  /** Reload each so many milliseconds while the page is visible. */
+  every?: number;
+}
+
+export function useLoad<T>(fetcher: () => Promise<T>, options: Options = {}) {
+  const data = shallowRef<T | null>(null);
+  const error = shallowRef<unknown>(null);
+  const loading = ref(false);
+  let turn = 0;
+
+  async function reload(): Promise<void> {
+    const mine = ++turn;
+    loading.value = true;
+    try {
+      const found = await fetcher();
+      if (mine !== turn) return;
+      data.value = found;
+      error.value = null;
+    } catch (problem) {
+      if (mine === turn) error.value = problem;
+    } finally {
+      if (mine === turn) loading.value = false;
+    }
+  }
+
+  if (options.watch) watch(options.watch, () => void reload(), { flush: "post" });
+  if (options.every) {
+    const timer = setInterval(() => {
+      if (document.visibilityState === "visible") void reload();
+    }, options.every);
+    onScopeDispose(() => clearInterval(timer));
+  }
+  onScopeDispose(() => {
+    turn += 1;
+  });
+  void reload();
+  return { data, error, loading, reload };
+}
