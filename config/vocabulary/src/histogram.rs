@@ -55,19 +55,7 @@ struct Wire {
 impl TryFrom<Wire> for DurationHistogram {
     type Error = String;
     fn try_from(wire: Wire) -> Result<Self, String> {
-        let mut buckets = BTreeMap::new();
-        for (bucket, count) in wire.buckets {
-            if usize::from(bucket) >= BUCKETS {
-                return Err(format!("histogram bucket {bucket} is not below {BUCKETS}"));
-            }
-            if count > 0 && buckets.insert(bucket, count).is_some() {
-                return Err(format!("histogram bucket {bucket} is given twice"));
-            }
-        }
-        Ok(Self {
-            sum_s: wire.sum_s,
-            buckets,
-        })
+        Self::from_buckets(wire.sum_s, wire.buckets)
     }
 }
 
@@ -81,6 +69,32 @@ impl From<DurationHistogram> for Wire {
 }
 
 impl DurationHistogram {
+    /// Puts together what [`DurationHistogram::sum_s`] and [`DurationHistogram::buckets`] took
+    /// apart.
+    ///
+    /// # Errors
+    /// When a bucket does not exist or is given twice.
+    pub fn from_buckets(
+        sum_s: u64,
+        counts: impl IntoIterator<Item = (u8, u32)>,
+    ) -> Result<Self, String> {
+        let mut buckets = BTreeMap::new();
+        for (bucket, count) in counts {
+            if usize::from(bucket) >= BUCKETS {
+                return Err(format!("histogram bucket {bucket} is not below {BUCKETS}"));
+            }
+            if count > 0 && buckets.insert(bucket, count).is_some() {
+                return Err(format!("histogram bucket {bucket} is given twice"));
+            }
+        }
+        Ok(Self { sum_s, buckets })
+    }
+
+    /// Buckets that hold something, lowest first, with their counts.
+    pub fn buckets(&self) -> impl Iterator<Item = (u8, u32)> + '_ {
+        self.buckets.iter().map(|(bucket, count)| (*bucket, *count))
+    }
+
     /// Adds one duration.
     pub fn record(&mut self, seconds: u32) {
         let bucket = BOUNDS_S.partition_point(|bound| *bound <= seconds);
