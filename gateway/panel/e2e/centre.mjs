@@ -1,0 +1,110 @@
+// The central panel.
+import { equal, expect, Visitor } from "./browser.mjs";
+import { firstBoot, newColleague, signIn } from "./door.mjs";
+
+export async function walkCentre(browser, tally, { base, code, shots, account, day }) {
+  const visitor = await Visitor.enter(browser, base, shots, "centre");
+  const { page } = visitor;
+  await firstBoot(visitor, tally, account, code);
+  await signIn(visitor, tally, account);
+  const capabilities = (await visitor.api("/api/v1/session")).account.capabilities;
+
+  await compare(visitor, tally, day);
+  const stores = (await visitor.api("/api/v1/halls")).halls;
+  await visitor.everywhere(tally, "halls", "/halls", {
+    assert: async () => equal(await page.locator(".hall.card").count(), (await visitor.api("/api/v1/halls")).halls.length, "hall cards"),
+  });
+  if (stores[0]) await hallDay(visitor, tally, stores.find((hall) => hall.fresh === "live") ?? stores[0], day);
+  await visitor.everywhere(tally, "box", "/box", {
+    assert: async () => expect((await visitor.text("main")).includes((await visitor.api("/api/v1/box")).listen[0]), "the address is missing"),
+  });
+  if (capabilities.includes("people.manage")) {
+    await visitor.everywhere(tally, "people", "/people");
+    await newColleague(visitor, () => Visitor.enter(browser, base, shots, "centre-operator"), tally, { staff: "o", role: "operator", forbidden: "/people" });
+  }
+  if (capabilities.includes("audit.read")) await visitor.everywhere(tally, "audit", "/audit");
+  await visitor.context.close();
+}
+
+const period = (day) => (day ? `?from=${day}&to=${day}` : "");
+
+async function compare(visitor, tally, day) {
+  const { page } = visitor;
+  const path = `/${period(day)}`;
+  const wanted = async () => {
+    const from = new URL(page.url()).searchParams.get("from") ?? (await visitor.api("/api/v1/compare")).from;
+    return visitor.api(`/api/v1/compare?from=${from}&to=${new URL(page.url()).searchParams.get("to") ?? from}`);
+  };
+  await visitor.everywhere(tally, "compare", path, {
+    prepare: () => page.waitForSelector('[data-chart="drawn"] svg').catch(() => undefined),
+    assert: async () => {
+      const found = await wanted();
+      equal(await page.locator("tbody tr").count(), found.rows.length + 1, "rows and the total");
+      expect((await visitor.text(".head")).includes(String(found.halls_expected)), "how many halls are complete is missing");
+    },
+  });
+  await visitor.everywhere(tally, "compare-lines", `${path}${path.includes("?") ? "&" : "?"}shape=line&measure=issued`, {
+    prepare: () => page.waitForSelector('[data-chart="drawn"] svg'),
+  });
+  await tally.check("centre no data is a dash, never a zero", async () => {
+    await visitor.open(path);
+    const found = await wanted();
+    for (const row of found.rows) {
+      const cells = page.locator("tbody tr", { hasText: row.name }).first().locator("td");
+      const shown = (await cells.nth(3).innerText()).trim();
+      if (row.issued === null) expect(shown.startsWith("—"), `${row.name}: unknown tickets shown as ${shown}`);
+      const wait = (await cells.nth(6).innerText()).trim();
+      if (row.waiting_p50_s === null) expect(wait.startsWith("—"), `${row.name}: unknown wait shown as ${wait}`);
+    }
+  });
+  await tally.check("centre total is the sum of the rows", async () => {
+    await visitor.open(path);
+    const found = await wanted();
+    const sum = found.rows.reduce((all, row) => all + (row.issued ?? 0), 0);
+    equal(found.total.issued ?? 0, sum, "total of the server");
+    const shown = (await visitor.text('[data-total="issued"]')).replace(/,/g, "");
+    const moving = await wanted();
+    expect([found.total.issued, moving.total.issued].map(String).includes(shown) || shown.startsWith("—"), `total shown ${shown}`);
+  });
+  await tally.check("centre sort, measure, peer group, period, CSV", async () => {
+    await visitor.open(path);
+    await page.locator("th button").first().click();
+    await page.waitForURL((url) => url.searchParams.get("sort") === "name");
+    await page.selectOption('select[name="measure"]', "no_show_bp");
+    await page.waitForURL((url) => url.searchParams.get("measure") === "no_show_bp");
+    const groups = (await wanted()).peer_groups;
+    if (groups[0]) {
+      await page.selectOption('select[name="peer_group"]', groups[0]);
+      const part = await visitor.api(`/api/v1/compare?peer_group=${encodeURIComponent(groups[0])}${path.includes("?") ? `&${path.slice(2)}` : ""}`);
+      await page.waitForFunction((n) => document.querySelectorAll("tbody tr").length === n, part.rows.length + 1);
+      await page.selectOption('select[name="peer_group"]', "");
+    }
+    await page.waitForTimeout(400);
+    const [download] = await Promise.all([page.waitForEvent("download"), page.locator(".filters .el-button").click()]);
+    expect(download.suggestedFilename().startsWith("compare-"), "CSV has another name");
+    await page.locator(".presets button").nth(2).click();
+    await page.waitForURL((url) => url.searchParams.get("from") !== url.searchParams.get("to"));
+    await page.waitForTimeout(500);
+    await visitor.axe();
+    await visitor.shot("compare-week");
+    equal(visitor.takeFaults(), [], "faults");
+  });
+  await tally.check("centre row opens the hall's day", async () => {
+    await visitor.open(path);
+    const link = page.locator("tbody td.head a").first();
+    await link.focus();
+    await page.keyboard.press("Enter");
+    await page.waitForURL((url) => url.pathname.startsWith("/halls/"));
+    await visitor.ready();
+    equal(visitor.takeFaults(), [], "faults");
+  });
+}
+
+async function hallDay(visitor, tally, hall, day) {
+  const { page } = visitor;
+  const path = `/halls/${encodeURIComponent(hall.store)}${day ? `?date=${day}` : ""}`;
+  await visitor.everywhere(tally, "hall-day", path, {
+    prepare: () => page.waitForSelector('[data-chart="drawn"] svg', { timeout: 8000 }).catch(() => undefined),
+    assert: async () => expect((await visitor.text("h1")).includes(hall.name), "the hall's name is missing"),
+  });
+}

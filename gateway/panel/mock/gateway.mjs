@@ -1,0 +1,182 @@
+// The hall's routes.
+import { randomBytes } from "node:crypto";
+import { eventsOf, floorAt, makeDay, ticketAt } from "./hall-day.mjs";
+import { Problem, stream } from "./web.mjs";
+
+const DAY = "2020-01-02";
+const ZONE_OFFSET_S = 8 * 3600;
+const STARTS_AT = 10.55 * 3600;
+const LAST = 16.5 * 3600;
+
+export function gateway({ speed, big, quiet }) {
+  const day = makeDay(big ? { queues: 16, counters: 20 } : {});
+  if (quiet) Object.assign(day, { tickets: [], queues: [], counters: [] });
+  const started = Date.now();
+  const midnight = Date.parse(`${DAY}T00:00:00Z`) - ZONE_OFFSET_S * 1000;
+  const now = () => Math.min(LAST, STARTS_AT + ((Date.now() - started) / 1000) * speed);
+  const stamp = (t) => new Date(midnight + Math.round(t * 1000)).toISOString();
+  const clock = () => ({ now: stamp(now()), replay: speed === 1 ? null : { speed } });
+  const hall = { store: "ud-wola", name: "沃拉营业厅" };
+  const floor = () => {
+    const found = floorAt(day, now(), stamp, hall);
+    found.day = DAY;
+    if (quiet) {
+      for (const key of Object.keys(found.totals)) found.totals[key] = null;
+      Object.assign(found, { climate: [] });
+      Object.assign(found.freshness, { last_event: null, clock_suspect_devices: 0, uplink: { connected: false, backlog: 12, oldest_unsent_s: 4000, last_ack: null } });
+    }
+    return found;
+  };
+  const devices = makeDevices(day, stamp, now);
+  const letters = quiet ? [] : makeLetters(stamp, now());
+
+  function listed(query) {
+    let found = day.tickets.map((ticket) => ticketAt(ticket, now(), stamp)).filter(Boolean);
+    if (query.get("day") && query.get("day") !== DAY) found = [];
+    const open = query.get("states") === "open" || query.get("state") === "open";
+    if (open) found = found.filter((ticket) => ["waiting", "called", "serving"].includes(ticket.state));
+    else if (query.get("state")) found = found.filter((ticket) => ticket.state === query.get("state"));
+    if (query.get("queue")) found = found.filter((ticket) => ticket.queue === query.get("queue"));
+    if (query.get("counter")) found = found.filter((ticket) => ticket.counter === query.get("counter"));
+    if (query.get("staff")) found = found.filter((ticket) => ticket.staff?.staff === query.get("staff"));
+    if (query.get("flagged") === "true") found = found.filter((ticket) => ticket.flags.length > 0);
+    const q = query.get("q")?.toLowerCase();
+    if (q) found = found.filter((ticket) => [ticket.number, ticket.staff?.name, ticket.staff?.staff].some((text) => text?.toLowerCase().includes(q)));
+    const by = { issued: (ticket) => ticket.issued_at ?? "", waiting: (ticket) => ticket.waiting_s ?? -1, handling: (ticket) => ticket.handling_s ?? -1 }[query.get("sort") ?? "issued"];
+    if (!by) throw new Problem(422, "invalid", "unknown sort", { field: "sort" });
+    const sign = query.get("dir") === "asc" ? 1 : -1;
+    found.sort((a, b) => (by(a) < by(b) ? -sign : by(a) > by(b) ? sign : 0));
+    return found;
+  }
+
+  const routes = ({ need, log }) => ({
+    "GET /api/v1/floor": ({ request }) => {
+      need(request, "floor.read");
+      return floor();
+    },
+    "GET /api/v1/floor/stream": ({ request, response }) => {
+      need(request, "floor.read");
+      stream(request, response, "floor", floor, 1000);
+    },
+    "GET /api/v1/tickets": ({ request, response, query }) => {
+      need(request, "tickets.read");
+      const found = listed(query);
+      if (query.get("format") === "csv") {
+        response.writeHead(200, { "content-type": "text/csv; charset=utf-8", "content-disposition": "attachment; filename=tickets.csv" });
+        response.end(`\uFEFFnumber,state\r\n${found.map((ticket) => `${ticket.number},${ticket.state}`).join("\r\n")}\r\n`);
+        return undefined;
+      }
+      const offset = Number(query.get("offset")) || 0;
+      return { day: query.get("day") ?? DAY, total: found.length, tickets: found.slice(offset, offset + (Number(query.get("limit")) || 50)) };
+    },
+    "GET /api/v1/tickets/:day/:number": ({ request, parameters }) => {
+      need(request, "tickets.read");
+      const found = day.tickets.find((ticket) => ticket.number === parameters.number && ticket.issued <= now());
+      if (!found) throw new Problem(404, "not-found", "no such ticket");
+      return { ticket: ticketAt(found, now(), stamp), events: eventsOf(found, now(), stamp) };
+    },
+    "GET /api/v1/devices": ({ request }) => {
+      need(request, "devices.read");
+      return { devices };
+    },
+    "POST /api/v1/devices": ({ request, response, body }) => {
+      const who = need(request, "devices.manage");
+      if (devices.some((device) => device.device === body.device)) throw new Problem(409, "conflict", "device exists");
+      devices.push({ ...body, driver: "mqtt", state: "active", connected: false, address: null, last_report: null, reports: 0, dead_letters: 0, clock_suspect: false, health: { status: "unknown", detail: null } });
+      log(who.staff, "device-added", body.device);
+      response.statusCode = 201;
+      return { device: body.device, secret: randomBytes(18).toString("base64url") };
+    },
+    "POST /api/v1/devices/:device": ({ request, parameters, body }) => {
+      need(request, "devices.manage");
+      const found = devices.find((device) => device.device === parameters.device);
+      if (!found) throw new Problem(404, "not-found", "no such device");
+      for (const field of ["name", "counter", "state"]) if (body[field] !== undefined) found[field] = body[field];
+      return { secret: body.new_secret ? randomBytes(18).toString("base64url") : null };
+    },
+    "GET /api/v1/devices/:device/reports": ({ request, parameters, query }) => {
+      need(request, "devices.read");
+      const found = devices.find((device) => device.device === parameters.device);
+      if (!found) throw new Problem(404, "not-found", "no such device");
+      const before = Number(query.get("before")) || 5000;
+      const reports = [];
+      for (let index = 0; index < Math.min(50, found.reports); index += 1) {
+        const id = before - 1 - index;
+        if (id < 4900) break;
+        const at = stamp(now() - (5000 - id) * 40);
+        reports.push({ id, received: at, time: at, kind: found.kind === "climate-sensor" ? "climate" : found.kind === "ticket-machine" ? "ticket.issued" : "ticket.called", boot: "b7", seq: id - 4000, clock: index % 9 === 4 ? "late" : found.clock_suspect ? "suspect" : "ok", payload: found.kind === "climate-sensor" ? { temperature_tenths: 224, humidity_tenths: 451 } : { ticket: `A${String(index).padStart(3, "0")}`, queue: "A", counter: found.counter ?? undefined } });
+      }
+      return { reports };
+    },
+    "GET /api/v1/dead-letters": ({ request, query }) => {
+      need(request, "deadletters.read");
+      const q = query.get("q")?.toLowerCase();
+      const found = letters.filter((letter) => (!query.get("device") || letter.device === query.get("device")) && (!q || JSON.stringify(letter).toLowerCase().includes(q)));
+      const before = Number(query.get("before")) || Number.POSITIVE_INFINITY;
+      return { total: found.length, dropped: quiet ? 0 : 3, letters: found.filter((letter) => letter.id < before).slice(0, Number(query.get("limit")) || 50) };
+    },
+    "GET /api/v1/box": ({ request }) => {
+      need(request, "box.read");
+      return {
+        store: hall.store,
+        epoch: "7f3a",
+        version: "0.1.0",
+        started: stamp(STARTS_AT - 86400 * 3),
+        uptime_s: 86400 * 3 + 512,
+        clock: clock(),
+        disk: { free_bytes: 21e9, total_bytes: 64e9, database_bytes: 182e6 },
+        journal: { reports: 128412, dead_letters: letters.length, last_id: 128420, writer: "running", stopped_reason: null, refused_since: null },
+        followers: [
+          { name: "queue", position: 128420, lag: 0 },
+          { name: "climate", position: 128418, lag: 2 },
+          { name: "screens", position: 126100, lag: 2320 },
+        ],
+        doors: {
+          mqtt: { listen: "0.0.0.0:1883", connections: 31, refused: 4 },
+          http: { listen: "0.0.0.0:8080", connections: 3, refused: 0 },
+          wired: {
+            drivers: [
+              { device: "th-1", driver: "modbus-climate", status: "up", detail: "", restarts: 0 },
+              { device: "screen-3", driver: "lihe-screen", status: "degraded", detail: "no answer from address 3, trying again in 8 s", restarts: 2 },
+            ],
+          },
+        },
+        uplink: { routers: ["tcp/10.20.0.5:7447"], connected: true, backlog: 3, oldest_unsent_s: 14, last_ack: stamp(now() - 14), epoch: "7f3a" },
+      };
+    },
+  });
+  return { name: hall.name, kind: "gateway", firstRoles: ["hall-manager"], clock, timeZone: "Asia/Shanghai", page: "hall.html", routes };
+}
+
+function makeDevices(day, stamp, now) {
+  const device = (id, kind, name, counter, extra = {}) => ({
+    device: id, kind, name, counter, driver: "mqtt", state: "active", connected: true, address: `192.168.8.${20 + id.length}`, last_report: stamp(now() - 30), reports: 420, dead_letters: 0, clock_suspect: false, health: { status: "up", detail: null }, ...extra,
+  });
+  const found = [
+    device("tm-1", "ticket-machine", "取号机 1", null, { reports: 812 }),
+    device("tm-2", "ticket-machine", "取号机 2", null, { health: { status: "down", detail: "offline since 10:02, will received" }, connected: false, last_report: stamp(now() - 2000), dead_letters: 4 }),
+    device("kiosk-1", "kiosk", "自助终端 1", null, { clock_suspect: true, health: { status: "degraded", detail: "paper low" } }),
+    device("th-1", "climate-sensor", "大厅温湿度", null, { driver: "modbus-climate", address: "/dev/ttyS1 #1" }),
+    device("th-2", "climate-sensor", "等候区温湿度", null, { driver: "modbus-climate", address: "192.168.8.70:502 #2" }),
+    device("old-pad", "evaluation-pad", "旧评价器", "2", { state: "retired", connected: null, health: { status: "unknown", detail: null } }),
+  ];
+  for (const counter of day.counters) {
+    found.push(device(`caller-${counter.counter}`, "caller", `呼叫器 ${counter.counter}`, counter.counter));
+    found.push(device(`pad-${counter.counter}`, "evaluation-pad", `评价器 ${counter.counter}`, counter.counter, counter.counter === "5" ? { last_report: null, reports: 0, connected: false, health: { status: "unknown", detail: null } } : {}));
+  }
+  return found;
+}
+
+function makeLetters(stamp, t) {
+  const make = (id, device, reason_code, reason, text, topic, door = "mqtt") => ({
+    id, received: stamp(t - id * 61), door, device, topic, reason, reason_code, payload_text: text, payload_hex: Buffer.from(text ?? [0xff, 0x03, 0x04, 0x00, 0xe0, 0x01, 0xc3, 0x99]).toString("hex"), size: text?.length ?? 8, truncated: false,
+  });
+  return [
+    make(9, "tm-2", "bad-json", "expected `,` or `}` at line 1 column 31", '{"ticket":"A017","queue":"A" "time":"2020-01-02T02:11:09Z"}', "te/device/tm-2//e/ticket.issued"),
+    make(8, "tm-2", "unknown-kind", "unknown kind ticket.eaten", '{"ticket":"A018"}', "te/device/tm-2//e/ticket.eaten"),
+    make(7, "tm-2", "topic-not-permitted", "device tm-2 may publish below te/device/tm-2/ only", '{"ticket":"B001","queue":"B"}', "te/device/caller-3//e/ticket.called"),
+    make(6, "th-1", "bad-frame", "crc 0x99c3, expected 0x41c2", null, null, "wired"),
+    make(5, "tm-2", "bad-field", "missing field `queue`", '{"ticket":"排队-19"}', "te/device/tm-2//e/ticket.issued"),
+    make(4, null, "too-large", "70124 bytes, at most 65536", '{"x":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', "排队机/1"),
+  ].map((letter) => (letter.reason_code === "too-large" ? { ...letter, truncated: true, size: 70124 } : letter));
+}
