@@ -1,0 +1,65 @@
+-- The journal: every report a device made, in the order it arrived here, never changed.
+-- All times are milliseconds since 1970.
+
+create table journal_report (
+    -- order of arrival; followers keep the last id they have seen
+    id integer primary key,
+    received_ms integer not null,
+    device text not null,
+    kind text not null,
+    -- the device's own number; null for devices that do not number their reports
+    boot text,
+    seq integer,
+    -- when it happened: the device's time, or ours where the device has none or a wrong one
+    time_ms integer not null,
+    -- 0 ok, 1 late (historical), 2 the device's clock cannot be right
+    clock integer not null,
+    -- as received, byte for byte
+    payload blob not null
+) strict;
+
+-- Which numbers of a (device, boot) have arrived: ranges, as one small row instead of an index
+-- over every report. This is what makes a report that comes twice one report.
+create table journal_seen (
+    device text not null,
+    boot text not null,
+    ranges text not null,
+    primary key (device, boot)
+) strict, without rowid;
+
+-- The last unnumbered reports by MQTT packet id, to know a redelivery when it comes.
+create table journal_unnumbered (
+    device text not null,
+    packet_slot integer not null,
+    digest blob not null,
+    primary key (device, packet_slot)
+) strict, without rowid;
+
+-- What could not be understood, with its bytes and the reason.
+create table journal_dead_letter (
+    id integer primary key,
+    received_ms integer not null,
+    door text not null,
+    device text,
+    topic text,
+    reason_code text not null,
+    reason text not null,
+    -- at most 64 KiB of it
+    payload blob not null,
+    -- of the whole payload, in bytes
+    size integer not null
+) strict;
+
+create table journal_follower (
+    name text primary key,
+    position integer not null
+) strict;
+
+-- Single values: the epoch, counters of what was dropped.
+create table journal_value (
+    name text primary key,
+    value integer not null
+) strict;
+
+-- The last reports of a device are shown on its page.
+create index journal_report_device on journal_report (device, id);

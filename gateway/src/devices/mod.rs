@@ -1,0 +1,168 @@
+//! Devices of the hall: who they are, where they stand, their secrets, and when they last spoke.
+//!
+//! The table is the truth; what devices announce is only ever compared with it.
+
+mod api;
+mod follower;
+mod model;
+mod store;
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::Connection;
+use subtle::ConstantTimeEq;
+use zhiban_kernel::{Clock, Store, StoreError};
+use zhiban_vocabulary::DeviceId;
+
+pub use api::add_routes;
+pub use follower::DevicesFollower;
+pub use model::{Device, NewDevice};
+pub(crate) use store::clock_suspects;
+pub use store::{counter_of, screen_at, sync_wired};
+
+use model::{new_secret, secret_hash};
+
+/// The devices of the hall; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Devices(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    clock: Clock,
+    /// Secrets by device, so that a connection needs no query. Reloaded after each change.
+    secrets: Mutex<HashMap<DeviceId, Vec<u8>>>,
+    /// Devices connected now, with their address and the number of the connection.
+    connected: Mutex<BTreeMap<DeviceId, (IpAddr, u64)>>,
+}
+
+impl Devices {
+    /// # Errors
+    /// When the devices cannot be read.
+    pub async fn open(store: Store, clock: Clock) -> Result<Self, StoreError> {
+        let secrets = store
+            .read(|connection| Ok(store::secrets(connection)?))
+            .await?;
+        let connected = Mutex::default();
+        Ok(Self(Arc::new(Inner {
+            store,
+            clock,
+            secrets: Mutex::new(secrets),
+            connected,
+        })))
+    }
+
+    /// Whether `secret` is the secret of an active device.
+    #[must_use]
+    pub fn knows(&self, device: &DeviceId, secret: &str) -> bool {
+        let secrets = self
+            .0
+            .secrets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let Some(right) = secrets.get(device) else {
+            return false;
+        };
+        bool::from(right.ct_eq(&secret_hash(secret)))
+    }
+
+    /// Registers a device and gives its secret, which is shown once.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] when the id is taken.
+    pub async fn add(&self, device: NewDevice) -> Result<String, StoreError> {
+        let secret = new_secret();
+        let (hash, now) = (secret_hash(&secret), self.0.clock.now());
+        self.0
+            .store
+            .write(move |connection| store::add(connection, &device, Some(&hash), now))
+            .await?;
+        self.reload().await?;
+        Ok(secret)
+    }
+
+    async fn reload(&self) -> Result<(), StoreError> {
+        let secrets = self
+            .0
+            .store
+            .read(|connection| Ok(store::secrets(connection)?))
+            .await?;
+        *self
+            .0
+            .secrets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = secrets;
+        Ok(())
+    }
+
+    /// Notes that a device is connected, by the connection of this number.
+    pub fn connected(&self, device: &DeviceId, address: IpAddr, connection: u64) {
+        let mut connected = self
+            .0
+            .connected
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        connected.insert(device.clone(), (address, connection));
+    }
+
+    /// Notes that a connection ended; ignored when the device has since come back by another.
+    pub fn disconnected(&self, device: &DeviceId, connection: u64) {
+        let mut connected = self
+            .0
+            .connected
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if connected
+            .get(device)
+            .is_some_and(|(_, current)| *current == connection)
+        {
+            connected.remove(device);
+        }
+    }
+
+    fn address_of(&self, device: &DeviceId) -> Option<IpAddr> {
+        let connected = self
+            .0
+            .connected
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        connected.get(device).map(|(address, _)| *address)
+    }
+
+    /// How many devices are connected by MQTT.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.0
+            .connected
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len()
+    }
+}
+
+/// Registers devices while the gateway is stopped, as `zhiban-gateway device add` does.
+///
+/// # Errors
+/// [`StoreError::Refused`] when an id is taken; then none is added.
+pub fn add_offline(
+    connection: &mut Connection,
+    devices: Vec<NewDevice>,
+    clock: Clock,
+) -> Result<Vec<(DeviceId, String)>, StoreError> {
+    let transaction = connection.transaction()?;
+    let mut secrets = Vec::with_capacity(devices.len());
+    for device in devices {
+        let secret = new_secret();
+        store::add(
+            &transaction,
+            &device,
+            Some(&secret_hash(&secret)),
+            clock.now(),
+        )?;
+        secrets.push((device.device, secret));
+    }
+    transaction.commit()?;
+    Ok(secrets)
+}

@@ -1,0 +1,251 @@
+//! All SQL of the devices.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Result, Row, params};
+use zhiban_kernel::StoreError;
+use zhiban_kernel::clock::{from_ms, to_ms};
+use zhiban_vocabulary::device::DeviceKind;
+use zhiban_vocabulary::{CounterId, DeviceId};
+
+use super::model::{Device, NOT_WIRED, NewDevice};
+
+pub(super) fn secrets(connection: &Connection) -> Result<HashMap<DeviceId, Vec<u8>>> {
+    let sql = "select device, secret_hash from devices_device
+         where state = 'active' and secret_hash is not null";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+    let mut secrets = HashMap::new();
+    for row in rows {
+        let (device, hash) = row?;
+        if let Ok(device) = device.parse() {
+            secrets.insert(device, hash);
+        }
+    }
+    Ok(secrets)
+}
+
+pub(super) fn add(
+    connection: &Connection,
+    device: &NewDevice,
+    secret_hash: Option<&[u8]>,
+    now: Timestamp,
+) -> std::result::Result<(), StoreError> {
+    if find(connection, device.device.as_str())?.is_some() {
+        return Err(StoreError::Refused(format!(
+            "device id {} is taken",
+            device.device
+        )));
+    }
+    let driver = NOT_WIRED;
+    insert(connection, device, driver, secret_hash, now)?;
+    Ok(())
+}
+
+fn insert(
+    connection: &Connection,
+    device: &NewDevice,
+    driver: &str,
+    secret_hash: Option<&[u8]>,
+    now: Timestamp,
+) -> Result<()> {
+    connection.execute(
+        "insert into devices_device (device, kind, name, counter, driver, secret_hash, created_ms)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         on conflict (device) do update set
+             kind = excluded.kind, name = excluded.name, counter = excluded.counter,
+             driver = excluded.driver, secret_hash = excluded.secret_hash, state = 'active'",
+        params![
+            device.device.as_str(),
+            device.kind.as_str(),
+            device.name,
+            device.counter.as_ref().map(|counter| counter.as_str()),
+            driver,
+            secret_hash,
+            to_ms(now),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Brings the wired devices to what the configuration says: they are added or changed, and those
+/// it no longer names are retired.
+///
+/// # Errors
+/// [`StoreError::Refused`] when an id already belongs to a device that is not wired.
+pub fn sync_wired(
+    connection: &Connection,
+    wired: &[(NewDevice, String)],
+    now: Timestamp,
+) -> std::result::Result<(), StoreError> {
+    let sql = "update devices_device set state = 'retired' where driver <> ?1";
+    connection.execute(sql, [NOT_WIRED])?;
+    for (device, driver) in wired {
+        let known = find(connection, device.device.as_str())?;
+        if known.is_some_and(|known| !known.is_wired()) {
+            let id = &device.device;
+            return Err(StoreError::Refused(format!(
+                "device {id} is configured as wired, but is registered with a secret"
+            )));
+        }
+        insert(connection, device, driver, None, now)?;
+    }
+    Ok(())
+}
+
+const DEVICE: &str = "select device, kind, name, counter, driver, state from devices_device";
+
+fn read(row: &Row<'_>) -> Result<Option<Device>> {
+    let Ok(device) = row.get::<_, String>(0)?.parse() else {
+        return Ok(None);
+    };
+    Ok(Some(Device {
+        device,
+        kind: row.get(1)?,
+        name: row.get(2)?,
+        counter: row
+            .get::<_, Option<String>>(3)?
+            .and_then(|text| text.parse().ok()),
+        driver: row.get(4)?,
+        active: row.get::<_, String>(5)? == "active",
+    }))
+}
+
+pub(super) fn find(connection: &Connection, device: &str) -> Result<Option<Device>> {
+    let sql = format!("{DEVICE} where device = ?1");
+    Ok(connection
+        .prepare_cached(&sql)?
+        .query_row([device], read)
+        .optional()?
+        .flatten())
+}
+
+pub(super) fn all(connection: &Connection) -> Result<Vec<Device>> {
+    let sql = format!("{DEVICE} order by state, device");
+    let mut statement = connection.prepare_cached(&sql)?;
+    statement
+        .query_map([], read)?
+        .filter_map(Result::transpose)
+        .collect()
+}
+
+/// The counter a device stands at.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn counter_of(connection: &Connection, device: &DeviceId) -> Result<Option<CounterId>> {
+    let sql = "select counter from devices_device where device = ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let counter: Option<Option<String>> = statement
+        .query_row([device.as_str()], |row| row.get(0))
+        .optional()?;
+    Ok(counter.flatten().and_then(|text| text.parse().ok()))
+}
+
+/// The window screen over a counter.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn screen_at(connection: &Connection, counter: &CounterId) -> Result<Option<DeviceId>> {
+    let sql = "select device from devices_device
+         where counter = ?1 and kind = ?2 and state = 'active' limit 1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let screen = DeviceKind::WindowScreen.as_str();
+    let device: Option<String> = statement
+        .query_row(params![counter.as_str(), screen], |row| row.get(0))
+        .optional()?;
+    Ok(device.and_then(|text| text.parse().ok()))
+}
+
+/// A change of a device asked for by a person; what is `None` stays.
+pub(super) struct Change {
+    pub(super) name: Option<String>,
+    /// `Some(None)` takes the device away from its counter.
+    pub(super) counter: Option<Option<CounterId>>,
+    pub(super) active: Option<bool>,
+    pub(super) secret_hash: Option<Vec<u8>>,
+}
+
+pub(super) fn change(
+    connection: &Connection,
+    device: &str,
+    change: &Change,
+) -> std::result::Result<(), StoreError> {
+    let set = |column: &str, value: &dyn rusqlite::ToSql| {
+        let sql = format!("update devices_device set {column} = ?2 where device = ?1");
+        connection.execute(&sql, params![device, value])
+    };
+    if let Some(name) = &change.name {
+        set("name", name)?;
+    }
+    if let Some(counter) = &change.counter {
+        set("counter", &counter.as_ref().map(|counter| counter.as_str()))?;
+    }
+    if let Some(active) = change.active {
+        set("state", &if active { "active" } else { "retired" })?;
+    }
+    if let Some(hash) = &change.secret_hash {
+        set("secret_hash", hash)?;
+    }
+    Ok(())
+}
+
+/// What the follower keeps of a device.
+#[derive(Default)]
+pub(super) struct SeenRow {
+    pub(super) reports: i64,
+    pub(super) last_report: Option<Timestamp>,
+    pub(super) clock_suspect: bool,
+    pub(super) health: Option<String>,
+    pub(super) health_detail: Option<String>,
+}
+
+pub(super) fn all_seen(connection: &Connection) -> Result<HashMap<String, SeenRow>> {
+    connection
+        .prepare_cached(
+            "select device, reports, last_report_ms, clock_suspect, health, health_detail
+             from devices_seen",
+        )?
+        .query_map([], |row| {
+            let seen = SeenRow {
+                reports: row.get(1)?,
+                last_report: row.get::<_, Option<i64>>(2)?.map(from_ms),
+                clock_suspect: row.get(3)?,
+                health: row.get(4)?,
+                health_detail: row.get(5)?,
+            };
+            Ok((row.get(0)?, seen))
+        })?
+        .collect()
+}
+
+/// Adds what one step of the journal says about a device. Health that is `None` stays.
+pub(super) fn note_seen(connection: &Connection, device: &str, step: &SeenRow) -> Result<()> {
+    connection
+        .prepare_cached(
+            "insert into devices_seen values (?1, ?2, ?3, ?4, ?5, ?6)
+             on conflict (device) do update set
+                 reports = reports + excluded.reports,
+                 last_report_ms = max(last_report_ms, excluded.last_report_ms),
+                 clock_suspect = excluded.clock_suspect,
+                 health = coalesce(excluded.health, health),
+                 health_detail =
+                     iif(excluded.health is null, health_detail, excluded.health_detail)",
+        )?
+        .execute(params![
+            device,
+            step.reports,
+            step.last_report.map_or(0, to_ms),
+            step.clock_suspect,
+            step.health,
+            step.health_detail,
+        ])?;
+    Ok(())
+}
+
+/// How many devices' clocks cannot be right.
+pub(crate) fn clock_suspects(connection: &Connection) -> Result<u32> {
+    let sql = "select count(*) from devices_seen where clock_suspect";
+    connection.query_row(sql, [], |row| row.get(0))
+}

@@ -1,0 +1,158 @@
+//! The journal: every report, durable before anyone is told so, once.
+//!
+//! All doors end in [`Journal::submit`]. Followers read from their own cursor and are woken by
+//! [`Journal::head`].
+
+mod api;
+mod follow;
+mod model;
+mod seen;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rusqlite::Connection;
+use tokio::sync::watch;
+use zhiban_kernel::{Clock, Store, StoreError};
+
+pub use api::add_routes;
+pub use follow::{Follower, follow};
+pub use model::{ClockFlag, DeadLetter, Door, Entry, Outcome, Redelivery, Submission};
+pub(crate) use store::letters_per_device;
+pub use store::{
+    Counts, RawReport, counts, entries_after, follower_position, has_unread_before, position_of,
+    reports_of_device, reports_of_ids, value,
+};
+
+use model::Prepared;
+
+/// Handle to the journal; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Journal(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    clock: Clock,
+    head: watch::Sender<i64>,
+    accepted: AtomicU64,
+    refused: AtomicU64,
+}
+
+impl Journal {
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn open(store: Store, clock: Clock) -> Result<Self, StoreError> {
+        let last = store
+            .read(|connection| Ok(store::last_id(connection)?))
+            .await?;
+        let (head, _) = watch::channel(last);
+        let (accepted, refused) = (AtomicU64::new(0), AtomicU64::new(0));
+        Ok(Self(Arc::new(Inner {
+            store,
+            clock,
+            head,
+            accepted,
+            refused,
+        })))
+    }
+
+    /// Takes reports from a door and answers, one outcome each, after the commit. A report that
+    /// cannot be understood becomes a dead letter; one that came before is not kept again.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing was kept, and the device must not be told otherwise.
+    pub async fn submit(&self, submissions: Vec<Submission>) -> Result<Vec<Outcome>, StoreError> {
+        let count = submissions.len() as u64;
+        let now = self.0.clock.now();
+        let prepared: Vec<_> = submissions
+            .into_iter()
+            .map(|submission| Prepared::new(submission, now))
+            .collect();
+        let written = self
+            .0
+            .store
+            .write(move |connection| store::append(connection, &prepared, now))
+            .await;
+        let (outcomes, last) = match written {
+            Ok(written) => written,
+            Err(error) => {
+                self.0.refused.fetch_add(count, Ordering::Relaxed);
+                metrics::counter!("zhiban_reports_refused_total").increment(count);
+                return Err(error);
+            }
+        };
+        self.0.accepted.fetch_add(count, Ordering::Relaxed);
+        metrics::counter!("zhiban_reports_total").increment(count);
+        if let Some(last) = last {
+            self.0.head.send_if_modified(|head| {
+                let grew = last > *head;
+                *head = last.max(*head);
+                grew
+            });
+        }
+        Ok(outcomes)
+    }
+
+    /// Keeps something no report could be made of, such as a frame with an unknown topic.
+    ///
+    /// # Errors
+    /// [`StoreError`]: it was not kept.
+    pub async fn bury(&self, letter: DeadLetter) -> Result<(), StoreError> {
+        let now = self.0.clock.now();
+        self.0
+            .store
+            .write(move |connection| Ok(store::bury(connection, &letter, now)?))
+            .await
+    }
+
+    /// Id of the last committed report, and every change of it.
+    #[must_use]
+    pub fn head(&self) -> watch::Receiver<i64> {
+        self.0.head.subscribe()
+    }
+
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.0.clock
+    }
+
+    /// Reports accepted and refused since the start of the program.
+    #[must_use]
+    pub fn totals(&self) -> (u64, u64) {
+        (
+            self.0.accepted.load(Ordering::Relaxed),
+            self.0.refused.load(Ordering::Relaxed),
+        )
+    }
+}
+
+/// Brings the tables of all slices to today's shape.
+///
+/// # Errors
+/// When a migration fails or the database is newer than this program.
+pub fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    use zhiban_kernel::{people, store::migrate};
+    migrate(
+        connection,
+        people::migrations::migrations::runner(),
+        "people_migration",
+    )?;
+    migrate(
+        connection,
+        migrations::migrations::runner(),
+        "gateway_migration",
+    )
+}
+
+mod migrations {
+    refinery::embed_migrations!("migrations");
+}

@@ -1,0 +1,494 @@
+//! All SQL of the journal.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Result, Row, params};
+use zhiban_kernel::StoreError;
+use zhiban_kernel::clock::{from_ms, to_ms};
+use zhiban_vocabulary::report::{self, Origin};
+
+use super::model::{ClockFlag, DeadLetter, Entry, Identity, Numbered, Outcome, Prepared};
+use super::seen::{Seen, Sight};
+
+/// Most bytes of a payload kept in a dead letter.
+const LETTER_BYTES_MAX: usize = 64 << 10;
+/// Most dead letters kept; beyond, the oldest go and are counted.
+const LETTERS_MAX: i64 = 20_000;
+/// Packet ids are compared within a window of this many.
+const PACKET_SLOTS: u16 = 1_024;
+const LETTERS_DROPPED: &str = "dead_letters_dropped";
+
+pub(super) fn last_id(connection: &Connection) -> Result<i64> {
+    connection.query_row(
+        "select coalesce(max(id), 0) from journal_report",
+        [],
+        |row| row.get(0),
+    )
+}
+
+/// Writes all, and says what became of each and what the last new id is.
+pub(super) fn append(
+    connection: &Connection,
+    prepared: &[Prepared],
+    now: Timestamp,
+) -> std::result::Result<(Vec<Outcome>, Option<i64>), StoreError> {
+    let mut seen = SeenRows::default();
+    let mut outcomes = Vec::with_capacity(prepared.len());
+    let mut last = None;
+    for one in prepared {
+        let outcome = match one {
+            Prepared::Report(report) => append_one(connection, report, &mut seen, now)?,
+            Prepared::Dead(letter) => {
+                bury(connection, letter, now)?;
+                Outcome::DeadLettered {
+                    code: letter.code,
+                    reason: letter.reason.clone(),
+                }
+            }
+        };
+        if let Outcome::Committed(id) = outcome {
+            last = Some(id);
+        }
+        outcomes.push(outcome);
+    }
+    seen.save(connection)?;
+    Ok((outcomes, last))
+}
+
+fn append_one(
+    connection: &Connection,
+    report: &Numbered,
+    seen: &mut SeenRows,
+    now: Timestamp,
+) -> std::result::Result<Outcome, StoreError> {
+    match sight(connection, report, seen)? {
+        Sight::New => Ok(Outcome::Committed(insert(connection, report, now)?)),
+        Sight::Duplicate => Ok(Outcome::Duplicate),
+        Sight::Unknowable => {
+            let letter = stale_letter(report);
+            bury(connection, &letter, now)?;
+            Ok(Outcome::DeadLettered {
+                code: letter.code,
+                reason: letter.reason,
+            })
+        }
+    }
+}
+
+fn sight(
+    connection: &Connection,
+    report: &Numbered,
+    seen: &mut SeenRows,
+) -> std::result::Result<Sight, StoreError> {
+    match &report.identity {
+        Identity::Numbered(origin) => seen.see(connection, report, origin),
+        Identity::Packet { redelivery, digest } => {
+            let slot = redelivery.packet_id % PACKET_SLOTS;
+            let device = report.device.as_str();
+            let known = redelivery.again && last_digest(connection, device, slot)? == Some(*digest);
+            if known {
+                return Ok(Sight::Duplicate);
+            }
+            keep_digest(connection, device, slot, digest)?;
+            Ok(Sight::New)
+        }
+        Identity::None => Ok(Sight::New),
+    }
+}
+
+fn last_digest(connection: &Connection, device: &str, slot: u16) -> Result<Option<[u8; 32]>> {
+    let sql = "select digest from journal_unnumbered where device = ?1 and packet_slot = ?2";
+    connection
+        .prepare_cached(sql)?
+        .query_row(params![device, slot], |row| row.get(0))
+        .optional()
+}
+
+fn keep_digest(connection: &Connection, device: &str, slot: u16, digest: &[u8]) -> Result<()> {
+    let sql = "insert into journal_unnumbered values (?1, ?2, ?3)
+         on conflict do update set digest = excluded.digest";
+    connection
+        .prepare_cached(sql)?
+        .execute(params![device, slot, digest])?;
+    Ok(())
+}
+
+fn insert(connection: &Connection, report: &Numbered, now: Timestamp) -> Result<i64> {
+    let origin = match &report.identity {
+        Identity::Numbered(origin) => Some(origin),
+        Identity::Packet { .. } | Identity::None => None,
+    };
+    connection
+        .prepare_cached(
+            "insert into journal_report
+                 (received_ms, device, kind, boot, seq, time_ms, clock, payload)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?
+        .execute(params![
+            to_ms(now),
+            report.device.as_str(),
+            report.kind.as_str(),
+            origin.map(|origin| origin.boot.as_str()),
+            origin.map(|origin| seq_bits(origin.seq)),
+            to_ms(report.time),
+            report.clock.code(),
+            &report.payload[..],
+        ])?;
+    Ok(connection.last_insert_rowid())
+}
+
+/// SQLite integers are signed; the bits are kept.
+fn seq_bits(seq: u64) -> i64 {
+    seq.cast_signed()
+}
+
+fn stale_letter(report: &Numbered) -> DeadLetter {
+    DeadLetter {
+        door: report.door,
+        device: Some(report.device.clone()),
+        topic: report
+            .topic
+            .clone()
+            .or_else(|| Some(report.kind.as_str().into())),
+        code: "stale-seq",
+        reason: "seq is older than the numbers kept, so it cannot be told from a duplicate".into(),
+        payload: report.payload.clone(),
+        size: report.payload.len(),
+    }
+}
+
+/// The rows of `journal_seen` one append touches, read once and written once.
+#[derive(Default)]
+struct SeenRows(HashMap<(String, String), Seen>);
+
+impl SeenRows {
+    fn see(
+        &mut self,
+        connection: &Connection,
+        report: &Numbered,
+        origin: &Origin,
+    ) -> std::result::Result<Sight, StoreError> {
+        let key = (report.device.to_string(), origin.boot.to_string());
+        if let Some(seen) = self.0.get_mut(&key) {
+            return Ok(seen.see(origin.seq));
+        }
+        let mut seen = read_seen(connection, &key)?;
+        let sight = seen.see(origin.seq);
+        self.0.insert(key, seen);
+        Ok(sight)
+    }
+
+    fn save(self, connection: &Connection) -> Result<()> {
+        let sql = "insert into journal_seen values (?1, ?2, ?3)
+             on conflict do update set ranges = excluded.ranges";
+        let mut statement = connection.prepare_cached(sql)?;
+        for ((device, boot), seen) in self.0 {
+            statement.execute(params![device, boot, seen.to_text()])?;
+        }
+        Ok(())
+    }
+}
+
+fn read_seen(
+    connection: &Connection,
+    (device, boot): &(String, String),
+) -> std::result::Result<Seen, StoreError> {
+    let sql = "select ranges from journal_seen where device = ?1 and boot = ?2";
+    let mut statement = connection.prepare_cached(sql)?;
+    let text: Option<String> = statement
+        .query_row(params![device, boot], |row| row.get(0))
+        .optional()?;
+    let Some(text) = text else {
+        return Ok(Seen::default());
+    };
+    // Starting anew here would let duplicates in: better to stop and say so.
+    Seen::from_text(&text).ok_or_else(|| {
+        StoreError::Database(format!(
+            "journal_seen of {device} {boot} is damaged: {text:?}"
+        ))
+    })
+}
+
+pub(super) fn bury(connection: &Connection, letter: &DeadLetter, now: Timestamp) -> Result<()> {
+    let kept = &letter.payload[..letter.payload.len().min(LETTER_BYTES_MAX)];
+    connection
+        .prepare_cached(
+            "insert into journal_dead_letter
+                 (received_ms, door, device, topic, reason_code, reason, payload, size)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?
+        .execute(params![
+            to_ms(now),
+            letter.door.as_str(),
+            letter.device.as_ref().map(|device| device.as_str()),
+            letter.topic,
+            letter.code,
+            letter.reason,
+            kept,
+            i64::try_from(letter.size).unwrap_or(i64::MAX),
+        ])?;
+    metrics::counter!("zhiban_dead_letters_total").increment(1);
+    drop_old_letters(connection, connection.last_insert_rowid() - LETTERS_MAX)
+}
+
+fn drop_old_letters(connection: &Connection, up_to: i64) -> Result<()> {
+    let sql = "delete from journal_dead_letter where id <= ?1";
+    let dropped = connection.prepare_cached(sql)?.execute([up_to])?;
+    if dropped > 0 {
+        add_to_value(
+            connection,
+            LETTERS_DROPPED,
+            i64::try_from(dropped).unwrap_or(0),
+        )?;
+    }
+    Ok(())
+}
+
+fn add_to_value(connection: &Connection, name: &str, more: i64) -> Result<()> {
+    let sql = "insert into journal_value values (?1, ?2)
+         on conflict do update set value = value + excluded.value";
+    connection
+        .prepare_cached(sql)?
+        .execute(params![name, more])?;
+    Ok(())
+}
+
+/// A single value, 0 when it was never set.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn value(connection: &Connection, name: &str) -> Result<i64> {
+    let sql = "select value from journal_value where name = ?1";
+    let found = connection
+        .prepare_cached(sql)?
+        .query_row([name], |row| row.get(0))
+        .optional()?;
+    Ok(found.unwrap_or(0))
+}
+
+/// How full the journal is.
+#[derive(Debug, Clone, Copy)]
+pub struct Counts {
+    pub last_id: i64,
+    pub dead_letters: i64,
+    pub dead_letters_dropped: i64,
+}
+
+/// # Errors
+/// When the database cannot be read.
+pub fn counts(connection: &Connection) -> Result<Counts> {
+    let sql = "select count(*) from journal_dead_letter";
+    Ok(Counts {
+        last_id: last_id(connection)?,
+        dead_letters: connection.query_row(sql, [], |row| row.get(0))?,
+        dead_letters_dropped: value(connection, LETTERS_DROPPED)?,
+    })
+}
+
+/// Up to `limit` entries after `position`, oldest first, and the position behind them.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn entries_after(
+    connection: &Connection,
+    position: i64,
+    limit: u32,
+) -> Result<(Vec<Entry>, i64)> {
+    let mut statement = connection.prepare_cached(
+        "select id, received_ms, device, kind, time_ms, clock, payload
+         from journal_report where id > ?1 order by id limit ?2",
+    )?;
+    let mut rows = statement.query(params![position, limit])?;
+    let (mut entries, mut behind) = (Vec::new(), position);
+    while let Some(row) = rows.next()? {
+        behind = row.get(0)?;
+        entries.extend(read_entry(row)?);
+    }
+    Ok((entries, behind))
+}
+
+/// `None` for a row this version cannot read, which only a downgrade can bring about.
+fn read_entry(row: &Row<'_>) -> Result<Option<Entry>> {
+    let (id, kind, payload): (i64, String, Vec<u8>) = (row.get(0)?, row.get(3)?, row.get(6)?);
+    let device = row.get::<_, String>(2)?.parse();
+    let (Ok(device), Ok(parsed)) = (device, report::parse(&kind, &payload)) else {
+        tracing::error!(
+            id,
+            kind,
+            "a report in the journal cannot be read and is passed over"
+        );
+        return Ok(None);
+    };
+    Ok(Some(Entry {
+        id,
+        received: from_ms(row.get(1)?),
+        device,
+        time: from_ms(row.get(4)?),
+        clock: ClockFlag::from_code(row.get(5)?),
+        observation: parsed.observation,
+    }))
+}
+
+/// Where a follower stands; 0 before its first step.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn follower_position(connection: &Connection, name: &str) -> Result<i64> {
+    let sql = "select position from journal_follower where name = ?1";
+    let found = connection
+        .prepare_cached(sql)?
+        .query_row([name], |row| row.get(0))
+        .optional()?;
+    Ok(found.unwrap_or(0))
+}
+
+/// All followers by name.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn position_of(connection: &Connection) -> Result<Vec<(String, i64)>> {
+    connection
+        .prepare_cached("select name, position from journal_follower order by name")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect()
+}
+
+pub(super) fn set_position(connection: &Connection, name: &str, position: i64) -> Result<()> {
+    let sql = "insert into journal_follower values (?1, ?2)
+         on conflict do update set position = excluded.position";
+    connection
+        .prepare_cached(sql)?
+        .execute(params![name, position])?;
+    Ok(())
+}
+
+/// Whether `follower` has not read everything that arrived before `time`.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn has_unread_before(connection: &Connection, follower: &str, time: Timestamp) -> Result<bool> {
+    // Arrival times ascend with the id, so the first unread one decides.
+    let sql = "select received_ms < ?2 from journal_report where id > ?1 order by id limit 1";
+    let position = follower_position(connection, follower)?;
+    let first = connection
+        .prepare_cached(sql)?
+        .query_row(params![position, to_ms(time)], |row| row.get(0))
+        .optional()?;
+    Ok(first.unwrap_or(false))
+}
+
+/// A report as shown to people.
+#[derive(Debug, Clone)]
+pub struct RawReport {
+    pub id: i64,
+    pub received: Timestamp,
+    pub device: String,
+    pub kind: String,
+    pub boot: Option<String>,
+    pub seq: Option<u64>,
+    pub time: Timestamp,
+    pub clock: ClockFlag,
+    pub payload: Vec<u8>,
+}
+
+const RAW: &str = "select id, received_ms, device, kind, boot, seq, time_ms, clock, payload
+     from journal_report";
+
+fn read_raw(row: &Row<'_>) -> Result<RawReport> {
+    Ok(RawReport {
+        id: row.get(0)?,
+        received: from_ms(row.get(1)?),
+        device: row.get(2)?,
+        kind: row.get(3)?,
+        boot: row.get(4)?,
+        seq: row.get::<_, Option<i64>>(5)?.map(i64::cast_unsigned),
+        time: from_ms(row.get(6)?),
+        clock: ClockFlag::from_code(row.get(7)?),
+        payload: row.get(8)?,
+    })
+}
+
+/// Reports of one device, newest first.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn reports_of_device(
+    connection: &Connection,
+    device: &str,
+    before: i64,
+    limit: u32,
+) -> Result<Vec<RawReport>> {
+    let sql = format!("{RAW} where device = ?1 and id < ?2 order by id desc limit ?3");
+    connection
+        .prepare_cached(&sql)?
+        .query_map(params![device, before, limit], read_raw)?
+        .collect()
+}
+
+/// Reports by id, in the order of the ids.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn reports_of_ids(connection: &Connection, ids: &[i64]) -> Result<Vec<RawReport>> {
+    let sql = format!("{RAW} where id = ?1");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let read = |id: &i64| statement.query_row([id], read_raw).optional().transpose();
+    ids.iter().filter_map(read).collect()
+}
+
+/// A dead letter as shown to people.
+pub(super) struct LetterRow {
+    pub(super) id: i64,
+    pub(super) received: Timestamp,
+    pub(super) door: String,
+    pub(super) device: Option<String>,
+    pub(super) topic: Option<String>,
+    pub(super) code: String,
+    pub(super) reason: String,
+    pub(super) payload: Vec<u8>,
+    pub(super) size: i64,
+}
+
+/// Dead letters, newest first, of one device and with a text in reason or topic where asked for.
+pub(super) fn letters(
+    connection: &Connection,
+    before: i64,
+    limit: u32,
+    device: Option<&str>,
+    text: Option<&str>,
+) -> Result<Vec<LetterRow>> {
+    connection
+        .prepare_cached(
+            "select id, received_ms, door, device, topic, reason_code, reason, payload, size
+             from journal_dead_letter
+             where id < ?1 and (?3 is null or device = ?3)
+               and (?4 is null or instr(lower(reason || ' ' || coalesce(topic, '')), lower(?4)) > 0)
+             order by id desc limit ?2",
+        )?
+        .query_map(params![before, limit, device, text], |row| {
+            Ok(LetterRow {
+                id: row.get(0)?,
+                received: from_ms(row.get(1)?),
+                door: row.get(2)?,
+                device: row.get(3)?,
+                topic: row.get(4)?,
+                code: row.get(5)?,
+                reason: row.get(6)?,
+                payload: row.get(7)?,
+                size: row.get(8)?,
+            })
+        })?
+        .collect()
+}
+
+/// Dead letters per device.
+pub(crate) fn letters_per_device(connection: &Connection) -> Result<HashMap<String, i64>> {
+    connection
+        .prepare_cached(
+            "select device, count(*) from journal_dead_letter
+             where device is not null group by device",
+        )?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect()
+}

@@ -1,0 +1,211 @@
+//! The promises of the journal.
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use zhiban_vocabulary::report::Kind;
+
+use super::*;
+
+struct Hall {
+    journal: Journal,
+    folder: PathBuf,
+}
+
+impl Drop for Hall {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+async fn open(name: &str) -> Hall {
+    let folder = std::env::temp_dir().join(format!("zhiban-journal-{}-{name}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    Hall {
+        journal: reopen(&folder).await,
+        folder,
+    }
+}
+
+async fn reopen(folder: &std::path::Path) -> Journal {
+    let store = Store::open(&folder.join("hall.db"), migrate).unwrap();
+    Journal::open(store, Clock::new(None)).await.unwrap()
+}
+
+fn issued(device: &str, payload: &str) -> Submission {
+    Submission {
+        door: Door::Http,
+        device: device.parse().unwrap(),
+        kind: Kind::TicketIssued.as_str().into(),
+        payload: Bytes::copy_from_slice(payload.as_bytes()),
+        topic: None,
+        redelivery: None,
+    }
+}
+
+fn numbered(device: &str, boot: &str, seq: u64) -> Submission {
+    let payload = format!(r#"{{"ticket":"A{seq}","queue":"A","boot":"{boot}","seq":{seq}}}"#);
+    issued(device, &payload)
+}
+
+async fn kept(journal: &Journal) -> usize {
+    journal
+        .store()
+        .read(|c| Ok(entries_after(c, 0, 1_000_000)?.0.len()))
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_report_that_comes_twice_is_one_report_also_after_a_restart() {
+    let hall = open("twice").await;
+    let first = hall
+        .journal
+        .submit(vec![numbered("tm-1", "b1", 1), numbered("tm-1", "b1", 2)]);
+    assert_eq!(
+        first.await.unwrap(),
+        [Outcome::Committed(1), Outcome::Committed(2)]
+    );
+    let both = || vec![numbered("tm-1", "b1", 2), numbered("tm-1", "b1", 1)];
+    let again = hall.journal.submit(both()).await.unwrap();
+    assert_eq!(again, [Outcome::Duplicate, Outcome::Duplicate]);
+    let restarted = reopen(&hall.folder).await;
+    let again = restarted.submit(both()).await.unwrap();
+    assert_eq!(again, [Outcome::Duplicate, Outcome::Duplicate]);
+    let others = vec![numbered("tm-1", "b2", 1), numbered("tm-2", "b1", 1)];
+    restarted.submit(others).await.unwrap();
+    assert_eq!(kept(&restarted).await, 4);
+}
+
+#[tokio::test]
+async fn twice_in_one_submission_is_once() {
+    let hall = open("inside").await;
+    let outcomes = hall
+        .journal
+        .submit(vec![numbered("tm-1", "b", 7), numbered("tm-1", "b", 7)])
+        .await;
+    assert_eq!(
+        outcomes.unwrap(),
+        [Outcome::Committed(1), Outcome::Duplicate]
+    );
+}
+
+#[tokio::test]
+async fn a_redelivered_packet_without_number_is_one_report() {
+    let hall = open("packet").await;
+    let packet = |again| {
+        let mut submission = issued("tm-1", r#"{"ticket":"A1","queue":"A"}"#);
+        submission.redelivery = Some(Redelivery {
+            packet_id: 9,
+            again,
+        });
+        vec![submission]
+    };
+    let submit = async |again| hall.journal.submit(packet(again)).await.unwrap().remove(0);
+    assert_eq!(submit(false).await, Outcome::Committed(1));
+    assert_eq!(submit(true).await, Outcome::Duplicate);
+    // Packet ids come round again: without the mark of a redelivery it is news.
+    assert_eq!(submit(false).await, Outcome::Committed(2));
+}
+
+#[tokio::test]
+async fn what_cannot_be_understood_is_kept_with_bytes_and_reason() {
+    let hall = open("letters").await;
+    let mut unknown = issued("tm-1", "{}");
+    unknown.kind = "ticket.eaten".into();
+    let mut internal = issued("tm-1", r#"{"day":"2020-01-02"}"#);
+    internal.kind = Kind::DayClosed.as_str().into();
+    let bad = vec![
+        issued("tm-1", "{\"ticket\""),
+        unknown,
+        internal,
+        numbered("tm-1", "b", 1),
+    ];
+    let outcomes = hall.journal.submit(bad).await.unwrap();
+    let codes: Vec<_> = outcomes
+        .iter()
+        .map(|outcome| match outcome {
+            Outcome::DeadLettered { code, .. } => *code,
+            Outcome::Committed(_) => "committed",
+            Outcome::Duplicate => "duplicate",
+        })
+        .collect();
+    assert_eq!(
+        codes,
+        ["bad-json", "unknown-kind", "unknown-kind", "committed"]
+    );
+    let read = |c: &Connection| Ok(store::letters(c, i64::MAX, 10, Some("tm-1"), None)?);
+    let letters = hall.journal.store().read(read).await.unwrap();
+    assert_eq!(letters.len(), 3);
+    assert_eq!(letters[2].payload, b"{\"ticket\"");
+    assert!(
+        letters[2]
+            .reason
+            .starts_with("payload is not a JSON object")
+    );
+}
+
+#[tokio::test]
+async fn clocks_are_judged_and_a_wrong_one_loses_nothing() {
+    let hall = open("clocks").await;
+    let at = |time: &str| {
+        issued(
+            "tm-1",
+            &format!(r#"{{"ticket":"A1","queue":"A","time":"{time}"}}"#),
+        )
+    };
+    let now = Clock::real_now();
+    let hour_ago = now
+        .checked_sub(jiff::SignedDuration::from_hours(1))
+        .unwrap()
+        .to_string();
+    let all = vec![
+        at("1970-01-01T00:00:00Z"),
+        at("2999-01-01T00:00:00Z"),
+        at(&hour_ago),
+    ];
+    hall.journal.submit(all).await.unwrap();
+    let read = |c: &Connection| Ok(entries_after(c, 0, 10)?.0);
+    let entries = hall.journal.store().read(read).await.unwrap();
+    let flags: Vec<_> = entries.iter().map(|entry| entry.clock).collect();
+    assert_eq!(
+        flags,
+        [ClockFlag::Suspect, ClockFlag::Suspect, ClockFlag::Late]
+    );
+    assert_eq!(entries[0].time, entries[0].received);
+    assert_eq!(entries[2].time.to_string(), hour_ago);
+}
+
+struct Counting;
+
+impl Follower for Counting {
+    const NAME: &'static str = "counting";
+    fn apply(&self, connection: &Connection, entries: &[Entry]) -> Result<(), StoreError> {
+        let sql = "insert into journal_value values ('counted', ?1)
+             on conflict do update set value = value + excluded.value";
+        connection.execute(sql, [i64::try_from(entries.len()).unwrap()])?;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_follower_sees_every_report_once_and_goes_on_where_it_was() {
+    let hall = open("follow").await;
+    let counted = || hall.journal.store().read(|c| Ok(value(c, "counted")?));
+    for round in 1..=3_u64 {
+        let stop = tokio_util::sync::CancellationToken::new();
+        let task = tokio::spawn(follow(hall.journal.clone(), Counting, stop.clone()));
+        let reports = (0..500)
+            .map(|n| numbered("tm-1", "b", round * 1_000 + n))
+            .collect();
+        hall.journal.submit(reports).await.unwrap();
+        let expected = i64::try_from(round * 500).unwrap();
+        while counted().await.unwrap() < expected {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        stop.cancel();
+        task.await.unwrap();
+    }
+    assert_eq!(counted().await.unwrap(), 1_500);
+}
