@@ -39,14 +39,15 @@ pub enum NotTaken {
 }
 
 /// Numbers and hands over the reports of one device.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Outlet {
     desk: Arc<Desk>,
+    deliveries: mpsc::Sender<Delivery>,
 }
 
 impl Outlet {
-    pub(crate) fn new(desk: Arc<Desk>) -> Self {
-        Self { desk }
+    pub(crate) fn new(desk: Arc<Desk>, deliveries: mpsc::Sender<Delivery>) -> Self {
+        Self { desk, deliveries }
     }
 
     /// Resolves when the report is on disk.
@@ -54,7 +55,15 @@ impl Outlet {
     /// # Errors
     /// [`NotTaken`] when it is not; a driver must then not acknowledge anything to its device.
     pub async fn deliver(&self, observation: Observation) -> Result<(), NotTaken> {
-        self.desk.deliver(observation).await
+        let report = self.desk.number(observation);
+        let (committed, answer) = oneshot::channel();
+        let delivery = Delivery { report, committed };
+        let sent = self.deliveries.send(delivery).await;
+        sent.map_err(|_| NotTaken::Closed)?;
+        answer
+            .await
+            .map_err(|_| NotTaken::Closed)?
+            .map_err(NotTaken::Refused)
     }
 
     /// To be called after every good exchange. The first one after a failure reports the device up.
@@ -63,7 +72,7 @@ impl Outlet {
     /// [`NotTaken`] when that report was not committed.
     pub async fn alive(&self) -> Result<(), NotTaken> {
         self.desk.exchanged.store(true, Ordering::Relaxed);
-        self.desk.report_health(HealthStatus::Up, None).await
+        self.report_health(HealthStatus::Up, None).await
     }
 
     /// Counts bytes or a value that could not be used.
@@ -74,6 +83,22 @@ impl Outlet {
     pub fn bad_frames(&self, count: u64) {
         self.desk.bad_frames.fetch_add(count, Ordering::Relaxed);
     }
+
+    /// Reports a change of health. Remembered only once committed, so that a refused report is
+    /// made again at the next occasion.
+    pub(crate) async fn report_health(
+        &self,
+        status: HealthStatus,
+        detail: Option<String>,
+    ) -> Result<(), NotTaken> {
+        if self.desk.face().health == Some(status) {
+            return Ok(());
+        }
+        let health = DeviceHealth { status, detail };
+        self.deliver(Observation::Health(health)).await?;
+        self.desk.face().health = Some(status);
+        Ok(())
+    }
 }
 
 /// What outlives the sessions of one device: its numbering, its counters, its waiting commands.
@@ -82,7 +107,6 @@ pub(crate) struct Desk {
     pub(crate) device: DeviceId,
     boot: BootId,
     next_seq: AtomicU64,
-    deliveries: mpsc::Sender<Delivery>,
     pub(crate) bad_frames: AtomicU64,
     pub(crate) restarts: AtomicU32,
     /// Whether the present session has spoken with the device.
@@ -102,16 +126,11 @@ pub(crate) struct Face {
 }
 
 impl Desk {
-    pub(crate) fn new(
-        device: DeviceId,
-        boot: BootId,
-        deliveries: mpsc::Sender<Delivery>,
-    ) -> Arc<Self> {
+    pub(crate) fn new(device: DeviceId, boot: BootId) -> Arc<Self> {
         Arc::new(Self {
             device,
             boot,
             next_seq: AtomicU64::new(1),
-            deliveries,
             bad_frames: AtomicU64::new(0),
             restarts: AtomicU32::new(0),
             exchanged: AtomicBool::new(false),
@@ -130,40 +149,15 @@ impl Desk {
         self.face.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn deliver(&self, observation: Observation) -> Result<(), NotTaken> {
-        let seq = self.next_seq.fetch_add(1, Ordering::Relaxed);
-        let report = Report {
+    fn number(&self, observation: Observation) -> Report {
+        Report {
             device: self.device.clone(),
             origin: Origin {
                 boot: self.boot.clone(),
-                seq,
+                seq: self.next_seq.fetch_add(1, Ordering::Relaxed),
             },
             time: None,
             observation,
-        };
-        let (committed, answer) = oneshot::channel();
-        let delivery = Delivery { report, committed };
-        let sent = self.deliveries.send(delivery).await;
-        sent.map_err(|_| NotTaken::Closed)?;
-        answer
-            .await
-            .map_err(|_| NotTaken::Closed)?
-            .map_err(NotTaken::Refused)
-    }
-
-    /// Reports a change of health. Remembered only once committed, so that a refused report is
-    /// made again at the next occasion.
-    pub(crate) async fn report_health(
-        &self,
-        status: HealthStatus,
-        detail: Option<String>,
-    ) -> Result<(), NotTaken> {
-        if self.face().health == Some(status) {
-            return Ok(());
         }
-        let health = DeviceHealth { status, detail };
-        self.deliver(Observation::Health(health)).await?;
-        self.face().health = Some(status);
-        Ok(())
     }
 }

@@ -100,13 +100,20 @@ impl Supervisor {
                 tracing::error!(device = %wired.device, "listed twice, second one left out");
                 continue;
             }
-            let desk = Desk::new(wired.device.clone(), boot.clone(), deliveries.clone());
+            let desk = Desk::new(wired.device.clone(), boot.clone());
             let post = Post {
                 driver: wired.driver,
                 desk: Arc::clone(&desk),
             };
-            posts.insert(wired.device.clone(), post);
-            tasks.spawn(keep_running(wired, desk, shutdown.clone()));
+            let device = wired.device.clone();
+            let outlet = Outlet::new(desk, deliveries.clone());
+            tasks.spawn(keep_running(
+                wired,
+                Arc::clone(&post.desk),
+                outlet,
+                shutdown.clone(),
+            ));
+            posts.insert(device, post);
         }
         tasks.close();
         // Only the drivers hold the channel now: it closes when the last one has ended.
@@ -161,15 +168,20 @@ impl Post {
     }
 }
 
-async fn keep_running(wired: WiredDevice, desk: Arc<Desk>, shutdown: CancellationToken) {
+async fn keep_running(
+    wired: WiredDevice,
+    desk: Arc<Desk>,
+    outlet: Outlet,
+    shutdown: CancellationToken,
+) {
     tokio::select! {
         () = shutdown.cancelled() => desk.turn(DriverState::Stopped, None),
-        () = run_again_and_again(&wired, &desk) => {}
+        () = run_again_and_again(&wired, &desk, &outlet) => {}
     }
 }
 
 /// Ends only when the settings are refused: starting again would not change them.
-async fn run_again_and_again(wired: &WiredDevice, desk: &Arc<Desk>) {
+async fn run_again_and_again(wired: &WiredDevice, desk: &Desk, outlet: &Outlet) {
     let mut failures = 0;
     loop {
         let driver = match (wired.driver.build)(wired.settings.clone()) {
@@ -181,7 +193,7 @@ async fn run_again_and_again(wired: &WiredDevice, desk: &Arc<Desk>) {
         };
         desk.turn(DriverState::Running, None);
         desk.exchanged.store(false, Ordering::Relaxed);
-        let failure = run_once(driver, desk).await;
+        let failure = run_once(driver, desk, outlet.clone()).await;
         if desk.exchanged.load(Ordering::Relaxed) {
             failures = 0;
         }
@@ -189,7 +201,7 @@ async fn run_again_and_again(wired: &WiredDevice, desk: &Arc<Desk>) {
         failures += 1;
         tracing::warn!(device = %desk.device, failure = %failure.text, ?pause, "driver failed");
         desk.turn(DriverState::Restarting, Some(failure.text.clone()));
-        tokio::join!(announce(desk, failure), tokio::time::sleep(pause));
+        tokio::join!(announce(desk, outlet, failure), tokio::time::sleep(pause));
         desk.restarts.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -200,22 +212,19 @@ struct Failure {
     of_device: bool,
 }
 
-async fn announce(desk: &Desk, failure: Failure) {
+async fn announce(desk: &Desk, outlet: &Outlet, failure: Failure) {
     if !failure.of_device {
         return;
     }
-    let reported = desk.report_health(HealthStatus::Down, Some(failure.text));
+    let reported = outlet.report_health(HealthStatus::Down, Some(failure.text));
     if let Err(error) = reported.await {
         tracing::warn!(device = %desk.device, %error, "health not reported");
     }
 }
 
-async fn run_once(driver: Box<dyn Driver>, desk: &Arc<Desk>) -> Failure {
+async fn run_once(driver: Box<dyn Driver>, desk: &Desk, outlet: Outlet) -> Failure {
     let (forward, commands) = mpsc::channel(1);
-    let session = Session {
-        outlet: Outlet::new(Arc::clone(desk)),
-        commands,
-    };
+    let session = Session { outlet, commands };
     // The panic of one driver must not take the others along.
     let running = AssertUnwindSafe(async move { driver.run(session).await }).catch_unwind();
     tokio::select! {

@@ -1,0 +1,140 @@
+//! A gateway in small: a supervisor, and a journal that remembers.
+
+use std::fmt::Display;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use zhiban_drivers::supervise::{DriverStatus, Supervisor, WiredDevice};
+use zhiban_drivers::{Delivery, deliveries, find};
+use zhiban_vocabulary::DeviceId;
+use zhiban_vocabulary::report::{Observation, Report};
+
+/// Longest any test waits for what must come.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) struct Hall {
+    pub(crate) supervisor: Supervisor,
+    journal: Journal,
+    shutdown: CancellationToken,
+    writer: JoinHandle<()>,
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct Journal {
+    reports: Arc<Mutex<Vec<Report>>>,
+    /// What the journal answers instead of taking a report.
+    refusal: Arc<Mutex<Option<String>>>,
+}
+
+impl Journal {
+    async fn write(self, mut incoming: mpsc::Receiver<Delivery>) {
+        while let Some(delivery) = incoming.recv().await {
+            let refusal = self.refusal.lock().unwrap().clone();
+            if refusal.is_none() {
+                self.reports.lock().unwrap().push(delivery.report);
+            }
+            let _ = delivery.committed.send(refusal.map_or(Ok(()), Err));
+        }
+    }
+}
+
+pub(crate) fn device(name: &str, driver: &str, settings: &str) -> WiredDevice {
+    WiredDevice {
+        device: name.parse().unwrap(),
+        driver: find(driver).unwrap(),
+        settings: toml::from_str(settings).unwrap_or_else(|e| panic!("{settings}: {e}")),
+    }
+}
+
+impl Hall {
+    pub(crate) fn open(devices: Vec<WiredDevice>) -> Self {
+        let (sender, receiver) = deliveries();
+        let journal = Journal::default();
+        let writer = tokio::spawn(journal.clone().write(receiver));
+        let shutdown = CancellationToken::new();
+        let boot = "boot-1".parse().unwrap();
+        let supervisor = Supervisor::start(devices, sender, boot, shutdown.clone());
+        Self {
+            supervisor,
+            journal,
+            shutdown,
+            writer,
+        }
+    }
+
+    pub(crate) fn refuse(&self, reason: Option<&str>) {
+        *self.journal.refusal.lock().unwrap() = reason.map(str::to_owned);
+    }
+
+    pub(crate) fn reports(&self) -> Vec<Report> {
+        self.journal.reports.lock().unwrap().clone()
+    }
+
+    /// What a device reported, readable: `22.5 45`, `up`, `down`, `call B016 acknowledged`.
+    pub(crate) fn said(&self, device: &str) -> Vec<String> {
+        let of = |report: &Report| report.device.as_str() == device;
+        let reports = self.reports().into_iter().filter(of);
+        reports
+            .map(|report| readable(&report.observation))
+            .collect()
+    }
+
+    pub(crate) fn status(&self, device: &str) -> DriverStatus {
+        let statuses = self.supervisor.statuses();
+        let of = |status: &DriverStatus| status.device.as_str() == device;
+        statuses.into_iter().find(of).unwrap()
+    }
+
+    pub(crate) async fn until(&self, what: impl Display, done: impl Fn(&Self) -> bool) {
+        let waiting = async {
+            while !done(self) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, waiting).await.is_err() {
+            let statuses = self.supervisor.statuses();
+            let names = statuses.iter().map(|status| status.device.as_str());
+            let said: Vec<_> = names.map(|name| (name, self.said(name))).collect();
+            panic!("{what}: did not come\n{statuses:?}\n{said:?}");
+        }
+    }
+
+    /// Waits until `device` says `what`, after the first `skip` things it said.
+    pub(crate) async fn says(&self, device: &str, skip: usize, what: &str) {
+        let said = |hall: &Self| hall.said(device).iter().skip(skip).any(|said| said == what);
+        self.until(what, said).await;
+    }
+
+    pub(crate) async fn close(self) {
+        self.shutdown.cancel();
+        self.supervisor.finished().await;
+        // The last driver took the last sender along, so the journal ends too.
+        let ended = tokio::time::timeout(PATIENCE, self.writer).await;
+        ended.unwrap().unwrap();
+    }
+}
+
+pub(crate) fn id(device: &str) -> DeviceId {
+    device.parse().unwrap()
+}
+
+fn readable(observation: &Observation) -> String {
+    let tenths = |tenths: i32| f64::from(tenths) / 10.0;
+    match observation {
+        Observation::Climate(sample) => {
+            let humidity = sample
+                .humidity
+                .map_or_else(|| "-".into(), |h| tenths(h.0).to_string());
+            format!("{} {humidity}", tenths(sample.temperature.0))
+        }
+        Observation::Health(health) => health.status.as_str().to_owned(),
+        Observation::ScreenShown(shown) => {
+            let not = if shown.acknowledged { "" } else { "not " };
+            format!("{} {not}acknowledged", shown.text)
+        }
+        other => format!("{other:?}"),
+    }
+}

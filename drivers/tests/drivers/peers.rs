@@ -1,0 +1,144 @@
+//! Programs of other people, run as they are.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+
+/// Python with the packages of `deploy/setup/peers.sh`.
+fn python() -> PathBuf {
+    let workspace = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+    let folder = std::env::var_os("ZHIBAN_PEERS").map(PathBuf::from);
+    let python = folder
+        .unwrap_or_else(|| workspace.join("target/peers"))
+        .join("bin/python");
+    let shown = python.display();
+    assert!(
+        python.exists(),
+        "{shown} is missing: run `make setup` (or deploy/setup/peers.sh)"
+    );
+    python
+}
+
+/// A Debian package that has to be there.
+pub(crate) fn debian(program: &str) -> Command {
+    let found = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
+        .any(|folder| folder.join(program).exists());
+    assert!(
+        found,
+        "{program} is missing: run `make setup` (or apt-get install {program})"
+    );
+    let mut command = Command::new(program);
+    command.kill_on_drop(true);
+    command
+}
+
+/// A pymodbus server.
+pub(crate) struct ModbusServer {
+    process: Child,
+    orders: ChildStdin,
+    says: Lines<BufReader<ChildStdout>>,
+}
+
+impl ModbusServer {
+    /// `place` is `["tcp", port]` or `["serial", path]`.
+    pub(crate) async fn start(place: [&str; 2], unit: u8, registers: &[&str]) -> Self {
+        let script = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/drivers/modbus_server.py"
+        );
+        let mut process = Command::new(python())
+            .arg(script)
+            .args(place)
+            .arg(unit.to_string())
+            .args(registers)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let orders = process.stdin.take().unwrap();
+        let says = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut server = Self {
+            process,
+            orders,
+            says,
+        };
+        server.wait_for("ready").await;
+        server
+    }
+
+    pub(crate) async fn order(&mut self, line: &str) {
+        self.orders
+            .write_all(format!("{line}\n").as_bytes())
+            .await
+            .unwrap();
+        self.wait_for(&format!("done {line}")).await;
+    }
+
+    pub(crate) async fn kill(mut self) {
+        self.process.kill().await.unwrap();
+    }
+
+    async fn wait_for(&mut self, expected: &str) {
+        let reading = async {
+            while let Some(line) = self.says.next_line().await.unwrap() {
+                if line == expected {
+                    return;
+                }
+            }
+            panic!("the pymodbus server ended before it said {expected:?}");
+        };
+        tokio::time::timeout(Duration::from_secs(20), reading)
+            .await
+            .expect(expected);
+    }
+}
+
+/// Two serial ports with a wire in between, by socat.
+pub(crate) struct SerialCable {
+    folder: PathBuf,
+    _process: Child,
+}
+
+impl SerialCable {
+    pub(crate) async fn lay() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("zhiban-cable-{}-{number}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        let end = |name| format!("pty,raw,echo=0,link={}", folder.join(name).display());
+        let process = debian("socat")
+            .arg(end("hall"))
+            .arg(end("device"))
+            .spawn()
+            .unwrap();
+        let cable = Self {
+            folder,
+            _process: process,
+        };
+        while !(cable.folder.join("hall").exists() && cable.folder.join("device").exists()) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        cable
+    }
+
+    pub(crate) fn end(&self, name: &str) -> String {
+        self.folder.join(name).display().to_string()
+    }
+}
+
+impl Drop for SerialCable {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+pub(crate) fn free_port() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port().to_string()
+}

@@ -1,0 +1,128 @@
+//! The window screen driver and our simulated screen, over a terminal and over TCP.
+
+use zhiban_drivers::ScreenCommand;
+use zhiban_drivers::simulator::{Behaviour, ScreenSimulator};
+use zhiban_drivers::supervise::COMMANDS_WAITING_MAX;
+
+use crate::hall::{Hall, device, id};
+
+fn open(link: &str) -> Hall {
+    let settings = format!("link = {{ {link} }}\naddress = 3\nack_timeout_ms = 200\nretries = 1");
+    Hall::open(vec![device("screen", "lihe-screen", &settings)])
+}
+
+fn over_terminal(screen: &ScreenSimulator) -> Hall {
+    open(&format!("serial = '{}'", screen.path()))
+}
+
+fn call(ticket: &str, counter: &str) -> ScreenCommand {
+    ScreenCommand::Call {
+        ticket: ticket.parse().unwrap(),
+        counter: counter.parse().unwrap(),
+    }
+}
+
+fn command(hall: &Hall, command: ScreenCommand) {
+    hall.supervisor.command(&id("screen"), command).unwrap();
+}
+
+async fn shows_everything(screen: &ScreenSimulator, hall: Hall) {
+    command(&hall, call("B016", "3"));
+    command(&hall, call("贵宾001", "3"));
+    let ticket = "B016".parse().unwrap();
+    command(&hall, ScreenCommand::Serving { ticket });
+    command(&hall, ScreenCommand::Pause);
+    command(&hall, ScreenCommand::Welcome);
+    hall.says("screen", 0, "welcome acknowledged").await;
+    assert_eq!(
+        hall.said("screen"),
+        [
+            "up",
+            "call B016 acknowledged",
+            "call 贵宾001 acknowledged",
+            "serving B016 acknowledged",
+            "pause acknowledged",
+            "welcome acknowledged",
+        ]
+    );
+    let text = "text 请贵宾001到3号窗口";
+    let shown = ["call B16 at window 3", text, "serving", "pause", "welcome"];
+    assert_eq!(screen.shown(), shown);
+    hall.close().await;
+}
+
+#[tokio::test]
+async fn a_screen_shows_what_it_is_told_over_a_terminal() {
+    let screen = ScreenSimulator::start_pty(3).unwrap();
+    let hall = over_terminal(&screen);
+    shows_everything(&screen, hall).await;
+}
+
+#[tokio::test]
+async fn a_screen_shows_what_it_is_told_over_tcp() {
+    let screen = ScreenSimulator::start_tcp(3).await.unwrap();
+    let hall = open(&format!("tcp = '{}'", screen.path()));
+    shows_everything(&screen, hall).await;
+}
+
+#[tokio::test]
+async fn a_call_nobody_acknowledges_is_tried_again_and_reported_so() {
+    let screen = ScreenSimulator::start_pty(3).unwrap();
+    let hall = over_terminal(&screen);
+    hall.says("screen", 0, "up").await;
+    screen.behave(Behaviour::NoAck);
+    command(&hall, call("B016", "3"));
+    hall.says("screen", 0, "call B016 not acknowledged").await;
+    assert_eq!(screen.shown(), ["call B16 at window 3"; 2]);
+    screen.behave(Behaviour::Answer);
+    command(&hall, call("B017", "3"));
+    hall.says("screen", 0, "call B017 acknowledged").await;
+    assert!(!hall.said("screen").contains(&"down".to_owned()));
+    hall.close().await;
+}
+
+#[tokio::test]
+async fn an_acknowledgement_with_a_wrong_sum_counts_as_none() {
+    let screen = ScreenSimulator::start_pty(3).unwrap();
+    let hall = over_terminal(&screen);
+    hall.says("screen", 0, "up").await;
+    screen.behave(Behaviour::BadSum);
+    command(&hall, call("B016", "3"));
+    hall.says("screen", 0, "down").await;
+    assert_eq!(
+        hall.said("screen"),
+        ["up", "call B016 not acknowledged", "down"]
+    );
+    assert!(hall.status("screen").bad_frames >= 2);
+    hall.close().await;
+}
+
+#[tokio::test]
+async fn a_screen_that_comes_back_shows_the_newest_calls() {
+    let screen = ScreenSimulator::start_pty(3).unwrap();
+    screen.behave(Behaviour::Silent);
+    let hall = over_terminal(&screen);
+    hall.says("screen", 0, "down").await;
+    let detail = hall.status("screen").detail;
+    assert_eq!(detail.as_deref(), Some("address 3 does not answer"));
+    let newest = COMMANDS_WAITING_MAX + 5;
+    for number in 1..=newest {
+        command(&hall, call(&format!("A{number}"), "3"));
+    }
+    screen.behave(Behaviour::Answer);
+    hall.says("screen", 0, &format!("call A{newest} acknowledged"))
+        .await;
+    let shown = screen.shown();
+    assert_eq!(shown.len(), COMMANDS_WAITING_MAX, "{shown:?}");
+    assert_eq!(shown.last(), Some(&format!("call A{newest} at window 3")));
+    hall.close().await;
+}
+
+#[tokio::test]
+async fn a_screen_of_another_address_stays_as_it_is() {
+    let screen = ScreenSimulator::start_pty(4).unwrap();
+    let hall = over_terminal(&screen);
+    hall.says("screen", 0, "down").await;
+    assert!(screen.shown().is_empty());
+    hall.close().await;
+}
