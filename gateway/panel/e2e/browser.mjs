@@ -103,6 +103,14 @@ export class Visitor {
   async setLocale(locale) {
     await this.page.evaluate((value) => localStorage.setItem("zhiban.locale", value), locale);
   }
+  /** Polls here and not in the page: the page's policy forbids the evaluation that polling there would need. */
+  async until(what, condition, timeoutMs = 10000) {
+    const end = Date.now() + timeoutMs;
+    while (!(await condition())) {
+      if (Date.now() > end) throw new Error(`not within ${timeoutMs} ms: ${what}`);
+      await this.page.waitForTimeout(100);
+    }
+  }
   text(selector) {
     return this.page.locator(selector).first().innerText();
   }

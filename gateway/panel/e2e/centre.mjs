@@ -39,7 +39,7 @@ async function compare(visitor, tally, day) {
     prepare: () => page.waitForSelector('[data-chart="drawn"] svg').catch(() => undefined),
     assert: async () => {
       const found = await wanted();
-      equal(await page.locator("tbody tr").count(), found.rows.length + 1, "rows and the total");
+      equal(await page.locator("main tbody tr").count(), found.rows.length + 1, "rows and the total");
       expect((await visitor.text(".head")).includes(String(found.halls_expected)), "how many halls are complete is missing");
     },
   });
@@ -50,7 +50,7 @@ async function compare(visitor, tally, day) {
     await visitor.open(path);
     const found = await wanted();
     for (const row of found.rows) {
-      const cells = page.locator("tbody tr", { hasText: row.name }).first().locator("td");
+      const cells = page.locator("main tbody tr", { hasText: row.name }).first().locator("td");
       const shown = (await cells.nth(3).innerText()).trim();
       if (row.issued === null) expect(shown.startsWith("—"), `${row.name}: unknown tickets shown as ${shown}`);
       const wait = (await cells.nth(6).innerText()).trim();
@@ -68,7 +68,7 @@ async function compare(visitor, tally, day) {
   });
   await tally.check("centre sort, measure, peer group, period, CSV", async () => {
     await visitor.open(path);
-    await page.locator("th button").first().click();
+    await page.locator("main th button").first().click();
     await page.waitForURL((url) => url.searchParams.get("sort") === "name");
     await page.selectOption('select[name="measure"]', "no_show_bp");
     await page.waitForURL((url) => url.searchParams.get("measure") === "no_show_bp");
@@ -76,7 +76,7 @@ async function compare(visitor, tally, day) {
     if (groups[0]) {
       await page.selectOption('select[name="peer_group"]', groups[0]);
       const part = await visitor.api(`/api/v1/compare?peer_group=${encodeURIComponent(groups[0])}${path.includes("?") ? `&${path.slice(2)}` : ""}`);
-      await page.waitForFunction((n) => document.querySelectorAll("tbody tr").length === n, part.rows.length + 1);
+      await visitor.until("the rows of the peer group", async () => (await page.locator("main tbody tr").count()) === part.rows.length + 1);
       await page.selectOption('select[name="peer_group"]', "");
     }
     await page.waitForTimeout(400);
@@ -91,7 +91,7 @@ async function compare(visitor, tally, day) {
   });
   await tally.check("centre row opens the hall's day", async () => {
     await visitor.open(path);
-    const link = page.locator("tbody td.head a").first();
+    const link = page.locator("main tbody td.head a").first();
     await link.focus();
     await page.keyboard.press("Enter");
     await page.waitForURL((url) => url.pathname.startsWith("/halls/"));

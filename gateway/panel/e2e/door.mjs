@@ -72,7 +72,7 @@ export async function newColleague(visitor, enter, tally, { staff, role, forbidd
   await tally.check(`${visitor.name} add a person, one-time password, forced change`, async () => {
     const found = await visitor.api("/api/v1/people");
     await visitor.open("/people");
-    equal(await page.locator("tbody tr").count(), found.people.length, "rows of people");
+    equal(await page.locator("main tbody tr").count(), found.people.length, "rows of people");
     const fresh = `${staff}${String(Date.now()).slice(-6)}`;
     await page.locator(".head .el-button--primary").click();
     await page.fill('input[name="new-staff"]', fresh);

@@ -1,5 +1,6 @@
 // The hall desk panel and the wall display.
 import { equal, expect, Visitor } from "./browser.mjs";
+import { Cable } from "./cable.mjs";
 import { firstBoot, newColleague, signIn } from "./door.mjs";
 
 const figure = (text) => (text.includes("—") ? null : Number(text.replace(/[^\d-]/g, "")));
@@ -17,7 +18,7 @@ export async function walkHall(browser, tally, { base, code, shots, account }) {
     assert: async () => {
       const box = await visitor.api("/api/v1/box");
       expect((await visitor.text("main")).includes(box.store), "the hall id is missing");
-      equal(await page.locator("table").first().locator("tbody tr").count(), box.followers.length, "followers");
+      equal(await page.locator("main table").first().locator("tbody tr").count(), box.followers.length, "followers");
     },
   });
   await visitor.everywhere(tally, "people", "/people");
@@ -67,17 +68,24 @@ async function floor(visitor, tally) {
     expect(before.join() !== after.join(), `counter times stand still: ${before.join()}`);
   });
   await tally.check("hall floor says when the box is lost and recovers by itself", async () => {
-    await visitor.open("/");
-    await visitor.expectingRefusals(async () => {
-      await visitor.context.setOffline(true);
-      await page.route("**/api/v1/floor/stream", (route) => route.abort());
-      await page.waitForSelector(".lost", { timeout: 40000 });
-      await visitor.shot("floor-lost");
-      await visitor.axe();
-      await visitor.context.setOffline(false);
-      await page.unroute("**/api/v1/floor/stream");
-      await page.waitForSelector(".lost", { state: "detached", timeout: 30000 });
-    });
+    const cable = await Cable.plug(visitor.origin);
+    const watcher = await Visitor.enter(visitor.context.browser(), cable.origin, visitor.shots, "hall-cable");
+    try {
+      await watcher.context.addCookies(await visitor.context.cookies());
+      await watcher.open("/");
+      await watcher.expectingRefusals(async () => {
+        await cable.pull();
+        await watcher.page.waitForSelector(".lost", { timeout: 15000 });
+        await watcher.shot("floor-lost");
+        await watcher.axe();
+        await cable.join();
+        await watcher.page.waitForSelector(".lost", { state: "detached", timeout: 30000 });
+      });
+      equal(watcher.takeFaults(), [], "faults");
+    } finally {
+      await watcher.context.close();
+      await cable.pull();
+    }
   });
   await tally.check("hall every total opens the tickets behind it", async () => {
     for (const [key, query] of [["waiting", "state=waiting"], ["in-hall", "state=open"], ["no-show", "state=no-show"], ["issued", ""]]) {
@@ -111,14 +119,14 @@ async function tickets(visitor, tally) {
     await page.selectOption('select[name="state"]', "finished");
     await page.waitForURL((url) => url.searchParams.get("state") === "finished");
     const wanted = await visitor.api("/api/v1/tickets?state=finished&sort=waiting&dir=desc&limit=50");
-    await page.locator("th button").nth(1).click();
+    await page.locator("main th button").nth(1).click();
     await page.waitForURL((url) => url.searchParams.get("sort") === "waiting");
-    await page.waitForFunction((n) => document.querySelectorAll("tbody tr").length === n, wanted.tickets.length);
+    await visitor.until("the filtered rows", async () => (await page.locator("main tbody tr").count()) >= Math.min(50, wanted.tickets.length));
     if (wanted.total > 50) {
       await page.locator(".pager button").nth(1).click();
       await page.waitForURL((url) => url.searchParams.get("offset") === "50");
     }
-    const opener = page.locator("tbody button.open").first();
+    const opener = page.locator("main tbody button.open").first();
     await opener.focus();
     await page.keyboard.press("Enter");
     await page.waitForSelector('[data-drawer="ready"]');
@@ -139,7 +147,7 @@ async function devices(visitor, tally) {
   const { page } = visitor;
   const all = (await visitor.api("/api/v1/devices")).devices;
   await visitor.everywhere(tally, "devices", "/devices", {
-    assert: async () => equal(await page.locator("tbody tr").count(), (await visitor.api("/api/v1/devices")).devices.filter((device) => device.state === "active").length, "device rows"),
+    assert: async () => equal(await page.locator("main tbody tr").count(), (await visitor.api("/api/v1/devices")).devices.filter((device) => device.state === "active").length, "device rows"),
   });
   const speaker = all.find((device) => device.reports > 0) ?? all[0];
   if (speaker) {
@@ -176,9 +184,9 @@ async function devices(visitor, tally) {
     await visitor.shot("device-secret");
     await page.locator('[data-dialog="secret"] .el-button--primary').click();
     await page.waitForSelector('[data-dialog="secret"]', { state: "detached" });
-    await page.locator("tbody tr", { hasText: id }).locator("button").last().click();
+    await page.locator("main tbody tr", { hasText: id }).locator("button").last().click();
     await page.locator(".el-button--danger").click();
-    await page.waitForFunction((name) => ![...document.querySelectorAll("tbody tr")].some((row) => row.textContent.includes(name)), id);
+    await visitor.until("the retired device leaves the list", async () => (await page.locator("main tbody tr", { hasText: id }).count()) === 0);
     equal(visitor.takeFaults(), [], "faults");
   });
 }

@@ -4,6 +4,9 @@ import type { ChartOption } from "./echarts";
 /** Told apart by lightness as well as by hue; at least 3:1 against white. */
 export const COLOURS = ["#0f5c63", "#b45309", "#4338ca", "#a21caf", "#15803d", "#b91c1c", "#475569", "#0369a1"];
 
+/** ECharts measures text itself, so it needs the names and not "inherit". */
+const FONT = '"Noto Sans CJK SC", "Noto Sans SC", "PingFang SC", "Microsoft YaHei", system-ui, sans-serif';
+
 export const AXIS = {
   axisLine: { lineStyle: { color: "#8f9ca6" } },
   axisLabel: { color: "#2d3b45", fontSize: 12 },
@@ -15,9 +18,9 @@ export function base(): ChartOption {
   return {
     color: COLOURS,
     animation: false,
-    textStyle: { fontFamily: "inherit", color: "#16232b" },
+    textStyle: { fontFamily: FONT, color: "#16232b" },
     grid: { left: 8, right: 12, top: 40, bottom: 8, containLabel: true },
-    legend: { top: 0, left: 0, textStyle: { color: "#16232b" }, type: "plain" },
+    legend: { top: 0, left: 0, itemGap: 16, textStyle: { color: "#16232b" }, type: "plain" },
     tooltip: { trigger: "axis", renderMode: "html", confine: true },
   };
 }

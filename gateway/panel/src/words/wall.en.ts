@@ -21,7 +21,7 @@ export const wallEn: typeof wallZhCN = {
   counter: "Counter",
   please: "Please go",
   serving: "In service",
-  more: "{n} more counters are serving",
+  more: "more counters serving: {n}",
   waiting: "Waiting",
   longest: "Longest wait",
   "in-hall": "In the hall",

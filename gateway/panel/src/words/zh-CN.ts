@@ -523,6 +523,7 @@ export const zhCN = {
     complete: "{of} 个厅中 {n} 个完整",
     "complete-title": "完整：所选时段的全部统计已收到",
     offline: "{n} 个离线",
+    never: "{n} 个从未上报",
     "offline-since": "{n} 个离线，最早自 {at}",
     "as-of": "截至 {at}",
     "stream-lost": "实时连接中断，正在重连",
@@ -562,7 +563,7 @@ export const zhCN = {
   },
   hallday: {
     back: "← 营业厅对比",
-    completeness: "完整度 {share}（{n}/{of} 个时段）",
+    completeness: "完整度 {share}，已收 {n} 个时段",
     previous: "前一天",
     next: "后一天",
     none: "这一天没有数据",
