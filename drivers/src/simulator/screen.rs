@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -38,6 +39,7 @@ struct Screen {
 #[derive(Debug, Default)]
 struct State {
     behaviour: Behaviour,
+    delay: Duration,
     shown: Vec<String>,
 }
 
@@ -72,6 +74,11 @@ impl ScreenSimulator {
     #[must_use]
     pub fn shown(&self) -> Vec<String> {
         self.screen.state().shown.clone()
+    }
+
+    /// Every answer from now on takes this long.
+    pub fn answer_after(&self, delay: Duration) {
+        self.screen.state().delay = delay;
     }
 
     pub fn behave(&self, behaviour: Behaviour) {
@@ -133,6 +140,8 @@ impl Device for Screen {
             }
             for frame in parser.feed(&bytes[..read]) {
                 if let Some(answer) = self.obey(&frame) {
+                    let delay = self.state().delay;
+                    tokio::time::sleep(delay).await;
                     wire.write_all(&answer).await?;
                 }
             }

@@ -110,3 +110,29 @@ async fn a_silent_sensor_is_down_and_comes_back() {
     hall.says("air", before, "up").await;
     hall.close().await;
 }
+
+#[tokio::test]
+async fn a_port_is_never_shared() {
+    let simulator = ClimateSimulator::start_pty(1, "srth").unwrap();
+    let settings = format!(
+        "link = {{ serial = '{}' }}\nunit = 1\nmap = 'srth'\npoll_s = 0.2",
+        simulator.path()
+    );
+    let two = ["first", "second"].map(|name| device(name, "modbus-climate", &settings));
+    let hall = Hall::open(two.into());
+    let down = |hall: &Hall| {
+        ["first", "second"]
+            .iter()
+            .filter(|n| hall.said(n).contains(&"down".into()))
+            .count()
+    };
+    hall.until("one is turned away", |hall| down(hall) == 1)
+        .await;
+    let details = ["first", "second"].map(|name| hall.status(name).detail);
+    let turned_away = details
+        .iter()
+        .flatten()
+        .any(|detail| detail.contains("cannot be opened"));
+    assert!(turned_away, "{details:?}");
+    hall.close().await;
+}

@@ -1,5 +1,7 @@
 //! The window screen driver and our simulated screen, over a terminal and over TCP.
 
+use std::time::Duration;
+
 use zhiban_drivers::ScreenCommand;
 use zhiban_drivers::simulator::{Behaviour, ScreenSimulator};
 use zhiban_drivers::supervise::COMMANDS_WAITING_MAX;
@@ -7,7 +9,11 @@ use zhiban_drivers::supervise::COMMANDS_WAITING_MAX;
 use crate::hall::{Hall, device, id};
 
 fn open(link: &str) -> Hall {
-    let settings = format!("link = {{ {link} }}\naddress = 3\nack_timeout_ms = 200\nretries = 1");
+    open_with(link, "ack_timeout_ms = 200\nretries = 1")
+}
+
+fn open_with(link: &str, patience: &str) -> Hall {
+    let settings = format!("link = {{ {link} }}\naddress = 3\n{patience}");
     Hall::open(vec![device("screen", "lihe-screen", &settings)])
 }
 
@@ -124,5 +130,30 @@ async fn a_screen_of_another_address_stays_as_it_is() {
     let hall = over_terminal(&screen);
     hall.says("screen", 0, "down").await;
     assert!(screen.shown().is_empty());
+    hall.close().await;
+}
+
+/// The screen shows A1 and says so too late, twice; then it is deaf to A2. The second late
+/// acknowledgement must not be taken for one of A2.
+#[tokio::test]
+async fn a_late_acknowledgement_is_not_taken_for_the_next_call() {
+    let screen = ScreenSimulator::start_pty(3).unwrap();
+    let link = format!("serial = '{}'", screen.path());
+    let hall = open_with(&link, "ack_timeout_ms = 100\nretries = 4");
+    hall.says("screen", 0, "up").await;
+    screen.answer_after(Duration::from_millis(150));
+    command(&hall, call("A1", "3"));
+    hall.says("screen", 0, "call A1 acknowledged").await;
+    assert!(screen.shown().len() >= 2);
+    screen.behave(Behaviour::NoAck);
+    screen.answer_after(Duration::ZERO);
+    command(&hall, call("A2", "3"));
+    let answered = |hall: &Hall| {
+        hall.said("screen")
+            .iter()
+            .any(|said| said.starts_with("call A2"))
+    };
+    hall.until("an answer about A2", answered).await;
+    hall.says("screen", 0, "call A2 not acknowledged").await;
     hall.close().await;
 }
