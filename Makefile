@@ -1,0 +1,69 @@
+# What a person types. Everything here also works by hand; see the scripts in deploy/setup.
+#
+#   make demo                                        20 halls, until Ctrl-C
+#   make demo ARGS="--halls 3 --until-caught-up"     ends by itself, totals held against the file
+#   make demo ARGS="--help"
+#   make test      make check      make bench      make panel      make build
+
+.DEFAULT_GOAL := build
+.DELETE_ON_ERROR:
+# Two make targets at once would only wait for each other's cargo.
+.NOTPARALLEL:
+
+ARGS ?=
+PROFILE ?= dev
+CARGO ?= cargo
+target := $(or $(CARGO_TARGET_DIR),target)
+programs := $(target)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+in_panel := deploy/setup/panel.sh
+panel := gateway/panel
+panel_sources := $(shell find $(panel) \( -name node_modules -o -name dist -o -name '*.d.ts' \) -prune \
+	-o -type f -print)
+
+.PHONY: setup setup-build build panel demo test test-panel bench check
+
+setup:
+	@deploy/setup/system.sh
+
+setup-build:
+	@deploy/setup/system.sh build
+
+# The panel is built again only when something in it changed, or was thrown away.
+panel: setup-build target/panel.stamp
+
+target/panel.stamp: $(panel)/node_modules/.package-lock.json $(panel_sources) \
+		$(if $(wildcard $(panel)/dist/hall.html),,no-panel)
+	$(in_panel) npm run build
+	@mkdir -p $(@D) && touch $@
+
+$(panel)/node_modules/.package-lock.json: $(panel)/package.json $(panel)/package-lock.json
+	$(in_panel) npm ci --no-audit --no-fund
+	@touch $@
+
+.PHONY: no-panel
+no-panel:
+
+build: panel
+	$(CARGO) build --profile $(PROFILE) --workspace --bins
+
+demo: build
+	@$(programs)/demo $(ARGS)
+
+test-panel: panel
+	$(in_panel) npm run lint
+	$(in_panel) npm test
+
+test: setup test-panel build
+	deploy/setup/peers.sh
+	$(CARGO) test --profile $(if $(filter dev,$(PROFILE)),test,$(PROFILE)) --workspace
+	$(in_panel) npm run walk
+
+# Figures are worth something from an optimized build only.
+bench: panel
+	$(CARGO) build --release --workspace --bins
+	$(target)/release/bench $(ARGS)
+
+check: panel
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items
