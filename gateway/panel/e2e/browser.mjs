@@ -115,7 +115,17 @@ export class Visitor {
     return this.page.locator(selector).first().innerText();
   }
 
+  /** Half-faded text has half the contrast, so what moves must have come to rest. */
+  async settle() {
+    await this.page.waitForTimeout(120);
+    await this.page.evaluate(async () => {
+      const ending = document.getAnimations().filter((each) => Number.isFinite(each.effect?.getComputedTiming().endTime));
+      await Promise.all(ending.map((each) => each.finished.catch(() => undefined)));
+    });
+  }
+
   async axe() {
+    await this.settle();
     await this.page.evaluate(AXE);
     const found = await this.page.evaluate(async (tags) => {
       const result = await globalThis.axe.run(document, { runOnly: { type: "tag", values: tags } });
@@ -138,6 +148,7 @@ export class Visitor {
   }
 
   async shot(name) {
+    await this.settle();
     await this.page.screenshot({ path: join(this.shots, `${this.name}-${name}.png`), animations: "disabled" });
   }
 
