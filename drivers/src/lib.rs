@@ -16,11 +16,12 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
-use tokio::sync::mpsc;
 use zhiban_vocabulary::device::DeviceKind;
 use zhiban_vocabulary::{CounterId, TicketNumber};
 
-pub use outlet::{DELIVERIES_MAX, Delivery, NotTaken, Outlet, deliveries};
+pub use outlet::{
+    COMMANDS_WAITING_MAX, Commands, DELIVERIES_MAX, Delivery, NotTaken, Outlet, deliveries,
+};
 pub use settings::SettingsError;
 
 /// THE list of drivers. `name` is what `gateway.toml` says.
@@ -71,7 +72,7 @@ pub trait Driver: Send {
 #[derive(Debug)]
 pub struct Session {
     pub outlet: Outlet,
-    pub commands: mpsc::Receiver<ScreenCommand>,
+    pub commands: Commands,
 }
 
 /// What a window screen is told to show.

@@ -16,6 +16,9 @@ use crate::supervise::DriverState;
 /// drivers back; nothing is dropped.
 pub const DELIVERIES_MAX: usize = 256;
 
+/// Commands that may wait for one screen.
+pub const COMMANDS_WAITING_MAX: usize = 8;
+
 /// The channel all wired drivers share.
 #[must_use]
 pub fn deliveries() -> (mpsc::Sender<Delivery>, mpsc::Receiver<Delivery>) {
@@ -101,6 +104,38 @@ impl Outlet {
     }
 }
 
+/// The commands waiting for one screen. They wait with the device, not with the session: what a
+/// session has not taken is there for the next one.
+#[derive(Debug)]
+pub struct Commands {
+    desk: Arc<Desk>,
+}
+
+impl Commands {
+    pub(crate) fn new(desk: Arc<Desk>) -> Self {
+        Self { desk }
+    }
+
+    /// Waits for the next command, oldest first. Loses nothing when dropped while waiting.
+    pub async fn next(&mut self) -> ScreenCommand {
+        loop {
+            let command = self.desk.mailbox().pop_front();
+            match command {
+                Some(command) => return command,
+                None => self.desk.mail.notified().await,
+            }
+        }
+    }
+
+    /// For a command the link broke under: the next session tries it first.
+    pub fn give_back(&mut self, command: ScreenCommand) {
+        let mut waiting = self.desk.mailbox();
+        if waiting.len() < COMMANDS_WAITING_MAX {
+            waiting.push_front(command);
+        }
+    }
+}
+
 /// What outlives the sessions of one device: its numbering, its counters, its waiting commands.
 #[derive(Debug)]
 pub(crate) struct Desk {
@@ -112,8 +147,8 @@ pub(crate) struct Desk {
     /// Whether the present session has spoken with the device.
     pub(crate) exchanged: AtomicBool,
     face: Mutex<Face>,
-    pub(crate) mailbox: Mutex<VecDeque<ScreenCommand>>,
-    pub(crate) mail: Notify,
+    mailbox: Mutex<VecDeque<ScreenCommand>>,
+    mail: Notify,
 }
 
 /// What others see of a driver.
@@ -147,6 +182,21 @@ impl Desk {
     pub(crate) fn face(&self) -> MutexGuard<'_, Face> {
         // A panic while holding the lock leaves plain values behind, never half of one.
         self.face.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn mailbox(&self) -> MutexGuard<'_, VecDeque<ScreenCommand>> {
+        self.mailbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a command; gives the oldest one when that had to go.
+    pub(crate) fn put(&self, command: ScreenCommand) -> Option<ScreenCommand> {
+        let mut waiting = self.mailbox();
+        let full = waiting.len() >= COMMANDS_WAITING_MAX;
+        let displaced = if full { waiting.pop_front() } else { None };
+        waiting.push_back(command);
+        drop(waiting);
+        self.mail.notify_one();
+        displaced
     }
 
     fn number(&self, observation: Observation) -> Report {

@@ -9,8 +9,8 @@
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -22,14 +22,11 @@ use zhiban_vocabulary::device::{DeviceKind, HealthStatus};
 use zhiban_vocabulary::{BootId, DeviceId};
 
 use crate::outlet::Desk;
-use crate::{Delivery, Driver, DriverError, DriverKind, Outlet, ScreenCommand, Session};
+use crate::{Commands, Delivery, Driver, DriverError, DriverKind, Outlet, ScreenCommand, Session};
 
 /// First and longest pause before a driver is started again; doubled in between.
 const BACKOFF_FIRST: Duration = Duration::from_secs(1);
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
-
-/// Commands that may wait for one screen.
-pub const COMMANDS_WAITING_MAX: usize = 8;
 
 /// A wired device as `gateway.toml` lists it.
 #[derive(Debug, Clone)]
@@ -126,7 +123,7 @@ impl Supervisor {
         self.posts.values().map(Post::status).collect()
     }
 
-    /// Hands a command to a screen's driver, at once. When [`COMMANDS_WAITING_MAX`] already wait
+    /// Hands a command to a screen's driver, at once. When [`crate::COMMANDS_WAITING_MAX`] already wait
     /// (the screen is slow or away), the oldest is given up: the newest call is the one people
     /// look for.
     ///
@@ -141,7 +138,9 @@ impl Supervisor {
         if post.desk.face().state == DriverState::Stopped {
             return Err(CommandError::Stopped(device.clone()));
         }
-        post.desk.put(command);
+        if let Some(command) = post.desk.put(command) {
+            tracing::warn!(%device, %command, "screen is behind, command given up");
+        }
         Ok(())
     }
 
@@ -181,7 +180,7 @@ async fn keep_running(
 }
 
 /// Ends only when the settings are refused: starting again would not change them.
-async fn run_again_and_again(wired: &WiredDevice, desk: &Desk, outlet: &Outlet) {
+async fn run_again_and_again(wired: &WiredDevice, desk: &Arc<Desk>, outlet: &Outlet) {
     let mut failures = 0;
     loop {
         let driver = match (wired.driver.build)(wired.settings.clone()) {
@@ -222,20 +221,20 @@ async fn announce(desk: &Desk, outlet: &Outlet, failure: Failure) {
     }
 }
 
-async fn run_once(driver: Box<dyn Driver>, desk: &Desk, outlet: Outlet) -> Failure {
-    let (forward, commands) = mpsc::channel(1);
+async fn run_once(driver: Box<dyn Driver>, desk: &Arc<Desk>, outlet: Outlet) -> Failure {
+    let commands = Commands::new(Arc::clone(desk));
     let session = Session { outlet, commands };
     // The panic of one driver must not take the others along.
     let running = AssertUnwindSafe(async move { driver.run(session).await }).catch_unwind();
-    tokio::select! {
-        ended = running => match ended {
-            Ok(error) => Failure {
-                of_device: !matches!(error, DriverError::NotTaken(_)),
-                text: error.to_string(),
-            },
-            Err(panic) => Failure { of_device: true, text: panic_text(panic.as_ref()) },
+    match running.await {
+        Ok(error) => Failure {
+            of_device: !matches!(error, DriverError::NotTaken(_)),
+            text: error.to_string(),
         },
-        never = desk.forward_commands(forward) => match never {},
+        Err(panic) => Failure {
+            of_device: true,
+            text: panic_text(panic.as_ref()),
+        },
     }
 }
 
@@ -257,42 +256,5 @@ impl Desk {
         let mut face = self.face();
         face.state = state;
         face.detail = detail;
-    }
-
-    fn put(&self, command: ScreenCommand) {
-        let mut waiting = self.mailbox.lock().unwrap_or_else(PoisonError::into_inner);
-        let displaced = (waiting.len() >= COMMANDS_WAITING_MAX).then(|| waiting.pop_front());
-        waiting.push_back(command);
-        drop(waiting);
-        self.mail.notify_one();
-        if let Some(Some(command)) = displaced {
-            tracing::warn!(device = %self.device, %command, "screen is behind, command given up");
-        }
-    }
-
-    fn take(&self) -> Option<ScreenCommand> {
-        let mut waiting = self.mailbox.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.pop_front()
-    }
-
-    /// Moves waiting commands into the present session. Room is awaited before a command is taken
-    /// out, so that a session that dies takes at most one along.
-    async fn forward_commands(
-        &self,
-        session: mpsc::Sender<ScreenCommand>,
-    ) -> std::convert::Infallible {
-        loop {
-            let Ok(room) = session.reserve().await else {
-                // The session no longer listens; it will end by itself.
-                return std::future::pending().await;
-            };
-            let command = loop {
-                match self.take() {
-                    Some(command) => break command,
-                    None => self.mail.notified().await,
-                }
-            };
-            room.send(command);
-        }
     }
 }

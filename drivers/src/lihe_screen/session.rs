@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
 use zhiban_vocabulary::device::ScreenShown;
 use zhiban_vocabulary::report::Observation;
@@ -14,7 +13,7 @@ use super::frame::{Body, Call, Frame, NUMBER_MAX, Parser};
 use super::settings::Settings;
 use super::to_gbk;
 use crate::link::{LinkError, Wire};
-use crate::{Driver, DriverError, Outlet, Running, ScreenCommand, Session};
+use crate::{Commands, Driver, DriverError, Outlet, Running, ScreenCommand, Session};
 
 /// How often an idle screen is asked whether it is still there.
 const PROBE_EVERY: Duration = Duration::from_secs(30);
@@ -42,7 +41,7 @@ impl Driver for LiheScreen {
 async fn serve(
     settings: &Settings,
     outlet: &Outlet,
-    mut commands: mpsc::Receiver<ScreenCommand>,
+    mut commands: Commands,
 ) -> Result<Infallible, DriverError> {
     let mut line = Line {
         settings,
@@ -52,11 +51,16 @@ async fn serve(
     };
     line.probe().await?;
     loop {
-        match timeout(PROBE_EVERY, commands.recv()).await {
-            Ok(Some(command)) => line.show(&command).await?,
-            // The supervisor keeps the other end while we run.
-            Ok(None) => std::future::pending().await,
-            Err(_) => line.probe().await?,
+        let Ok(command) = timeout(PROBE_EVERY, commands.next()).await else {
+            line.probe().await?;
+            continue;
+        };
+        match line.send(&command).await {
+            Ok(attempts) => line.report(&command, attempts).await?,
+            Err(error) => {
+                commands.give_back(command);
+                return Err(error.into());
+            }
         }
     }
 }
@@ -69,10 +73,18 @@ struct Line<'s> {
 }
 
 impl Line<'_> {
-    /// Sends one command until acknowledged, reports, and leaves no answer of it outstanding.
-    async fn show(&mut self, command: &ScreenCommand) -> Result<(), DriverError> {
+    /// Sends a command until acknowledged. Gives the attempt that was, `None` when none was.
+    async fn send(&mut self, command: &ScreenCommand) -> Result<Option<u32>, LinkError> {
         let body = body_of(command, self.settings);
-        let attempts = self.exchange(&body, |answer| *answer == Body::Ack).await?;
+        self.exchange(&body, |answer| *answer == Body::Ack).await
+    }
+
+    /// Reports what came of a command, and leaves no answer of it outstanding.
+    async fn report(
+        &mut self,
+        command: &ScreenCommand,
+        attempts: Option<u32>,
+    ) -> Result<(), DriverError> {
         let shown = ScreenShown {
             text: command.to_string(),
             acknowledged: attempts.is_some(),

@@ -25,19 +25,26 @@ pub(crate) struct Hall {
 #[derive(Clone, Default)]
 pub(crate) struct Journal {
     reports: Arc<Mutex<Vec<Report>>>,
-    /// What the journal answers instead of taking a report.
-    refusal: Arc<Mutex<Option<String>>>,
+    /// How many of the next reports are refused.
+    refusals: Arc<Mutex<u32>>,
 }
 
 impl Journal {
     async fn write(self, mut incoming: mpsc::Receiver<Delivery>) {
         while let Some(delivery) = incoming.recv().await {
-            let refusal = self.refusal.lock().unwrap().clone();
-            if refusal.is_none() {
-                self.reports.lock().unwrap().push(delivery.report);
-            }
-            let _ = delivery.committed.send(refusal.map_or(Ok(()), Err));
+            let answer = self.take(delivery.report);
+            let _ = delivery.committed.send(answer);
         }
+    }
+
+    fn take(&self, report: Report) -> Result<(), String> {
+        let mut refusals = self.refusals.lock().unwrap();
+        if *refusals > 0 {
+            *refusals -= 1;
+            return Err("disk full".into());
+        }
+        self.reports.lock().unwrap().push(report);
+        Ok(())
     }
 }
 
@@ -65,8 +72,8 @@ impl Hall {
         }
     }
 
-    pub(crate) fn refuse(&self, reason: Option<&str>) {
-        *self.journal.refusal.lock().unwrap() = reason.map(str::to_owned);
+    pub(crate) fn refuse(&self, reports: u32) {
+        *self.journal.refusals.lock().unwrap() = reports;
     }
 
     pub(crate) fn reports(&self) -> Vec<Report> {

@@ -146,16 +146,15 @@ async fn a_failing_driver_waits_longer_and_longer_and_delays_nobody() {
 async fn a_journal_that_refuses_is_no_fault_of_the_device() {
     let hall = Hall::open(vec![wired(&STEADY)]);
     seconds(2).await;
-    hall.refuse(Some("disk full"));
-    seconds(5).await;
     let before = hall.said("steady").len();
-    assert_eq!(hall.status("steady").state, DriverState::Restarting);
+    hall.refuse(1);
+    let failed = |hall: &Hall| hall.status("steady").state == DriverState::Restarting;
+    hall.until("a failure", failed).await;
     let detail = hall.status("steady").detail;
     assert_eq!(
         detail.as_deref(),
         Some("journal refused the report: disk full")
     );
-    hall.refuse(None);
     seconds(60).await;
     let said = hall.said("steady");
     assert!(said.len() > before + 10);
@@ -166,9 +165,7 @@ async fn a_journal_that_refuses_is_no_fault_of_the_device() {
 #[tokio::test(start_paused = true)]
 async fn a_health_report_that_was_refused_is_made_again() {
     let hall = Hall::open(vec![wired(&STEADY)]);
-    hall.refuse(Some("disk full"));
-    seconds(5).await;
-    hall.refuse(None);
+    hall.refuse(3);
     seconds(60).await;
     assert_eq!(hall.said("steady")[..2], ["up", "20 -"]);
     hall.close().await;

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use zhiban_drivers::ScreenCommand;
 use zhiban_drivers::simulator::{Behaviour, ScreenSimulator};
-use zhiban_drivers::supervise::COMMANDS_WAITING_MAX;
+use zhiban_drivers::{COMMANDS_WAITING_MAX, ScreenCommand};
 
 use crate::hall::{Hall, device, id};
 
@@ -118,9 +117,9 @@ async fn a_screen_that_comes_back_shows_the_newest_calls() {
     screen.behave(Behaviour::Answer);
     hall.says("screen", 0, &format!("call A{newest} acknowledged"))
         .await;
-    let shown = screen.shown();
-    assert_eq!(shown.len(), COMMANDS_WAITING_MAX, "{shown:?}");
-    assert_eq!(shown.last(), Some(&format!("call A{newest} at window 3")));
+    let expected =
+        (newest - COMMANDS_WAITING_MAX + 1..=newest).map(|n| format!("call A{n} at window 3"));
+    assert_eq!(screen.shown(), expected.collect::<Vec<_>>());
     hall.close().await;
 }
 
@@ -155,5 +154,18 @@ async fn a_late_acknowledgement_is_not_taken_for_the_next_call() {
     };
     hall.until("an answer about A2", answered).await;
     hall.says("screen", 0, "call A2 not acknowledged").await;
+    hall.close().await;
+}
+
+#[tokio::test]
+async fn a_call_made_while_the_screen_is_looked_for_is_not_lost() {
+    let screen = ScreenSimulator::start_pty(3).unwrap();
+    screen.behave(Behaviour::Silent);
+    let hall = over_terminal(&screen);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    command(&hall, call("B016", "3"));
+    hall.says("screen", 0, "down").await;
+    screen.behave(Behaviour::Answer);
+    hall.says("screen", 0, "call B016 acknowledged").await;
     hall.close().await;
 }
