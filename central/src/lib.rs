@@ -1,1 +1,23 @@
-//! zhiban-central
+//! The aggregator (中心): takes in the facts of many halls and shows them side by side.
+//!
+//! A fact's way through: [`intake`] takes the message, [`facts`] keeps it in the same
+//! transaction, [`compare`] and [`halls`] read it. [`stores`] is the registry of halls, [`watch`]
+//! tells how the centre itself does. [`aggregator`] wires them in this order.
+
+pub mod aggregator;
+pub mod centre;
+pub mod compare;
+pub mod facts;
+pub mod halls;
+pub mod intake;
+mod pages;
+pub mod stores;
+pub mod watch;
+
+#[cfg(test)]
+mod tests;
+
+/// The tables of all slices.
+pub mod migrations {
+    refinery::embed_migrations!("migrations");
+}

@@ -1,0 +1,6 @@
+-- One row the probe writes again and again: proof that commits reach the disk.
+
+create table watch_probe (
+    id integer primary key check (id = 1),
+    at_ms integer not null
+) strict;

@@ -1,0 +1,228 @@
+//! One line for each hall over a period, from the roll-ups.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use rusqlite::{Connection, Result};
+use zhiban_vocabulary::facts::HallProfile;
+use zhiban_vocabulary::time::{BusinessDay, QUARTER_S};
+
+use super::due::{Calendar, Fresh, Moment};
+use super::model::Period;
+use crate::facts::{self, HallDay, Tally, day_number, first_slot, slot_of};
+use crate::stores::{self, Hall};
+
+/// Most points of a sparkline.
+const POINTS_MAX: i64 = 48;
+const SLOTS_PER_HOUR: i64 = 4;
+
+/// What is known of one hall over a period.
+#[derive(Debug, Clone)]
+pub struct HallRow {
+    pub hall: Hall,
+    /// Absent when nothing was received.
+    pub tally: Option<Tally>,
+    /// Absent until the hall has said when it is open.
+    pub slots_expected: Option<u32>,
+    pub slots_received: u32,
+    /// End of the latest quarter hour that came.
+    pub data_through: Option<Timestamp>,
+    pub fresh: Fresh,
+    /// Tickets issued by hour (or day, in long periods); absent where nothing came.
+    pub sparkline: Vec<Option<u64>>,
+}
+
+impl HallRow {
+    /// Whether all facts of the period that are due are here.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.slots_expected == Some(self.slots_received)
+    }
+}
+
+/// The halls of a peer group (or all) over a period, by id.
+///
+/// # Errors
+/// When the database refuses.
+pub fn rows(
+    connection: &Connection,
+    moment: Moment,
+    period: Period,
+    peer_group: Option<&str>,
+) -> Result<Vec<HallRow>> {
+    let wanted = |hall: &Hall| peer_group.is_none() || hall.peer_group() == peer_group;
+    let mut calendars = Calendars::new(moment, period);
+    let mut rows = Vec::new();
+    for hall in stores::all(connection)?.into_iter().filter(wanted) {
+        rows.push(read_row(connection, hall, &mut calendars)?);
+    }
+    Ok(rows)
+}
+
+/// One hall over a period.
+///
+/// # Errors
+/// When the database refuses.
+pub fn row_of(
+    connection: &Connection,
+    hall: Hall,
+    moment: Moment,
+    period: Period,
+) -> Result<HallRow> {
+    read_row(connection, hall, &mut Calendars::new(moment, period))
+}
+
+fn read_row(connection: &Connection, hall: Hall, calendars: &mut Calendars) -> Result<HallRow> {
+    let Period { from, to } = calendars.period;
+    let days = facts::hall_days(connection, &hall.store, from, to)?;
+    let first = facts::first_day(connection, &hall.store)?;
+    Ok(row(hall, &days, first, calendars))
+}
+
+/// Opening hours of the period, made once for all halls that share them.
+struct Calendars {
+    moment: Moment,
+    period: Period,
+    known: HashMap<(String, jiff::civil::Time, jiff::civil::Time), Calendar>,
+}
+
+impl Calendars {
+    fn new(moment: Moment, period: Period) -> Self {
+        Self {
+            moment,
+            period,
+            known: HashMap::new(),
+        }
+    }
+
+    fn of(&mut self, profile: &HallProfile) -> &Calendar {
+        let key = (profile.time_zone.clone(), profile.opens, profile.closes);
+        let Period { from, to } = self.period;
+        let due_before = self.moment.due_before();
+        self.known
+            .entry(key)
+            .or_insert_with(|| Calendar::new(profile, from, to, due_before))
+    }
+}
+
+fn row(hall: Hall, days: &[HallDay], first: Option<i64>, calendars: &mut Calendars) -> HallRow {
+    let zone = hall.zone().unwrap_or(TimeZone::UTC);
+    let mut tally = None;
+    for day in days {
+        tally.get_or_insert_with(Tally::default).merge(&day.tally);
+    }
+    let expected = hall.profile.as_ref().map(|profile| {
+        let seen = day_number(BusinessDay::of(hall.first_seen, &zone));
+        // A hall owes nothing of the days before it existed.
+        let born = first.map_or(seen, |first| first.min(seen));
+        count(calendars.of(profile), born, days)
+    });
+    let (slots_expected, slots_received) = match expected {
+        Some((expected, received)) => (Some(expected), received),
+        None => (None, days.iter().map(|day| day.slots.count()).sum()),
+    };
+    let missing = slots_expected.is_some_and(|expected| expected > slots_received);
+    HallRow {
+        fresh: calendars.moment.fresh(hall.last_seen, missing),
+        sparkline: sparkline(days, calendars.period, &zone),
+        data_through: data_through(days),
+        slots_expected,
+        slots_received,
+        tally,
+        hall,
+    }
+}
+
+fn count(calendar: &Calendar, born: i64, days: &[HallDay]) -> (u32, u32) {
+    let stated: HashMap<i64, _> = days.iter().map(|day| (day.day, day.slots)).collect();
+    calendar
+        .days()
+        .filter(|day| *day >= born)
+        .map(|day| calendar.count(day, stated.get(&day).copied().unwrap_or_default()))
+        .fold((0, 0), |sum, day| (sum.0 + day.0, sum.1 + day.1))
+}
+
+/// End of the latest quarter hour stated.
+pub(crate) fn data_through(days: &[HallDay]) -> Option<Timestamp> {
+    let last = days.iter().rev().find_map(|day| {
+        let place = day.slots.last()?;
+        Some(first_slot(day.day) + i64::from(place))
+    });
+    last.map(|slot| slot_of(slot).end())
+}
+
+fn sparkline(days: &[HallDay], period: Period, zone: &TimeZone) -> Vec<Option<u64>> {
+    if period.days() * 24 > POINTS_MAX {
+        by_days(days, period)
+    } else {
+        by_hours(days, &Hours::new(period, zone))
+    }
+}
+
+fn by_days(days: &[HallDay], period: Period) -> Vec<Option<u64>> {
+    // Rounded up, as is the number of points: a year is 46 points of 8 days.
+    let step = (period.days() + POINTS_MAX - 1) / POINTS_MAX;
+    let points = (period.days() + step - 1) / step;
+    let mut line = vec![None; usize::try_from(points).unwrap_or(0)];
+    for day in days {
+        let at = usize::try_from((day.day - period.from) / step).ok();
+        if let Some(point) = at.and_then(|at| line.get_mut(at)) {
+            *point.get_or_insert(0) += day.tally.issued;
+        }
+    }
+    line
+}
+
+/// Hours of a short period on the wall clock of a hall.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Hours {
+    first: i64,
+    /// Number of hours: 24 for a day, one less or more when the clocks change.
+    pub(super) count: usize,
+}
+
+impl Hours {
+    pub(super) fn new(period: Period, zone: &TimeZone) -> Self {
+        let midnight = |day| {
+            let start = facts::day_of(day).at(jiff::civil::Time::midnight(), zone);
+            start.as_second().div_euclid(QUARTER_S)
+        };
+        let (first, end) = (midnight(period.from), midnight(period.to + 1));
+        let hours = ((end - first) / SLOTS_PER_HOUR).clamp(0, POINTS_MAX);
+        Self {
+            first,
+            count: usize::try_from(hours).unwrap_or(0),
+        }
+    }
+
+    /// The hour a slot is in.
+    pub(super) fn of(self, slot: i64) -> Option<usize> {
+        let hour = usize::try_from((slot - self.first).div_euclid(SLOTS_PER_HOUR)).ok()?;
+        (hour < self.count).then_some(hour)
+    }
+
+    /// Start of an hour.
+    pub(super) fn start(self, hour: usize) -> Timestamp {
+        let slots = i64::try_from(hour).unwrap_or(0) * SLOTS_PER_HOUR;
+        slot_of(self.first + slots).start()
+    }
+}
+
+fn by_hours(days: &[HallDay], hours: &Hours) -> Vec<Option<u64>> {
+    let mut line = vec![None; hours.count];
+    for day in days {
+        let mut add = |place: u8, tickets: u32| {
+            let hour = hours.of(first_slot(day.day) + i64::from(place));
+            if let Some(point) = hour.and_then(|hour| line.get_mut(hour)) {
+                *point.get_or_insert(0) += u64::from(tickets);
+            }
+        };
+        let stated = (0..=u8::MAX).filter(|place| day.slots.contains(*place));
+        stated.for_each(|place| add(place, 0));
+        for (place, tickets) in &day.issued {
+            add(*place, *tickets);
+        }
+    }
+    line
+}

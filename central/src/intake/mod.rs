@@ -1,0 +1,158 @@
+//! Takes in what halls send upward: checks it, commits it, and only then answers.
+//!
+//! The wire delivers at least once and in any order the network likes; the effect is once. One
+//! message is one job of the writer: all of it is on disk when the answer leaves, or none.
+//! [`Intake::receive`] knows no transport; zenoh is one caller, HTTPS becomes another.
+
+pub mod links;
+mod model;
+mod store;
+mod task;
+
+use tokio::sync::watch;
+use zhiban_kernel::{Clock, Store, StoreError};
+use zhiban_vocabulary::envelope::{Answer, Batch, Heartbeat, PROTOCOL, Upward};
+use zhiban_vocabulary::{StoreId, topics};
+
+pub use model::{IntakeSums, Refusal};
+pub use store::sums;
+pub use task::Listener;
+
+use crate::stores;
+
+/// Largest message; a hall keeps its batches far below.
+pub const MESSAGE_BYTES_MAX: usize = 4 << 20;
+
+/// The way in; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Intake {
+    store: Store,
+    clock: Clock,
+    changed: watch::Sender<u64>,
+}
+
+impl Intake {
+    #[must_use]
+    pub fn new(store: Store, clock: Clock) -> Self {
+        let (changed, _) = watch::channel(0);
+        Self {
+            store,
+            clock,
+            changed,
+        }
+    }
+
+    /// Counts up after each commit that changed something pages show.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Takes one message that came to `key`. The answer may leave: what it says is on disk.
+    ///
+    /// # Errors
+    /// When the database failed. Nothing was taken and nothing may be answered, so that the hall
+    /// sends the same again; it is not the message's fault.
+    pub async fn receive(&self, key: &str, bytes: &[u8]) -> Result<Answer, StoreError> {
+        match verify(key, bytes) {
+            Ok(Upward::Batch(batch)) => self.take_batch(batch).await,
+            Ok(Upward::Heartbeat(beat)) => self.take_beat(beat).await,
+            Err(refusal) => {
+                metrics::counter!("zhiban_intake_refused_total").increment(1);
+                tracing::warn!(key, %refusal, "message refused");
+                Ok(Answer::Refused {
+                    reason: refusal.to_string(),
+                })
+            }
+        }
+    }
+
+    async fn take_batch(&self, batch: Batch) -> Result<Answer, StoreError> {
+        let (epoch, now) = (batch.epoch, self.clock.now());
+        let taken = self
+            .store
+            .write(move |tx| Ok(store::take_batch(tx, &batch, now)?))
+            .await?;
+        metrics::counter!("zhiban_intake_items_total").increment(taken.items);
+        metrics::counter!("zhiban_intake_duplicates_total").increment(taken.duplicates);
+        metrics::counter!("zhiban_intake_dead_letters_total").increment(taken.dead_letters);
+        if taken.items > 0 {
+            self.note_change();
+        }
+        Ok(Answer::Committed {
+            epoch,
+            committed: taken.committed,
+        })
+    }
+
+    /// Heartbeats are answered with the cursor, so that the hall learns of a lost answer early.
+    async fn take_beat(&self, beat: Heartbeat) -> Result<Answer, StoreError> {
+        let (epoch, now) = (beat.epoch, self.clock.now());
+        let committed = self
+            .store
+            .write(move |tx| {
+                stores::beat(tx, &beat, now)?;
+                Ok(store::committed(tx, &beat.store, beat.epoch)?)
+            })
+            .await?;
+        metrics::counter!("zhiban_intake_heartbeats_total").increment(1);
+        self.note_change();
+        Ok(Answer::Committed { epoch, committed })
+    }
+
+    fn note_change(&self) {
+        self.changed
+            .send_modify(|count| *count = count.wrapping_add(1));
+    }
+}
+
+/// Whether a message may be taken at all. The one place for proof of origin: a router hides the
+/// sender, so the signature of the store over the bytes will be checked here, and mutual TLS
+/// around the links ends in front of zenoh. Until then a message is only bound to its key.
+fn verify(key: &str, bytes: &[u8]) -> Result<Upward, Refusal> {
+    if bytes.len() > MESSAGE_BYTES_MAX {
+        return Err(Refusal::TooLarge(bytes.len()));
+    }
+    let upward: Upward =
+        serde_json::from_slice(bytes).map_err(|error| Refusal::Unreadable(error.to_string()))?;
+    let store = match &upward {
+        Upward::Batch(batch) => &batch.store,
+        Upward::Heartbeat(beat) => &beat.store,
+    };
+    if topics::store_of_up(key).as_ref() != Some(store) {
+        return Err(wrong_key(key, store));
+    }
+    if let Upward::Batch(batch) = &upward {
+        check_batch(batch)?;
+    }
+    Ok(upward)
+}
+
+fn wrong_key(key: &str, store: &StoreId) -> Refusal {
+    Refusal::WrongKey {
+        key: key.chars().take(100).collect(),
+        store: store.clone(),
+    }
+}
+
+fn check_batch(batch: &Batch) -> Result<(), Refusal> {
+    if batch.protocol != PROTOCOL {
+        return Err(Refusal::Protocol(batch.protocol));
+    }
+    let in_order = |pair: &[zhiban_vocabulary::envelope::Envelope]| {
+        pair[0].seq.checked_add(1) == Some(pair[1].seq)
+    };
+    let first = batch.envelopes.first().map_or(1, |envelope| envelope.seq);
+    let last = batch.envelopes.last().map_or(1, |envelope| envelope.seq);
+    // The database keeps signed numbers.
+    if first == 0 || i64::try_from(last).is_err() {
+        return Err(Refusal::Numbers);
+    }
+    if !batch.envelopes.windows(2).all(in_order) {
+        return Err(Refusal::Numbers);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+//! Serves the queries of halls.
+//!
+//! Zenoh hands queries over on its own threads, which must never wait: what finds no room in the
+//! queue is let go unanswered, and the hall sends it again later.
+
+use futures_util::StreamExt;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use zenoh::query::{Query, Queryable};
+use zenoh::{Session, Wait};
+use zhiban_vocabulary::topics;
+
+use super::{Intake, links, links::LinkError};
+
+/// Queries waiting to be served.
+const QUEUE_MAX: usize = 1_024;
+/// Messages being committed at once; they share the groups of the writer.
+const IN_FLIGHT_MAX: usize = 64;
+
+/// The declared queryable with what it has received.
+pub struct Listener {
+    intake: Intake,
+    session: Session,
+    queryable: Queryable<()>,
+    queries: mpsc::Receiver<Query>,
+}
+
+impl std::fmt::Debug for Listener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Listener").finish_non_exhaustive()
+    }
+}
+
+impl Listener {
+    /// Opens the router and declares the queryable. From now on queries queue up.
+    ///
+    /// # Errors
+    /// When an endpoint cannot be listened on.
+    pub async fn open(intake: Intake, listen: Vec<String>) -> Result<Self, LinkError> {
+        let (queue, queries) = mpsc::channel(QUEUE_MAX);
+        let open = move || {
+            let session = links::open_router(&listen)?;
+            let queryable = declare(&session, queue)?;
+            Ok((session, queryable))
+        };
+        let opened = tokio::task::spawn_blocking(open).await;
+        let (session, queryable) = opened.map_err(LinkError::of)??;
+        Ok(Self {
+            intake,
+            session,
+            queryable,
+            queries,
+        })
+    }
+
+    /// Answers until `shutdown`; what is being committed then is still answered.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let intake = &self.intake;
+        ReceiverStream::new(self.queries)
+            .take_until(shutdown.cancelled())
+            .for_each_concurrent(IN_FLIGHT_MAX, |query| answer(intake, query))
+            .await;
+        let (queryable, session) = (self.queryable, self.session);
+        let end = move || {
+            let _ = queryable.undeclare().wait();
+            links::close(&session);
+        };
+        let _ = tokio::task::spawn_blocking(end).await;
+    }
+}
+
+fn declare(session: &Session, queue: mpsc::Sender<Query>) -> Result<Queryable<()>, LinkError> {
+    let take = move |query: Query| {
+        if queue.try_send(query).is_err() {
+            metrics::counter!("zhiban_intake_overload_total").increment(1);
+        }
+    };
+    session
+        .declare_queryable(topics::up_all())
+        .complete(true)
+        .callback(take)
+        .wait()
+        .map_err(LinkError::of)
+}
+
+async fn answer(intake: &Intake, query: Query) {
+    let key = query.key_expr().as_str().to_owned();
+    let bytes = query.payload().map(|payload| payload.to_bytes());
+    let received = intake.receive(&key, &bytes.unwrap_or_default()).await;
+    // Sending may block for seconds on a congested link.
+    let send = move || match received {
+        Ok(answer) => {
+            let text = serde_json::to_vec(&answer).unwrap_or_default();
+            query.reply(key, text).wait()
+        }
+        // No acknowledgement: the hall keeps everything and comes again.
+        Err(error) => query.reply_err(error.to_string()).wait(),
+    };
+    if let Ok(Err(error)) = tokio::task::spawn_blocking(send).await {
+        tracing::debug!(%error, "answer was not sent");
+    }
+}

@@ -1,0 +1,162 @@
+//! The probe: every few seconds it does what the centre is for, from outside where it can, and
+//! says how that went. A part that stops being proved counts as failing by itself.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+use zhiban_kernel::clock::to_ms;
+use zhiban_kernel::health::{Health, Status};
+use zhiban_kernel::{Clock, Store};
+use zhiban_vocabulary::envelope::{Answer, Batch, Epoch, PROTOCOL, Upward};
+use zhiban_vocabulary::{StoreId, topics};
+
+use crate::intake::links;
+
+const EVERY: Duration = Duration::from_secs(12);
+/// Two probes may be slow before a part counts as failing.
+const SILENCE_MAX: Duration = Duration::from_secs(40);
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
+/// A part that needs longer works, but a person should look.
+const SLOW: Duration = Duration::from_secs(2);
+
+/// What is probed, and where the findings go.
+#[derive(Debug)]
+pub struct Probe {
+    pub store: Store,
+    pub health: Health,
+    /// Where the centre listens for halls.
+    pub endpoint: Option<String>,
+    pub web: SocketAddr,
+}
+
+impl Probe {
+    pub async fn run(self, shutdown: CancellationToken) {
+        loop {
+            let parts = async {
+                tokio::join!(
+                    self.check("store", self.store()),
+                    self.check("zenoh", self.zenoh()),
+                    self.check("web", self.web()),
+                )
+            };
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                _ = parts => {}
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(EVERY) => {}
+            }
+        }
+    }
+
+    async fn check(&self, part: &'static str, proof: impl Future<Output = Result<(), String>>) {
+        let started = Instant::now();
+        let result = tokio::time::timeout(2 * ANSWER_TIME_MAX, proof).await;
+        let took = started.elapsed();
+        let (status, detail) = match result {
+            Ok(Ok(())) if took > SLOW => (Status::Degraded, format!("took {took:.1?}")),
+            Ok(Ok(())) => (Status::Ok, format!("{} ms", took.as_millis())),
+            Ok(Err(problem)) => (Status::Failing, problem),
+            Err(_) => (Status::Failing, "no answer".into()),
+        };
+        if status != Status::Ok {
+            tracing::warn!(part, detail, "probe");
+        }
+        metrics::gauge!("zhiban_probe_seconds", "part" => part).set(took.as_secs_f64());
+        self.health.say(part, status, detail, SILENCE_MAX);
+    }
+
+    /// A real commit, read back.
+    async fn store(&self) -> Result<(), String> {
+        let now_ms = to_ms(Clock::real_now());
+        let write = move |tx: &rusqlite::Connection| {
+            tx.execute(
+                "insert or replace into watch_probe values (1, ?1)",
+                [now_ms],
+            )?;
+            Ok(())
+        };
+        let text = |error: zhiban_kernel::StoreError| error.to_string();
+        self.store.write(write).await.map_err(text)?;
+        let read = |c: &rusqlite::Connection| {
+            Ok(c.query_row("select at_ms from watch_probe", [], |row| {
+                row.get::<_, i64>(0)
+            })?)
+        };
+        let found = self.store.read(read).await.map_err(text)?;
+        if found < now_ms {
+            return Err("a commit was not read back".into());
+        }
+        Ok(())
+    }
+
+    /// A fresh session and an empty batch, as a hall would: it goes through router, queue,
+    /// checks and writer, and changes nothing.
+    async fn zenoh(&self) -> Result<(), String> {
+        let Some(endpoint) = self.endpoint.clone() else {
+            return Ok(());
+        };
+        let ask = tokio::task::spawn_blocking(move || ask(&endpoint));
+        ask.await.map_err(|error| error.to_string())?
+    }
+
+    /// The page server answers on its own port.
+    async fn web(&self) -> Result<(), String> {
+        let text = |error: std::io::Error| error.to_string();
+        let mut stream = TcpStream::connect(reachable(self.web))
+            .await
+            .map_err(text)?;
+        let request = "GET /api/v1/session HTTP/1.0\r\nhost: localhost\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.map_err(text)?;
+        let mut answer = Vec::new();
+        let mut start = stream.take(64);
+        start.read_to_end(&mut answer).await.map_err(text)?;
+        let line = String::from_utf8_lossy(&answer);
+        let status = line.split(' ').nth(1).unwrap_or("nothing").to_owned();
+        if status == "200" {
+            return Ok(());
+        }
+        Err(format!("answered {status}"))
+    }
+}
+
+fn ask(endpoint: &str) -> Result<(), String> {
+    let store: StoreId = "zhiban-probe"
+        .parse()
+        .map_err(|error: zhiban_vocabulary::IdError| error.to_string())?;
+    let key = topics::up(&store);
+    let batch = Upward::Batch(Batch {
+        protocol: PROTOCOL,
+        store,
+        epoch: Epoch(0),
+        envelopes: Vec::new(),
+    });
+    let payload = serde_json::to_vec(&batch).map_err(|error| error.to_string())?;
+    let session = links::open_client(endpoint).map_err(|error| error.to_string())?;
+    let reply = links::ask(&session, &key, payload, ANSWER_TIME_MAX);
+    links::close(&session);
+    let reply = reply.map_err(|error| error.to_string())?;
+    let answer = reply.ok_or("nobody answered")?;
+    match serde_json::from_slice(&answer) {
+        Ok(Answer::Committed { .. }) => Ok(()),
+        Ok(Answer::Refused { reason }) => Err(reason),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// An address to connect to for one that is listened on.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    let mut address = listen;
+    if listen.ip().is_unspecified() {
+        address.set_ip(if listen.is_ipv4() {
+            std::net::Ipv4Addr::LOCALHOST.into()
+        } else {
+            std::net::Ipv6Addr::LOCALHOST.into()
+        });
+    }
+    address
+}
