@@ -10,7 +10,7 @@ async fn main() -> ExitCode {
     match demo::run(demo::options::Options::parse()).await {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("\r\x1b[Kdemo: {error:#}");
+            demo::fleet::complain(&format!("demo: {error:#}"));
             ExitCode::FAILURE
         }
     }

@@ -200,12 +200,14 @@ async fn stopped(running: &mut Running, within: Duration) -> bool {
         .await
     {
         Ok(Ended::Cleanly) => return true,
-        Ok(Ended::Badly(status)) => eprintln!("\r\x1b[K{name} ended with {status}, see {log}"),
+        Ok(Ended::Badly(status)) => complain(&format!("{name} ended with {status}, see {log}")),
         Ok(Ended::Killed) => {
             let within = STOP_WITHIN.as_secs();
-            eprintln!("\r\x1b[K{name} did not stop within {within} s and was killed, see {log}");
+            complain(&format!(
+                "{name} did not stop within {within} s and was killed, see {log}"
+            ));
         }
-        Err(error) => eprintln!("\r\x1b[K{error}"),
+        Err(error) => complain(&error.to_string()),
     }
     false
 }
@@ -221,6 +223,18 @@ pub fn say(text: &str) {
         let _ = writeln!(out, "{text}");
     }
     let _ = out.flush();
+}
+
+/// A line for the person, over the one that tells how far it is.
+pub fn complain(text: &str) {
+    use std::io::IsTerminal as _;
+
+    let over = if io::stderr().is_terminal() {
+        "\r\x1b[K"
+    } else {
+        ""
+    };
+    eprintln!("{over}{text}");
 }
 
 /// Empties the folder of the last run and refuses any other that is not empty.

@@ -30,6 +30,7 @@ pub struct Numbering {
     marks: Vec<u32>,
     /// Minute of the day at which the display last moved.
     moved_min: u32,
+    shown: Option<u32>,
 }
 
 impl Numbering {
@@ -39,6 +40,7 @@ impl Numbering {
         Self {
             marks: Vec::new(),
             moved_min: first_min.saturating_sub(5),
+            shown: None,
         }
     }
 
@@ -59,7 +61,7 @@ impl Numbering {
             self.marks.push(number);
             if seen_from_start { into_range } else { 1 }
         };
-        if called > 0 {
+        if self.shown.replace(number) != Some(number) {
             self.moved_min = minute;
         }
         called

@@ -38,6 +38,7 @@ pub fn totals(rows: &[Row]) -> Totals {
     let minute = |row: &Row| i64::from(row.time.hour()) * 60 + i64::from(row.time.minute());
     let mut sum = Totals::default();
     let mut ranges: Vec<i64> = Vec::new();
+    let mut shown = None;
     let mut moved = rows.first().map_or(0, |row| (minute(row) - 5).max(0));
     for row in rows {
         if let Some(number) = row.number.map(i64::from) {
@@ -54,9 +55,10 @@ pub fn totals(rows: &[Row]) -> Totals {
             };
             let mark = known.map_or(number, |at| ranges.remove(at).max(number));
             ranges.push(mark);
-            if step > 0 {
+            if shown != Some(number) {
                 moved = minute(row);
             }
+            shown = Some(number);
             sum.called += step.unsigned_abs();
         }
         sum.issued = sum.issued.max(sum.called + u64::from(row.waiting));
