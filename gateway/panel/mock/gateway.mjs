@@ -33,7 +33,7 @@ export function gateway({ speed, big, quiet }) {
   function listed(query) {
     let found = day.tickets.map((ticket) => ticketAt(ticket, now(), stamp)).filter(Boolean);
     if (query.get("day") && query.get("day") !== DAY) found = [];
-    const open = query.get("states") === "open" || query.get("state") === "open";
+    const open = query.get("state") === "open";
     if (open) found = found.filter((ticket) => ["waiting", "called", "serving"].includes(ticket.state));
     else if (query.get("state")) found = found.filter((ticket) => ticket.state === query.get("state"));
     if (query.get("queue")) found = found.filter((ticket) => ticket.queue === query.get("queue"));

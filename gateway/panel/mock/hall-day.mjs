@@ -75,7 +75,7 @@ function serve(tickets, counters, random, opens) {
       ticket.end = random.chance(0.01) ? "transferred" : "finished";
       if (random.chance(0.25)) ticket.rating = random.pick([5, 5, 5, 5, 4, 4, 3, 5, 2, 1]);
     }
-    if (random.chance(0.02)) ticket.flags.push(random.pick(["issue-missing", "start-missing", "after-end", "out-of-order"]));
+    if (random.chance(0.02)) ticket.flags.push(random.pick(["issue-missing", "start-missing", "after-end", "time-reversed"]));
     next.at = ticket.ended + random.between(4, 30);
   }
 }
@@ -201,7 +201,7 @@ export function eventsOf(ticket, t, stamp) {
     });
   };
   if (!ticket.flags.includes("issue-missing")) push(ticket.issued, "tm-1", "ticket.issued", { queue: ticket.queue, class: ticket.class });
-  push(ticket.called, `caller-${ticket.counter}`, "ticket.called", { counter: ticket.counter }, ticket.flags.includes("out-of-order") ? "out-of-order" : null);
+  push(ticket.called, `caller-${ticket.counter}`, "ticket.called", { counter: ticket.counter }, ticket.flags.includes("time-reversed") ? "time-reversed" : null);
   if (ticket.calls > 1) push(ticket.called + 30, `caller-${ticket.counter}`, "ticket.recalled", { counter: ticket.counter });
   push(ticket.started, `caller-${ticket.counter}`, "ticket.started", { counter: ticket.counter });
   push(ticket.ended, `caller-${ticket.counter}`, `ticket.${ticket.end ?? "finished"}`, { counter: ticket.counter });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { secondsInterval } from "./chart";
 import { sparkline } from "./sparkline";
 import { csv, nextSorting, sorted } from "./table";
 
@@ -36,4 +37,14 @@ describe("sparkline", () => {
     expect(sparkline([null], 120, 28).lines).toEqual([]);
     expect(sparkline([0, 0], 120, 28).lines).toHaveLength(1);
   });
+});
+
+describe("seconds axis", () => {
+  it.each([
+    [[null], 10],
+    [[40, 59], 10],
+    [[250, null], 60],
+    [[880], 300],
+    [[100000], 14400],
+  ])("%j has ticks each %s s", (values, wanted) => expect(secondsInterval(values)).toBe(wanted));
 });

@@ -21,8 +21,8 @@ export interface TicketFilter {
 export function toServer(filter: TicketFilter): Query {
   return {
     day: filter.day,
-    // "open" is the contract's shorthand for waiting, called and serving.
-    ...(filter.state === "open" ? { states: "open" } : { state: filter.state }),
+    // "open" is the server's shorthand for waiting, called and serving.
+    state: filter.state,
     queue: filter.queue,
     counter: filter.counter,
     staff: filter.staff,
