@@ -76,7 +76,12 @@ pub async fn run(
             continue;
         }
         if !devices.is_empty() {
-            let since = *overdue.get_or_insert_with(Instant::now);
+            let since = *overdue.get_or_insert_with(|| {
+                say("");
+                let speed = options.speed();
+                println!("reports are late: too slow here for ×{speed}, a smaller --speed helps");
+                Instant::now()
+            });
             if since.elapsed() > ACKNOWLEDGE_WITHIN {
                 bail!(
                     "{}: {}",

@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod clock;
+pub mod configs;
 pub mod device;
 pub mod program;
 

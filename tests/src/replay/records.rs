@@ -287,6 +287,8 @@ fn each_line<const N: usize>(
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const GROUPS: &str = "gid,name,idGrupy,nazwaGrupy\n7,UD_Wola,1,\"K:  Kasy,  opłaty \"\n";
@@ -363,6 +365,18 @@ mod tests {
             GROUPS.as_bytes(),
         );
         assert!(error.unwrap_err().to_string().contains("r.csv: line 2"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(
+            noise in proptest::collection::vec(any::<u8>(), 0..200),
+            at in 0_usize..80,
+        ) {
+            let mut bytes = format!("{HEAD}7,2020-01-02,08:00,1,0,-1,10\n").into_bytes();
+            bytes.splice(at.min(bytes.len()).., noise);
+            let _ = Records::parse(Path::new("r"), &bytes, Path::new("g"), GROUPS.as_bytes());
+        }
     }
 
     #[test]
