@@ -83,7 +83,7 @@ export function gateway({ speed, big, quiet }) {
       const who = need(request, "devices.manage");
       if (devices.some((device) => device.device === body.device)) throw new Problem(409, "conflict", "device exists");
       devices.push({ ...body, driver: "mqtt", state: "active", connected: false, address: null, last_report: null, reports: 0, dead_letters: 0, clock_suspect: false, health: { status: "unknown", detail: null } });
-      log(who.staff, "device-added", body.device);
+      log(who.staff, "devices.add", body.device);
       response.statusCode = 201;
       return { device: body.device, secret: randomBytes(18).toString("base64url") };
     },
@@ -129,7 +129,7 @@ export function gateway({ speed, big, quiet }) {
         followers: [
           { name: "queue", position: 128420, lag: 0 },
           { name: "climate", position: 128418, lag: 2 },
-          { name: "screens", position: 126100, lag: 2320 },
+          { name: "boards", position: 126100, lag: 2320 },
         ],
         doors: {
           mqtt: { listen: "0.0.0.0:1883", connections: 31, refused: 4 },

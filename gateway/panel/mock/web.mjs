@@ -73,7 +73,7 @@ export function program({ name, kind, code, firstRoles, clock, timeZone, page, r
       strong(body.password, "password");
       const who = { staff: body.staff, name: body.name, roles: firstRoles, password: body.password, active: true, last_seen: null, mustChange: false };
       people.set(who.staff, who);
-      log(who.staff, "setup");
+      log(who.staff, "people.set-up");
       return open(response, who);
     },
     "POST /api/v1/session": ({ body, response }) => {
@@ -85,11 +85,11 @@ export function program({ name, kind, code, firstRoles, clock, timeZone, page, r
       const who = people.get(body.staff);
       if (!who || !who.active || who.password !== body.password) {
         wrong += 1;
-        log(body.staff, "sign-in-failed");
+        log(body.staff, "people.sign-in-failed");
         throw new Problem(401, "wrong-credentials", "wrong staff number or password");
       }
       wrong = 0;
-      log(who.staff, "sign-in");
+      log(who.staff, "people.sign-in");
       return open(response, who);
     },
     "DELETE /api/v1/session": ({ request }) => {
@@ -101,7 +101,7 @@ export function program({ name, kind, code, firstRoles, clock, timeZone, page, r
       if (who.password !== body.old) throw new Problem(401, "wrong-credentials", "wrong old password");
       strong(body.new, "new");
       Object.assign(who, { password: body.new, mustChange: false });
-      log(who.staff, "password-changed");
+      log(who.staff, "people.password");
       return null;
     },
     "GET /api/v1/people": ({ request }) => {
@@ -113,7 +113,7 @@ export function program({ name, kind, code, firstRoles, clock, timeZone, page, r
       if (people.has(body.staff)) throw new Problem(409, "conflict", "staff number exists");
       const password = oneTime();
       people.set(body.staff, { ...body, password, active: true, last_seen: null, mustChange: true });
-      log(who.staff, "person-added", body.staff);
+      log(who.staff, "people.add", body.staff);
       response.statusCode = 201;
       return { staff: body.staff, one_time_password: password };
     },

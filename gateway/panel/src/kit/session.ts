@@ -42,13 +42,20 @@ export function forgetAccount(): void {
   if (state.session) state.session.account = null;
 }
 
-export const PASSWORD_MIN = 10;
+const PASSWORD_MIN = 10;
+const PASSWORD_MAX = 200;
+const DIFFERENT_MIN = 5;
+/** Shorter names and numbers may occur in a password by chance. */
+const PERSONAL_MIN = 4;
 
-/** The browser's own check; the server decides. Characters, not bytes: a Chinese sentence is a good password. */
-export function passwordRules(password: string, repeated: string, staff: string) {
-  const long = [...password].length >= PASSWORD_MIN;
-  const varied = new Set(password).size >= 5;
-  const notStaff = password.length > 0 && (staff === "" || !password.includes(staff));
+/** The same rules as the server's, which decides. Characters, not bytes: a Chinese sentence is a good password. */
+export function passwordRules(password: string, repeated: string, staff: string, name = "") {
+  const lower = password.toLowerCase();
+  const length = [...password].length;
+  const long = length >= PASSWORD_MIN && length <= PASSWORD_MAX;
+  const varied = new Set(lower).size >= DIFFERENT_MIN;
+  const within = (part: string) => [...part].length >= PERSONAL_MIN && lower.includes(part.toLowerCase());
+  const notStaff = length > 0 && !within(staff) && !within(name);
   const same = password.length > 0 && password === repeated;
   return { long, varied, notStaff, same, ok: long && varied && notStaff && same };
 }
