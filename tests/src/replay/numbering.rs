@@ -10,7 +10,7 @@
 //! - start again (99 → 1), show an earlier number once more, or an odd one for a moment.
 //!
 //! So every range keeps its own high mark. A number belongs to the range used last whose mark it
-//! is less than [`BACK`] below and not incredibly far above; what it exceeds the mark by was
+//! is less than `BACK` below and not incredibly far above; what it exceeds the mark by was
 //! called. Any other number opens a range and counts for what is plausible: the part after the
 //! hundreds when that is small, otherwise itself alone.
 
