@@ -238,6 +238,8 @@ fn each_line<const N: usize>(
     mut take: impl FnMut(&Line<'_, N>) -> Result<(), ReadError>,
 ) -> Result<(), ReadError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    // The reader starts a line between the two, which makes the line it tells one too low.
+    let bytes = without_carriage_returns(bytes);
     let not_csv = |error: &csv::Error, line: u64| ReadError::NotCsv {
         file: file.to_owned(),
         line: error.position().map_or(line, csv::Position::line),
@@ -245,7 +247,7 @@ fn each_line<const N: usize>(
     };
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
-        .from_reader(bytes);
+        .from_reader(bytes.as_slice());
     let header = reader
         .headers()
         .map_err(|error| not_csv(&error, 1))?
@@ -283,6 +285,14 @@ fn each_line<const N: usize>(
             cells,
         })?;
     }
+}
+
+fn without_carriage_returns(bytes: &[u8]) -> Vec<u8> {
+    let ends_line = |at: usize| bytes[at] == b'\r' && bytes.get(at + 1) == Some(&b'\n');
+    (0..bytes.len())
+        .filter(|at| !ends_line(*at))
+        .map(|at| bytes[at])
+        .collect()
 }
 
 #[cfg(test)]
@@ -347,6 +357,10 @@ mod tests {
             "later than 08:00:00 of the row before",
         );
         check(&head("7,2020-01-02,08:05,1,0"), "line 3");
+        check(
+            &head("7,2020-01-02,08:05,1,0,x,10").replace('\n', "\r\n"),
+            "line 3, column ticket",
+        );
         check(
             "gid,date,time,open,queue,number,svc_min\n",
             "column \"ticket\" is missing",
