@@ -84,10 +84,27 @@ pub struct LiveSnapshot {
     pub open_counters: u32,
 }
 
-/// Everything a hall sends upward.
+/// Everything a hall sends upward. The kind stands outside (`{"batch": {…}}`) and not beside the
+/// fields: a kind inside would make readers copy the message to find it, and raw bodies do not
+/// survive that.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "message", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Upward {
     Batch(Batch),
     Heartbeat(Heartbeat),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_reads_back_with_its_bodies_untouched() {
+        let text = r#"{"batch":{"protocol":1,"store":"wola","epoch":7,"envelopes":[{"seq":1,"body":{"item": "new"}}]}}"#;
+        let Ok(Upward::Batch(batch)) = serde_json::from_str(text) else {
+            panic!("was not read");
+        };
+        assert_eq!(batch.envelopes[0].body.get(), r#"{"item": "new"}"#);
+        assert_eq!(serde_json::to_string(&Upward::Batch(batch)).unwrap(), text);
+    }
 }
