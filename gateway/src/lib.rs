@@ -3,6 +3,16 @@
 //!
 //! `ARCHITECTURE.md` walks one event through these modules in order.
 
+//pub mod appliance;
+pub mod boards;
+//pub mod broker;
+//pub mod chain;
+pub mod climate;
 pub mod devices;
+pub mod doors;
+pub mod federation;
+pub mod floor;
 pub mod journal;
+pub mod panel;
+pub mod queue;
 mod routes;

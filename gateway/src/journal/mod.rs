@@ -24,7 +24,7 @@ pub use model::{ClockFlag, DeadLetter, Door, Entry, Outcome, Redelivery, Submiss
 pub(crate) use store::letters_per_device;
 pub use store::{
     Counts, RawReport, counts, entries_after, follower_position, has_unread_before, position_of,
-    reports_of_device, reports_of_ids, value,
+    reports_of_device, reports_of_ids, set_value, value,
 };
 
 use model::Prepared;

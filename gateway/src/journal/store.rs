@@ -267,6 +267,17 @@ pub fn value(connection: &Connection, name: &str) -> Result<i64> {
     Ok(found.unwrap_or(0))
 }
 
+/// Sets a single value.
+///
+/// # Errors
+/// When the database refuses.
+pub fn set_value(connection: &Connection, name: &str, value: i64) -> Result<()> {
+    let sql = "insert into journal_value values (?1, ?2)
+         on conflict do update set value = excluded.value";
+    connection.prepare_cached(sql)?.execute(params![name, value])?;
+    Ok(())
+}
+
 /// How full the journal is.
 #[derive(Debug, Clone, Copy)]
 pub struct Counts {

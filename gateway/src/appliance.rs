@@ -1,0 +1,333 @@
+//! The whole gateway, put together in reading order: store, slices, doors, followers, line to the
+//! centre, pages.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use utoipa::OpenApi;
+use zhiban_config::GatewayConfig;
+use zhiban_drivers::supervise::{Supervisor, WiredDevice};
+use zhiban_drivers::{Delivery, deliveries};
+use zhiban_kernel::health::Health;
+use zhiban_kernel::people::{self, People, Program};
+use zhiban_kernel::runtime::{RunFile, Tasks};
+use zhiban_kernel::web::{self, Api, RouteRule};
+use zhiban_kernel::{Clock, Store};
+use zhiban_vocabulary::BootId;
+use zhiban_vocabulary::device::DeviceKind;
+use zhiban_vocabulary::envelope::{Epoch, Item};
+use zhiban_vocabulary::facts::HallProfile;
+use zhiban_vocabulary::topics;
+
+use crate::boards::BoardsFollower;
+use crate::broker::Broker;
+use crate::chain::{self, BoxState};
+use crate::climate::ClimateFollower;
+use crate::devices::{self, Devices, DevicesFollower, NewDevice};
+use crate::federation::{self, Courier, UplinkState, ZenohUplink};
+use crate::floor::{self, Floor};
+use crate::journal::{self, Follower, Journal, follow};
+use crate::queue::{self, Names, QueueFollower, SlotCloser};
+use crate::{doors, panel};
+
+/// Name of the database in the data directory.
+pub const DATABASE: &str = "hall.db";
+
+/// Runs the gateway until it is told to stop.
+///
+/// # Errors
+/// When it cannot start; the reason names what and where.
+pub async fn run(config: GatewayConfig) -> Result<()> {
+    let data = &config.hall.data;
+    std::fs::create_dir_all(data).with_context(|| format!("cannot make {}", data.display()))?;
+    let clock = Clock::new(config.clock);
+    let file = data.join(DATABASE);
+    let store = Store::open(&file, journal::migrate)
+        .with_context(|| format!("cannot open {}", file.display()))?;
+    let wired = wired_devices(&config)?;
+    let tasks = Tasks::default();
+    let stop = tasks.shutdown.clone();
+    let health = Health::default();
+
+    let journal = Journal::open(store.clone(), clock).await?;
+    sync_wired(&store, &config, clock).await?;
+    let devices = Devices::open(store.clone(), clock).await?;
+    let epoch = federation::open_epoch(&store, data).await?;
+    state_profile(&store, &config, clock).await?;
+
+    let (delivered, from_drivers) = deliveries();
+    let drivers = Arc::new(Supervisor::start(wired, delivered, new_boot(), stop.clone()));
+    let broker = Broker::open(&config.mqtt, &journal, &devices, health.clone()).await?;
+    start_doors(&tasks, &journal, from_drivers, &broker, &drivers);
+    start_followers(&tasks, &journal, &config, &drivers);
+    let uplink = start_courier(&tasks, &store, &config, clock, epoch);
+
+    let program = Program {
+        kind: "gateway",
+        version: env!("CARGO_PKG_VERSION"),
+        name: config.hall.name.clone(),
+        time_zone: config.hall.time_zone.clone(),
+        clock,
+    };
+    let (people, setup_code) = People::open(store, program, data).await?;
+    let names = Names::new(&config);
+    let floor =
+        Floor::new(journal.clone(), names.clone(), &config, uplink.clone(), stop.clone());
+    tasks.spawn("floor", floor.clone().run());
+    let probes = chain::run_probes(
+        journal.clone(),
+        Arc::clone(&drivers),
+        uplink.clone(),
+        health.clone(),
+        stop.clone(),
+    );
+    tasks.spawn("probes", probes);
+
+    let state = BoxState {
+        store_id: config.hall.store.to_string(),
+        epoch,
+        started: clock.now(),
+        started_at: Instant::now(),
+        journal: journal.clone(),
+        broker: broker.clone(),
+        drivers,
+        uplink,
+        routers: config.uplink.as_ref().map(|uplink| uplink.routers.clone()).unwrap_or_default(),
+        people: people.clone(),
+    };
+    let slices = Slices { journal, devices, names, floor, state, zone: config.hall.zone() };
+    let (api, _, _) = slices.api(people).split();
+    let router = api
+        .merge(chain::health_router(health.clone(), slices.state.clone()))
+        .merge(panel::router(&config.hall.name, health));
+    let listener = TcpListener::bind(config.web.listen)
+        .await
+        .with_context(|| format!("web.listen {} cannot be used", config.web.listen))?;
+    let addresses = Addresses {
+        pid: std::process::id(),
+        web: listener.local_addr()?.to_string(),
+        mqtt: broker.local_addr().to_string(),
+    };
+    tasks.spawn("web", web::serve(listener, router, stop));
+    let _run_file = RunFile::write(data, &addresses)?;
+    announce(&config, &addresses, setup_code.as_deref());
+    tasks.run_until_stopped().await;
+    Ok(())
+}
+
+/// `run.json`
+#[derive(Serialize)]
+struct Addresses {
+    pid: u32,
+    web: String,
+    mqtt: String,
+}
+
+fn announce(config: &GatewayConfig, addresses: &Addresses, setup_code: Option<&str>) {
+    let (store, web, mqtt) = (&config.hall.store, &addresses.web, &addresses.mqtt);
+    tracing::info!(%store, %web, %mqtt, "gateway is ready");
+    if let Some(code) = setup_code {
+        // For the person in front of the box; it works once, and only until the first account.
+        eprintln!("\n  首次启动码 first-boot code: {code}\n  http://{web}/\n");
+    }
+}
+
+/// A name for this run of the program, under which wired reports are numbered.
+fn new_boot() -> BootId {
+    let random: u64 = rand::random();
+    format!("run-{random:016x}").parse().expect("a valid boot id")
+}
+
+/// The wired devices of the configuration with their drivers' settings checked.
+///
+/// # Errors
+/// Names device, key, expected and found.
+pub fn wired_devices(config: &GatewayConfig) -> Result<Vec<WiredDevice>> {
+    let mut wired = Vec::new();
+    for device in &config.devices {
+        let driver = zhiban_drivers::find(&device.driver).with_context(|| {
+            let known: Vec<_> = zhiban_drivers::DRIVERS.iter().map(|kind| kind.name).collect();
+            let (id, name) = (&device.id, &device.driver);
+            format!("device {id}.driver: expected one of {}, found {name:?}", known.join(", "))
+        })?;
+        (driver.build)(device.settings.clone())
+            .map(drop)
+            .with_context(|| format!("device {}.settings", device.id))?;
+        wired.push(WiredDevice {
+            device: device.id.clone(),
+            driver,
+            settings: device.settings.clone(),
+        });
+    }
+    Ok(wired)
+}
+
+async fn sync_wired(store: &Store, config: &GatewayConfig, clock: Clock) -> Result<()> {
+    let row = |device: &zhiban_config::gateway::WiredDevice| {
+        let kind = zhiban_drivers::find(&device.driver)
+            .map_or(DeviceKind::Other, |driver| driver.device);
+        let name = device.name.clone().unwrap_or_else(|| device.id.to_string());
+        let new = NewDevice {
+            device: device.id.clone(),
+            kind,
+            name,
+            counter: device.counter.clone(),
+        };
+        (new, device.driver.clone())
+    };
+    let wired: Vec<_> = config.devices.iter().map(row).collect();
+    store.write(move |c| devices::sync_wired(c, &wired, clock.now())).await?;
+    Ok(())
+}
+
+async fn state_profile(store: &Store, config: &GatewayConfig, clock: Clock) -> Result<()> {
+    let hall = &config.hall;
+    let profile = HallProfile {
+        name: hall.name.clone(),
+        city: hall.city.clone(),
+        grade: hall.grade.clone(),
+        time_zone: hall.time_zone.clone(),
+        opens: hall.opens,
+        closes: hall.closes,
+        queues: config.queues.iter().map(|q| (q.id.clone(), q.name.clone())).collect(),
+    };
+    let item = Item::Profile(profile);
+    store.write(move |c| federation::put_profile(c, &item, clock.now())).await?;
+    Ok(())
+}
+
+fn start_doors(
+    tasks: &Tasks,
+    journal: &Journal,
+    from_drivers: mpsc::Receiver<Delivery>,
+    broker: &Broker,
+    drivers: &Arc<Supervisor>,
+) {
+    let stop = tasks.shutdown.clone();
+    tasks.spawn("mqtt door", broker.clone().run(stop.clone()));
+    let wired = doors::run_wired(journal.clone(), from_drivers);
+    let drivers = Arc::clone(drivers);
+    tasks.spawn("wired door", async move {
+        // Without wired devices the channel closes at once, which is not a failure.
+        wired.await;
+        stop.cancelled().await;
+        drivers.finished().await;
+    });
+}
+
+fn start_followers(
+    tasks: &Tasks,
+    journal: &Journal,
+    config: &GatewayConfig,
+    drivers: &Arc<Supervisor>,
+) {
+    fn start<F: Follower>(tasks: &Tasks, journal: &Journal, follower: F) {
+        tasks.spawn(F::NAME, follow(journal.clone(), follower, tasks.shutdown.clone()));
+    }
+    let zone = config.hall.zone();
+    start(tasks, journal, DevicesFollower);
+    start(tasks, journal, QueueFollower::new(zone.clone()));
+    start(tasks, journal, ClimateFollower);
+    start(tasks, journal, BoardsFollower::new(Arc::clone(drivers), journal.clock()));
+    let stop = tasks.shutdown.clone();
+    let closer = SlotCloser::new(journal.clone(), config);
+    tasks.spawn("slot closer", closer.run(stop.clone()));
+    let closes = config.hall.day_closes;
+    tasks.spawn("day close", queue::run_day_close(journal.clone(), closes, zone, stop));
+}
+
+fn start_courier(
+    tasks: &Tasks,
+    store: &Store,
+    config: &GatewayConfig,
+    clock: Clock,
+    epoch: Epoch,
+) -> Option<watch::Receiver<UplinkState>> {
+    let uplink = config.uplink.as_ref()?;
+    let (state, seen) = watch::channel(UplinkState::default());
+    let courier = Courier {
+        uplink: ZenohUplink::new(topics::up(&config.hall.store), uplink.routers.clone()),
+        store: store.clone(),
+        clock,
+        hall: config.hall.store.clone(),
+        zone: config.hall.zone(),
+        epoch,
+        heartbeat: Duration::from_secs(uplink.heartbeat_s.into()),
+        state,
+    };
+    tasks.spawn("courier", courier.run(tasks.shutdown.clone()));
+    Some(seen)
+}
+
+/// The slices that have pages.
+struct Slices {
+    journal: Journal,
+    devices: Devices,
+    names: Names,
+    floor: Floor,
+    state: BoxState,
+    zone: jiff::tz::TimeZone,
+}
+
+#[derive(OpenApi)]
+#[openapi(info(title = "Zhiban gateway", description = "API of one hall"))]
+struct Description;
+
+impl Slices {
+    fn api(&self, people: People) -> Api {
+        let api = Api::new(people, Description::openapi());
+        let api = people::add_routes(api);
+        let api = doors::add_routes(api, &self.journal, &self.devices);
+        let api = floor::add_routes(api, &self.floor);
+        let api = queue::add_routes(api, &self.journal, &self.names, self.zone.clone());
+        let api = devices::add_routes(api, &self.devices);
+        let api = journal::add_routes(api, &self.journal);
+        chain::add_routes(api, &self.state)
+    }
+}
+
+/// The description of the API and the table of routes, without running anything but an empty
+/// hall in a temporary directory.
+///
+/// # Errors
+/// When that directory cannot be used.
+pub async fn describe(config: &GatewayConfig) -> Result<(String, Vec<RouteRule>, axum::Router)> {
+    let data = &config.hall.data;
+    std::fs::create_dir_all(data)?;
+    let clock = Clock::new(None);
+    let store = Store::open(&data.join(DATABASE), journal::migrate)?;
+    let journal = Journal::open(store.clone(), clock).await?;
+    let devices = Devices::open(store.clone(), clock).await?;
+    let program = Program {
+        kind: "gateway",
+        version: env!("CARGO_PKG_VERSION"),
+        name: config.hall.name.clone(),
+        time_zone: config.hall.time_zone.clone(),
+        clock,
+    };
+    let (people, _) = People::open(store, program, data).await?;
+    let names = Names::new(config);
+    let stop = CancellationToken::new();
+    let floor = Floor::new(journal.clone(), names.clone(), config, None, stop.clone());
+    let (delivered, _) = deliveries();
+    let state = BoxState {
+        store_id: config.hall.store.to_string(),
+        epoch: Epoch(1),
+        started: clock.now(),
+        started_at: Instant::now(),
+        journal: journal.clone(),
+        broker: Broker::open(&config.mqtt, &journal, &devices, Health::default()).await?,
+        drivers: Arc::new(Supervisor::start(Vec::new(), delivered, new_boot(), stop)),
+        uplink: None,
+        routers: Vec::new(),
+        people: people.clone(),
+    };
+    let slices = Slices { journal, devices, names, floor, state, zone: config.hall.zone() };
+    let (router, openapi, rules) = slices.api(people).split();
+    Ok((openapi.to_pretty_json()?, rules, router))
+}

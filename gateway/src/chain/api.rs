@@ -1,0 +1,236 @@
+//! Routes: health, metrics, and the box page.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use jiff::Timestamp;
+use rusqlite::Connection;
+use serde::Serialize;
+use tokio::sync::watch;
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+use zhiban_drivers::supervise::{DriverState, Supervisor};
+use zhiban_kernel::health::{Health, Status};
+use zhiban_kernel::store::WriterState;
+use zhiban_kernel::web::{Access, Api, Peer, Result, WebError};
+use zhiban_kernel::{Store, telemetry};
+use zhiban_vocabulary::envelope::Epoch;
+use zhiban_vocabulary::roles::Capability;
+
+use crate::broker::Broker;
+use crate::federation::UplinkState;
+use crate::floor::{UplinkView, uplink_view};
+use crate::journal::{self, Journal};
+use crate::routes::with_state;
+
+/// What the box page shows is read from these; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct BoxState {
+    pub store_id: String,
+    pub epoch: Epoch,
+    pub started: Timestamp,
+    pub started_at: Instant,
+    pub journal: Journal,
+    pub broker: Broker,
+    pub drivers: Arc<Supervisor>,
+    pub uplink: Option<watch::Receiver<UplinkState>>,
+    pub routers: Vec<String>,
+    pub people: zhiban_kernel::people::People,
+}
+
+/// Adds the box page's route.
+pub fn add_routes(api: Api, state: &BoxState) -> Api {
+    api.route(Access::Needs(Capability::BoxRead), with_state(routes!(read_box), state))
+}
+
+/// Routes for machines: health for anyone, figures for this host and those with the right.
+pub fn health_router(health: Health, state: BoxState) -> Router {
+    Router::new()
+        .route("/health", get(read_health))
+        .with_state(health)
+        .route("/metrics", get(read_metrics))
+        .with_state(state)
+}
+
+async fn read_health(State(health): State<Health>) -> Response {
+    let report = health.report();
+    let code = match report.status {
+        Status::Ok | Status::Degraded => StatusCode::OK,
+        Status::Failing => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    (code, Json(report)).into_response()
+}
+
+async fn read_metrics(
+    State(state): State<BoxState>,
+    Peer(address): Peer,
+    headers: axum::http::HeaderMap,
+) -> Response {
+    let signed_in = state.people.signed_in(&headers).await;
+    if address.is_loopback() || signed_in.is_some_and(|who| who.may(Capability::BoxRead)) {
+        return telemetry::figures().into_response();
+    }
+    WebError::Forbidden(Capability::BoxRead).into_response()
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct BoxView {
+    store: String,
+    /// As text: a number this long is not safe in every reader.
+    epoch: String,
+    version: &'static str,
+    #[schema(value_type = String, format = DateTime)]
+    started: Timestamp,
+    uptime_s: u64,
+    disk: DiskView,
+    journal: JournalView,
+    followers: Vec<FollowerView>,
+    doors: DoorsView,
+    /// `null` in a hall that stands alone.
+    uplink: Option<BoxUplinkView>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct DiskView {
+    free_bytes: Option<u64>,
+    total_bytes: Option<u64>,
+    database_bytes: u64,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct JournalView {
+    /// Since the start of the program.
+    accepted: u64,
+    /// Since the start of the program.
+    refused: u64,
+    last_id: i64,
+    dead_letters: i64,
+    dead_letters_dropped: i64,
+    /// `running`, `refusing` or `stopped`
+    writer: &'static str,
+    problem: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct FollowerView {
+    name: String,
+    position: i64,
+    lag: i64,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct DoorsView {
+    mqtt: MqttView,
+    wired: Vec<DriverView>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct MqttView {
+    listen: String,
+    connections: usize,
+    refused: u64,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct DriverView {
+    device: String,
+    driver: &'static str,
+    /// `running`, `restarting` or `stopped`
+    status: &'static str,
+    detail: Option<String>,
+    restarts: u32,
+    bad_frames: u64,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct BoxUplinkView {
+    routers: Vec<String>,
+    #[serde(flatten)]
+    line: UplinkView,
+}
+
+/// The box itself: disk, journal, followers, doors, line to the centre.
+#[utoipa::path(get, path = "/api/v1/box", tag = "box", responses((status = 200, body = BoxView)))]
+async fn read_box(State(state): State<BoxState>) -> Result<Json<BoxView>> {
+    let now = state.journal.clock().now();
+    let uplink = state.uplink.as_ref().map(|uplink| uplink.borrow().clone());
+    let read = move |connection: &Connection| {
+        let line = match &uplink {
+            Some(uplink) => Some(uplink_view(connection, uplink, now)?),
+            None => None,
+        };
+        Ok((journal::counts(connection)?, journal::position_of(connection)?, line))
+    };
+    let (counts, positions, line) = state.journal.store().read(read).await?;
+    let follower = |(name, position): (String, i64)| FollowerView {
+        lag: counts.last_id - position,
+        name,
+        position,
+    };
+    Ok(Json(BoxView {
+        store: state.store_id.clone(),
+        epoch: state.epoch.0.to_string(),
+        version: env!("CARGO_PKG_VERSION"),
+        started: state.started,
+        uptime_s: state.started_at.elapsed().as_secs(),
+        disk: disk(state.journal.store()),
+        journal: journal_view(&state.journal, &counts),
+        followers: positions.into_iter().map(follower).collect(),
+        doors: doors(&state),
+        uplink: line.map(|line| BoxUplinkView { routers: state.routers.clone(), line }),
+    }))
+}
+
+fn disk(store: &Store) -> DiskView {
+    let found = store.file().parent().and_then(|folder| rustix::fs::statvfs(folder).ok());
+    DiskView {
+        free_bytes: found.map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
+        total_bytes: found.map(|disk| disk.f_blocks.saturating_mul(disk.f_frsize)),
+        database_bytes: store.size_bytes(),
+    }
+}
+
+fn journal_view(journal: &Journal, counts: &journal::Counts) -> JournalView {
+    let (accepted, refused) = journal.totals();
+    let WriterState { stopped, failing } = journal.store().state().borrow().clone();
+    let writer = match (&stopped, &failing) {
+        (Some(_), _) => "stopped",
+        (None, Some(_)) => "refusing",
+        (None, None) => "running",
+    };
+    JournalView {
+        accepted,
+        refused,
+        last_id: counts.last_id,
+        dead_letters: counts.dead_letters,
+        dead_letters_dropped: counts.dead_letters_dropped,
+        writer,
+        problem: stopped.or(failing),
+    }
+}
+
+fn doors(state: &BoxState) -> DoorsView {
+    let wired = state.drivers.statuses().into_iter().map(|status| DriverView {
+        device: status.device.to_string(),
+        driver: status.driver,
+        status: match status.state {
+            DriverState::Running => "running",
+            DriverState::Restarting => "restarting",
+            DriverState::Stopped => "stopped",
+        },
+        detail: status.detail,
+        restarts: status.restarts,
+        bad_frames: status.bad_frames,
+    });
+    let mqtt = MqttView {
+        listen: state.broker.local_addr().to_string(),
+        connections: state.broker.connections(),
+        refused: state.broker.refused(),
+    };
+    DoorsView { mqtt, wired: wired.collect() }
+}

@@ -1,0 +1,109 @@
+//! Tries the parts of the chain again and again and says how they do.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use zhiban_drivers::supervise::{DriverState, Supervisor};
+use zhiban_kernel::health::{Health, Status};
+use zhiban_kernel::{Store, StoreError};
+
+use crate::federation::UplinkState;
+use crate::journal::{self, Journal, set_value};
+
+const EVERY: Duration = Duration::from_secs(10);
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// A follower this far behind needs a look.
+const LAG_DEGRADED: i64 = 10_000;
+
+/// Probes until `shutdown`.
+pub async fn run_probes(
+    journal: Journal,
+    drivers: Arc<Supervisor>,
+    uplink: Option<watch::Receiver<UplinkState>>,
+    health: Health,
+    shutdown: CancellationToken,
+) {
+    loop {
+        probe_store(journal.store(), &health).await;
+        probe_followers(&journal, &health).await;
+        probe_drivers(&drivers, &health);
+        if let Some(uplink) = &uplink {
+            probe_uplink(&uplink.borrow(), &health);
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+    }
+}
+
+/// A real commit, timed.
+async fn probe_store(store: &Store, health: &Health) {
+    let started = Instant::now();
+    let result = store.write(|connection| Ok(set_value(connection, "probe", 1)?)).await;
+    let (status, detail) = match result {
+        Ok(()) => {
+            metrics::gauge!("zhiban_commit_seconds").set(started.elapsed().as_secs_f64());
+            (Status::Ok, format!("commit took {} ms", started.elapsed().as_millis()))
+        }
+        Err(error @ (StoreError::Full | StoreError::Stopped(_))) => {
+            (Status::Failing, error.to_string())
+        }
+        Err(error) => (Status::Failing, error.to_string()),
+    };
+    metrics::gauge!("zhiban_database_bytes").set(bytes_as_f64(store.size_bytes()));
+    health.say("journal", status, detail, SILENCE_MAX);
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge of bytes may be off by a byte")]
+fn bytes_as_f64(bytes: u64) -> f64 {
+    bytes as f64
+}
+
+async fn probe_followers(journal: &Journal, health: &Health) {
+    let read = |connection: &rusqlite::Connection| {
+        let last = journal::counts(connection)?.last_id;
+        Ok((last, journal::position_of(connection)?))
+    };
+    let (status, detail) = match journal.store().read(read).await {
+        Ok((last, positions)) => {
+            let slowest = positions.iter().map(|(name, at)| (last - at, name)).max();
+            match slowest {
+                Some((lag, name)) if lag > LAG_DEGRADED => {
+                    (Status::Degraded, format!("{name} is {lag} reports behind"))
+                }
+                _ => (Status::Ok, "keep up".into()),
+            }
+        }
+        Err(error) => (Status::Failing, error.to_string()),
+    };
+    health.say("followers", status, detail, SILENCE_MAX);
+}
+
+fn probe_drivers(drivers: &Supervisor, health: &Health) {
+    let statuses = drivers.statuses();
+    let down: Vec<_> = statuses
+        .iter()
+        .filter(|status| status.state != DriverState::Running)
+        .map(|status| status.device.to_string())
+        .collect();
+    let (status, detail) = if down.is_empty() {
+        (Status::Ok, format!("{} running", statuses.len()))
+    } else {
+        (Status::Degraded, format!("not running: {}", down.join(", ")))
+    };
+    health.say("drivers", status, detail, SILENCE_MAX);
+}
+
+/// The hall never waits for the WAN: a centre that is away degrades nothing here but freshness.
+fn probe_uplink(state: &UplinkState, health: &Health) {
+    let (status, detail) = if state.connected {
+        (Status::Ok, "centre answers".to_owned())
+    } else {
+        let problem = state.problem.clone().unwrap_or_else(|| "not tried yet".into());
+        (Status::Degraded, format!("centre not reached, facts wait here: {problem}"))
+    };
+    health.say("uplink", status, detail, SILENCE_MAX);
+}

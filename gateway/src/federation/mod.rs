@@ -1,0 +1,15 @@
+//! The way to the centre: an outbox written in the same transaction as the fact, and a courier
+//! that sends until the centre says "committed".
+//!
+//! Trust (certificates, signatures) and what comes down from the centre have their place here and
+//! come in a later version.
+
+mod courier;
+mod epoch;
+mod outbox;
+mod uplink;
+
+pub use courier::{Courier, UplinkState};
+pub use epoch::open_epoch;
+pub use outbox::{Backlog, backlog, put, put_profile};
+pub use uplink::{Uplink, UplinkError, ZenohUplink};

@@ -1,0 +1,197 @@
+//! `zhiban-gateway`: arguments and exit codes.
+
+use std::io::{BufRead, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+use serde::Deserialize;
+use zhiban_config::GatewayConfig;
+use zhiban_gateway::{appliance, devices, journal};
+use zhiban_kernel::{Clock, telemetry};
+use zhiban_vocabulary::device::DeviceKind;
+use zhiban_vocabulary::{CounterId, DeviceId};
+
+/// Edge gateway of a service hall.
+#[derive(Parser)]
+#[command(name = "zhiban-gateway", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the gateway until a stop signal.
+    Run { config: PathBuf },
+    /// Check a configuration without opening anything; 0 when it can be used.
+    Check { config: PathBuf },
+    /// Manage devices while the gateway is stopped.
+    #[command(subcommand)]
+    Device(DeviceCommand),
+    /// Print the description of the HTTP API (OpenAPI, JSON).
+    Openapi,
+}
+
+#[derive(Subcommand)]
+enum DeviceCommand {
+    /// Register a device that comes in by MQTT or HTTP and print its secret.
+    Add {
+        config: PathBuf,
+        #[arg(long, required_unless_present = "batch")]
+        id: Option<DeviceId>,
+        /// ticket-machine, caller, evaluation-pad, kiosk, window-screen, led-board, climate-sensor
+        /// or other
+        #[arg(long, required_unless_present = "batch")]
+        kind: Option<DeviceKind>,
+        #[arg(long)]
+        name: Option<String>,
+        /// The counter it stands at.
+        #[arg(long)]
+        counter: Option<CounterId>,
+        /// Read JSON lines {"id","kind","name"?,"counter"?} from FILE ("-": standard input) and
+        /// print JSON lines {"id","secret"}.
+        #[arg(long, conflicts_with_all = ["id", "kind"])]
+        batch: Option<PathBuf>,
+    },
+}
+
+fn main() -> ExitCode {
+    match execute(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("zhiban-gateway: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(command: Command) -> Result<()> {
+    match command {
+        Command::Run { config } => {
+            let config = GatewayConfig::read(&config)?;
+            telemetry::start();
+            runtime()?.block_on(appliance::run(config))
+        }
+        Command::Check { config } => {
+            let file = config.display().to_string();
+            let config = GatewayConfig::read(&config)?;
+            appliance::wired_devices(&config).with_context(|| file.clone())?;
+            println!("{file}: ok");
+            Ok(())
+        }
+        Command::Device(DeviceCommand::Add {
+            config,
+            id,
+            kind,
+            name,
+            counter,
+            batch,
+        }) => {
+            let config = GatewayConfig::read(&config)?;
+            match (batch, id, kind) {
+                (Some(file), _, _) => add_batch(&config, &file),
+                (None, Some(id), Some(kind)) => {
+                    let secrets = add(&config, vec![new_device(id, kind, name, counter)])?;
+                    println!("{}", secrets[0].1);
+                    Ok(())
+                }
+                _ => unreachable!("clap asks for id and kind"),
+            }
+        }
+        Command::Openapi => print_openapi(),
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?)
+}
+
+fn new_device(
+    device: DeviceId,
+    kind: DeviceKind,
+    name: Option<String>,
+    counter: Option<CounterId>,
+) -> devices::NewDevice {
+    let name = name.unwrap_or_else(|| device.to_string());
+    devices::NewDevice {
+        device,
+        kind,
+        name,
+        counter,
+    }
+}
+
+fn add(
+    config: &GatewayConfig,
+    devices: Vec<devices::NewDevice>,
+) -> Result<Vec<(DeviceId, String)>> {
+    let data = &config.hall.data;
+    std::fs::create_dir_all(data)?;
+    anyhow::ensure!(
+        !data.join("run.json").exists(),
+        "the gateway is running: use its panel"
+    );
+    let mut connection = rusqlite::Connection::open(data.join(appliance::DATABASE))?;
+    connection.execute_batch("pragma journal_mode = wal; pragma synchronous = full;")?;
+    journal::migrate(&mut connection)?;
+    Ok(devices::add_offline(
+        &mut connection,
+        devices,
+        Clock::new(config.clock),
+    )?)
+}
+
+/// One line of a batch.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BatchLine {
+    id: DeviceId,
+    kind: DeviceKind,
+    name: Option<String>,
+    counter: Option<CounterId>,
+}
+
+fn add_batch(config: &GatewayConfig, file: &Path) -> Result<()> {
+    let source: Box<dyn BufRead> = if file == Path::new("-") {
+        Box::new(std::io::stdin().lock())
+    } else {
+        let opened = std::fs::File::open(file).with_context(|| file.display().to_string())?;
+        Box::new(std::io::BufReader::new(opened))
+    };
+    let mut devices = Vec::new();
+    for (number, line) in (1..).zip(source.lines()) {
+        let line = line?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let BatchLine {
+            id,
+            kind,
+            name,
+            counter,
+        } = serde_json::from_str(&line)
+            .with_context(|| format!("{}: line {number}", file.display()))?;
+        devices.push(new_device(id, kind, name, counter));
+    }
+    let mut out = std::io::stdout().lock();
+    for (id, secret) in add(config, devices)? {
+        writeln!(out, "{}", serde_json::json!({ "id": id, "secret": secret }))?;
+    }
+    Ok(())
+}
+
+fn print_openapi() -> Result<()> {
+    let folder = std::env::temp_dir().join(format!("zhiban-openapi-{}", std::process::id()));
+    let text = include_str!("../../config/samples/gateway.toml");
+    let mut config = GatewayConfig::parse(Path::new("gateway.toml"), text)?;
+    config.hall.data.clone_from(&folder);
+    config.mqtt.listen.set_port(0);
+    let described = runtime()?.block_on(async { appliance::describe(&config).await });
+    let _ = std::fs::remove_dir_all(&folder);
+    println!("{}", described?.0);
+    Ok(())
+}

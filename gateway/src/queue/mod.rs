@@ -1,0 +1,25 @@
+//! The queue: tickets, counters and ratings made of reports, and the facts made of tickets.
+//!
+//! One straight line: [`follower`] takes journal entries, [`fold`] turns (ticket, event) into the
+//! next ticket, [`tally`] says what a ticket adds to which sums, `store` keeps all three, and
+//! [`close`] hands the sums of ended quarter hours to the outbox.
+
+mod api;
+mod close;
+mod counters;
+mod day;
+mod follower;
+mod fold;
+mod live;
+mod model;
+mod store;
+mod tally;
+#[cfg(test)]
+mod tests;
+
+pub use api::{Names, PersonView, add_routes};
+pub use close::SlotCloser;
+pub use day::run_day_close;
+pub use follower::QueueFollower;
+pub use live::{CounterLive, Live, QueueLive, TicketLive, live};
+pub use model::{Flag, Leg, Outcome, State, Ticket, TicketKey};
