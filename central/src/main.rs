@@ -1,5 +1,6 @@
 //! `zhiban-central`: the aggregator as a program.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -83,6 +84,6 @@ async fn print_openapi() -> anyhow::Result<()> {
     let scratch = std::env::temp_dir().join(format!("zhiban-openapi-{}", std::process::id()));
     let described = openapi(&scratch).await;
     let _ = std::fs::remove_dir_all(&scratch);
-    println!("{}", described?.to_pretty_json()?);
-    Ok(())
+    let text = described?.to_pretty_json()?;
+    writeln!(std::io::stdout(), "{text}").context("cannot print")
 }

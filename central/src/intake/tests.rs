@@ -1,1 +1,303 @@
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use zhiban_kernel::StoreError;
+use zhiban_vocabulary::envelope::{Answer, Epoch};
 
+use super::{Intake, MESSAGE_BYTES_MAX, sums};
+use crate::tests::{
+    Folder, TestHall, clock_at, committed, hall_quarter, profile, queue_quarter, slots,
+};
+use crate::{facts, stores};
+
+const DAY: &str = "2020-01-02";
+
+fn intake(folder: &Folder) -> Intake {
+    Intake::new(folder.store(), clock_at("2020-01-02T12:00:00Z"))
+}
+
+fn fact(version: u32, issued: u32) -> Value {
+    queue_quarter(DAY, "2020-01-02T08:00:00Z", version, issued)
+}
+
+/// Tickets issued on the day, by the roll-up and by its facts, which must agree.
+async fn issued(intake: &Intake, hall: &TestHall) -> u64 {
+    let store = hall.store.clone();
+    let day = facts::day_number(DAY.parse().unwrap());
+    let read = move |c: &rusqlite::Connection| {
+        let days = facts::hall_days(c, &store, day, day)?;
+        let by_roll_up: u64 = days.iter().map(|day| day.tally.issued).sum();
+        let slots = facts::queue_slots(c, &store, day, day)?;
+        let by_facts: u64 = slots.iter().map(|slot| slot.tally.issued).sum();
+        assert_eq!(by_roll_up, by_facts);
+        Ok(by_facts)
+    };
+    intake.store.read(read).await.unwrap()
+}
+
+async fn counted(intake: &Intake) -> super::IntakeSums {
+    let read = |c: &rusqlite::Connection| Ok(sums(c)?);
+    intake.store.read(read).await.unwrap()
+}
+
+async fn dead_letters(intake: &Intake) -> Vec<(u64, String, Vec<u8>)> {
+    let read = |c: &rusqlite::Connection| {
+        let sql = "select seq, reason, body from intake_dead_letter order by id";
+        let mut statement = c.prepare(sql)?;
+        let rows = statement.query_map([], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get::<_, Vec<u8>>(2)?))
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    };
+    intake.store.read(read).await.unwrap()
+}
+
+async fn refusal(intake: &Intake, key: &str, bytes: &[u8]) -> String {
+    match intake.receive(key, bytes).await.unwrap() {
+        Answer::Refused { reason } => reason,
+        Answer::Committed { .. } => panic!("was taken"),
+    }
+}
+
+#[tokio::test]
+async fn a_batch_sent_twice_has_one_effect() {
+    let folder = Folder::new();
+    let (intake, hall) = (intake(&folder), TestHall::new("wola"));
+    let items = [fact(1, 10), json!({"item": "from the future"})];
+    assert_eq!(hall.send(&intake, 1, &items).await, 2);
+    assert_eq!(hall.send(&intake, 1, &items).await, 2);
+    assert_eq!(issued(&intake, &hall).await, 10);
+    let sums = counted(&intake).await;
+    assert_eq!((sums.items, sums.duplicates, sums.dead_letters), (2, 2, 1));
+    assert_eq!(dead_letters(&intake).await.len(), 1);
+}
+
+#[tokio::test]
+async fn the_table_itself_refuses_an_item_it_has() {
+    let folder = Folder::new();
+    let (intake, hall) = (intake(&folder), TestHall::new("wola"));
+    hall.send(&intake, 1, &[fact(1, 10)]).await;
+    let again = |tx: &rusqlite::Connection| {
+        let sql = "insert into intake_item (store, epoch, seq) values ('wola', 7, 1)";
+        Ok(tx.execute(sql, [])?)
+    };
+    let error = intake.store.write(again).await.unwrap_err();
+    assert!(error.to_string().contains("UNIQUE"), "{error}");
+}
+
+#[tokio::test]
+async fn a_gap_takes_nothing_and_answers_with_the_cursor() {
+    let folder = Folder::new();
+    let (intake, hall) = (intake(&folder), TestHall::new("wola"));
+    // A hall forgets what was committed before, so its first batch may begin anywhere.
+    assert_eq!(hall.send(&intake, 500, &[fact(1, 10)]).await, 500);
+    assert_eq!(hall.send(&intake, 502, &[fact(9, 99)]).await, 500);
+    assert_eq!(issued(&intake, &hall).await, 10);
+    assert_eq!(
+        hall.send(&intake, 501, &[fact(2, 11), fact(3, 12)]).await,
+        502
+    );
+    assert_eq!(issued(&intake, &hall).await, 12);
+    assert_eq!(
+        hall.send(&intake, 1, &[]).await,
+        502,
+        "an empty batch asks for the cursor"
+    );
+}
+
+#[tokio::test]
+async fn a_new_epoch_numbers_anew_and_an_older_version_changes_nothing() {
+    let folder = Folder::new();
+    let (intake, mut hall) = (intake(&folder), TestHall::new("wola"));
+    hall.send(&intake, 1, &[fact(3, 12)]).await;
+    hall.epoch = 8;
+    assert_eq!(hall.send(&intake, 1, &[fact(2, 11)]).await, 1);
+    assert_eq!(issued(&intake, &hall).await, 12);
+    hall.send(&intake, 2, &[fact(4, 13)]).await;
+    assert_eq!(issued(&intake, &hall).await, 13);
+    assert_eq!(counted(&intake).await.items, 3);
+}
+
+#[tokio::test]
+async fn nothing_is_acknowledged_before_it_is_committed() {
+    let folder = Folder::new();
+    let (intake, hall) = (intake(&folder), TestHall::new("wola"));
+    hall.send(&intake, 1, &[fact(1, 10)]).await;
+    let limit = |pages: u32| {
+        intake.store.write(move |c| {
+            c.pragma_update(None, "max_page_count", pages)?;
+            Ok(())
+        })
+    };
+    limit(1).await.unwrap();
+    let junk = json!({"item": "?", "text": "x".repeat(60_000)});
+    let many: Vec<Value> = (0..40).map(|_| junk.clone()).collect();
+    let full = intake.receive(&hall.key(), &hall.batch(2, &many)).await;
+    assert!(matches!(full, Err(StoreError::Full)), "{full:?}");
+    assert_eq!(counted(&intake).await.items, 1);
+    limit(1_000_000).await.unwrap();
+    assert_eq!(hall.send(&intake, 2, &many).await, 41);
+    assert_eq!(dead_letters(&intake).await.len(), 40);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_kept_with_its_bytes_and_the_line_goes_on() {
+    let folder = Folder::new();
+    let (intake, hall) = (intake(&folder), TestHall::new("wola"));
+    let crooked = queue_quarter(DAY, "2020-01-02T08:07:00Z", 1, 5);
+    let elsewhere = queue_quarter(DAY, "2020-03-02T08:00:00Z", 1, 5);
+    let nowhere = json!({"item": "profile", "name": "x", "time_zone": "Mars/Base",
+        "opens": "08:00:00", "closes": "17:00:00", "queues": []});
+    let items = [crooked, elsewhere, nowhere.clone(), json!(17), fact(1, 10)];
+    assert_eq!(hall.send(&intake, 1, &items).await, 5);
+    assert_eq!(issued(&intake, &hall).await, 10);
+    let letters = dead_letters(&intake).await;
+    let reasons: Vec<&str> = letters.iter().map(|letter| letter.1.as_str()).collect();
+    assert_eq!(reasons[0], "slot does not begin on a quarter hour");
+    assert_eq!(reasons[1], "slot is not on its day in any zone");
+    assert_eq!(reasons[2], "profile names an unknown time zone");
+    assert_eq!((letters.len(), letters[3].0), (4, 4));
+    assert_eq!(letters[2].2, serde_json::to_vec(&nowhere).unwrap());
+}
+
+#[tokio::test]
+async fn a_message_that_is_not_what_its_key_says_is_refused_whole() {
+    let folder = Folder::new();
+    let (intake, hall) = (intake(&folder), TestHall::new("wola"));
+    let good = hall.batch(1, &[fact(1, 10)]);
+    let text = String::from_utf8(good.clone()).unwrap();
+    let other = TestHall::new("mokotow").key();
+    assert!(
+        refusal(&intake, &other, &good)
+            .await
+            .contains("not the key of store wola")
+    );
+    let newer = text.replace("\"protocol\":1", "\"protocol\":2");
+    assert!(
+        refusal(&intake, &hall.key(), newer.as_bytes())
+            .await
+            .contains("protocol 2")
+    );
+    let holes = text.replace("\"seq\":1", "\"seq\":0");
+    assert!(
+        refusal(&intake, &hall.key(), holes.as_bytes())
+            .await
+            .contains("numbered")
+    );
+    let long = vec![b' '; MESSAGE_BYTES_MAX + 1];
+    assert!(
+        refusal(&intake, &hall.key(), &long)
+            .await
+            .contains("larger than 4 MiB")
+    );
+    for junk in [&b""[..], b"{}", b"\xff\x00", b"{\"order\":{}}"] {
+        assert!(
+            refusal(&intake, &hall.key(), junk)
+                .await
+                .contains("cannot be read")
+        );
+    }
+    assert_eq!(counted(&intake).await.batches, 0);
+}
+
+#[tokio::test]
+async fn a_heartbeat_is_kept_as_the_latest_and_answered_with_the_cursor() {
+    let folder = Folder::new();
+    let (intake, hall) = (intake(&folder), TestHall::new("wola"));
+    let mut changes = intake.changes();
+    hall.send(&intake, 1, &[profile("Wola", "A"), fact(1, 10)])
+        .await;
+    let key = hall.key();
+    let beat = |at: &str, waiting| hall.beat(at, waiting);
+    let answer = intake.receive(&key, &beat("2020-01-02T12:00:00Z", 5)).await;
+    let expect = Answer::Committed {
+        epoch: Epoch(7),
+        committed: 2,
+    };
+    assert_eq!(answer.unwrap(), expect);
+    // Overtaken on its way.
+    let late = intake.receive(&key, &beat("2020-01-02T11:59:00Z", 1)).await;
+    assert_eq!(committed(&late.unwrap()), 2);
+    let id = hall.store.clone();
+    let read = move |c: &rusqlite::Connection| Ok(stores::one(c, &id)?);
+    let known = intake.store.read(read).await.unwrap().unwrap();
+    assert_eq!(known.live.as_ref().map(|(_, live)| live.waiting), Some(5));
+    assert_eq!((known.name(), known.backlog), ("Wola", Some(3)));
+    assert!(changes.has_changed().unwrap());
+    changes.mark_unchanged();
+}
+
+/// What a hall's outbox may hold: few keys, versions in any order, some unreadable.
+fn outbox() -> impl Strategy<Value = Vec<Value>> {
+    let slot_texts = slots(DAY, 3);
+    let item = (0..4_usize, 1..6_u32, 0..50_u32).prop_map(move |(slot, version, issued)| {
+        match slot_texts.get(slot) {
+            // One version is always the same statement.
+            Some(slot) => queue_quarter(DAY, slot, version, version * 10),
+            None if issued % 2 == 0 => hall_quarter(DAY, &slot_texts[0]),
+            None => json!({"item": "unreadable", "n": issued}),
+        }
+    });
+    prop::collection::vec(item, 1..40)
+}
+
+/// Tickets issued if every fact of the outbox counts once, in its highest version.
+fn expected_issued(outbox: &[Value]) -> u64 {
+    let mut latest = std::collections::BTreeMap::new();
+    for item in outbox.iter().filter(|item| item["fact"] == "queue-quarter") {
+        let (version, issued) = (item["version"].as_u64(), item["issued"].as_u64());
+        let kept = latest
+            .entry(item["slot"].to_string())
+            .or_insert((version, issued));
+        if version > kept.0 {
+            *kept = (version, issued);
+        }
+    }
+    latest.values().filter_map(|(_, issued)| *issued).sum()
+}
+
+#[test]
+fn whatever_the_network_does_each_item_counts_once_in_its_latest_version() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let folder = Folder::new();
+    let intake = intake(&folder);
+    let number = std::sync::atomic::AtomicU32::new(0);
+    let deliveries = prop::collection::vec((0..40_usize, 0..12_usize), 0..12);
+    let config = ProptestConfig {
+        cases: 60,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    proptest!(config, |(outbox in outbox(), deliveries in deliveries, start in 1..1_000_u64)| {
+        let case = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let hall = TestHall::new(&format!("hall-{case}"));
+        runtime.block_on(async {
+            let before = counted(&intake).await;
+            // The first batch of a line, cut short, then anything in any order.
+            let mut cursor = hall.send(&intake, start, &outbox[..1]).await;
+            for (from, length) in deliveries {
+                let from = from.min(outbox.len() - 1);
+                let to = (from + length).min(outbox.len());
+                let now = hall.send(&intake, start + from as u64, &outbox[from..to]).await;
+                assert!(now >= cursor, "the cursor went back");
+                cursor = now;
+            }
+            // In the end the hall sends what is missing, one by one, each twice.
+            while cursor < start + outbox.len() as u64 - 1 {
+                let at = usize::try_from(cursor + 1 - start).unwrap();
+                let next = &outbox[at..=at];
+                hall.send(&intake, cursor + 1, next).await;
+                cursor = hall.send(&intake, cursor + 1, next).await;
+            }
+            let after = counted(&intake).await;
+            let unreadable = outbox.iter().filter(|item| item["item"] == "unreadable").count();
+            assert_eq!(after.items - before.items, outbox.len() as u64);
+            assert_eq!(after.dead_letters - before.dead_letters, unreadable as u64);
+            assert_eq!(issued(&intake, &hall).await, expected_issued(&outbox));
+        });
+    });
+    let letters = runtime.block_on(dead_letters(&intake));
+    let counted = runtime.block_on(counted(&intake));
+    assert_eq!(letters.len() as u64, counted.dead_letters);
+}

@@ -1,1 +1,151 @@
+//! A centre in a temporary directory, and halls that speak to it.
 
+mod compared;
+mod measured;
+mod routed;
+mod started;
+mod wired;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use zhiban_kernel::{Clock, Store};
+use zhiban_vocabulary::envelope::{Answer, Batch, Envelope, Epoch, PROTOCOL, Upward};
+use zhiban_vocabulary::{StoreId, topics};
+
+use crate::intake::Intake;
+
+/// A directory that goes away with its test.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("zhiban-central-{}-{number}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn store(&self) -> Store {
+        Store::open(&self.0.join("central.db"), crate::aggregator::migrate).unwrap()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A clock that stands near `time` while a test runs.
+pub(crate) fn clock_at(time: &str) -> Clock {
+    Clock::new(Some(zhiban_config::ReplayClock {
+        start: time.parse().unwrap(),
+        at: Clock::real_now(),
+        speed: 1,
+    }))
+}
+
+/// The hall's end of the line.
+#[derive(Debug, Clone)]
+pub(crate) struct TestHall {
+    pub(crate) store: StoreId,
+    pub(crate) epoch: u64,
+}
+
+impl TestHall {
+    pub(crate) fn new(store: &str) -> Self {
+        Self {
+            store: store.parse().unwrap(),
+            epoch: 7,
+        }
+    }
+
+    pub(crate) fn key(&self) -> String {
+        topics::up(&self.store)
+    }
+
+    /// A batch of `items` numbered from `first`.
+    pub(crate) fn batch(&self, first: u64, items: &[Value]) -> Vec<u8> {
+        let envelope = |(seq, item): (u64, &Value)| Envelope {
+            seq,
+            body: serde_json::value::to_raw_value(item).unwrap(),
+        };
+        let batch = Upward::Batch(Batch {
+            protocol: PROTOCOL,
+            store: self.store.clone(),
+            epoch: Epoch(self.epoch),
+            envelopes: (first..).zip(items).map(envelope).collect(),
+        });
+        serde_json::to_vec(&batch).unwrap()
+    }
+
+    pub(crate) fn beat(&self, at: &str, waiting: u32) -> Vec<u8> {
+        let beat = json!({"heartbeat": {
+            "store": self.store, "epoch": self.epoch, "at": at,
+            "version": "0.1.0", "backlog": 3,
+            "live": {"waiting": waiting, "in_hall": 9, "open_counters": 2},
+        }});
+        serde_json::to_vec(&beat).unwrap()
+    }
+
+    pub(crate) async fn send(&self, intake: &Intake, first: u64, items: &[Value]) -> u64 {
+        let answer = intake.receive(&self.key(), &self.batch(first, items)).await;
+        committed(&answer.unwrap())
+    }
+}
+
+pub(crate) fn committed(answer: &Answer) -> u64 {
+    match answer {
+        Answer::Committed { committed, .. } => *committed,
+        Answer::Refused { reason } => panic!("refused: {reason}"),
+    }
+}
+
+/// Open from 08:00 to 17:00 in Warsaw: 36 quarter hours.
+pub(crate) fn profile(name: &str, grade: &str) -> Value {
+    json!({
+        "item": "profile", "name": name, "city": "Warszawa", "grade": grade,
+        "time_zone": "Europe/Warsaw", "opens": "08:00:00", "closes": "17:00:00",
+        "queues": [["A", "登记"], ["B", "缴费"]],
+    })
+}
+
+pub(crate) fn hall_quarter(day: &str, slot: &str) -> Value {
+    json!({"item": "fact", "version": 1, "day": day, "fact": "hall-quarter", "slot": slot})
+}
+
+pub(crate) fn queue_quarter(day: &str, slot: &str, version: u32, issued: u32) -> Value {
+    json!({
+        "item": "fact", "version": version, "day": day, "fact": "queue-quarter", "slot": slot,
+        "queue": "A", "class": "ordinary", "issued": issued, "called": issued,
+        "started": issued, "finished": issued, "no_show": 1,
+        "waiting": {"sum_s": 100 * issued, "buckets": [[8, issued]]},
+        "handling": {"sum_s": 300 * issued, "buckets": [[18, issued]]},
+        "ratings": [0, 0, 0, 1, 1],
+    })
+}
+
+/// The quarter hours of a Warsaw winter day from opening, as times.
+pub(crate) fn slots(day: &str, count: usize) -> Vec<String> {
+    let opening: Timestamp = format!("{day}T07:00:00Z").parse().unwrap();
+    let slot = |n: usize| {
+        let seconds = i64::try_from(n).unwrap() * 900;
+        Timestamp::from_second(opening.as_second() + seconds).unwrap()
+    };
+    (0..count).map(|n| slot(n).to_string()).collect()
+}
+
+/// A port nobody listens on.
+pub(crate) fn free_port() -> u16 {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    socket.local_addr().unwrap().port()
+}
