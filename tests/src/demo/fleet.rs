@@ -27,8 +27,6 @@ const MARK: &str = "made-by-zhiban-demo";
 /// Until all programs stand: this, and so much for each.
 const SETTLE_MS: i64 = 3_000;
 const SETTLE_EACH_MS: i64 = 400;
-/// Hall seconds between the heartbeats of a gateway.
-const HEARTBEAT_S: u32 = 60;
 
 /// Everything that runs.
 #[derive(Debug)]
@@ -68,7 +66,14 @@ impl Fleet {
             let name = format!("hall {}", plan.hall.store);
             let program = Program::in_folder(&name, programs.join("zhiban-gateway"), &folder);
             let wired = Wired::start(&plan.hall, nth).context("cannot open pseudo terminals")?;
-            let config = gateway_config(options, nth, plan, &wired, &program, &zenoh);
+            let mut config = gateway_config(options, nth, plan, &wired, &program, &zenoh);
+            // The devices are registered before the first recorded day, not years after it.
+            let before = ReplayClock {
+                start: replay.start,
+                at: real_now(),
+                speed: 1,
+            };
+            config["clock"] = json!(before);
             program.write_config(&toml(&config)?)?;
             let devices: Vec<NewDevice> = plan.devices.iter().map(new_device).collect();
             let secrets = add_devices(&program, &devices).await?;
@@ -301,6 +306,8 @@ fn gateway_config(
     let staff = people
         .iter()
         .map(|(id, name)| json!({ "id": id, "name": name }));
+    // In hall seconds: every minute, and not more often than every second here.
+    let heartbeat_s = options.speed().clamp(60, 3_600);
     json!({
         "hall": {
             "store": hall.store, "name": hall.name, "city": "Warszawa", "grade": hall.grade,
@@ -313,7 +320,7 @@ fn gateway_config(
         // A replay in a hurry must not be taken for a device gone mad.
         "mqtt": { "listen": "127.0.0.1:0", "messages_per_s": 10_000, "burst": 10_000 },
         "web": { "listen": format!("127.0.0.1:{}", options.port(nth + 1)) },
-        "uplink": { "routers": [zenoh], "heartbeat_s": HEARTBEAT_S },
+        "uplink": { "routers": [zenoh], "heartbeat_s": heartbeat_s },
         "device": wired.config(hall, options.speed()),
     })
 }
