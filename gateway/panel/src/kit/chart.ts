@@ -28,8 +28,9 @@ export function base(): ChartOption {
 const SECOND_STEPS = [10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400];
 const MOST_TICKS = 6;
 
-/** Distance of ticks on an axis of seconds: whole minutes instead of round decimal numbers. */
-export function secondsInterval(values: readonly (number | null)[]): number {
-  const top = Math.max(0, ...values.map((value) => value ?? 0));
-  return SECOND_STEPS.find((step) => top / step <= MOST_TICKS) ?? SECOND_STEPS[SECOND_STEPS.length - 1];
+/** Ticks of an axis of seconds: whole minutes instead of round decimal numbers. */
+export function secondsTicks(values: readonly (number | null)[]): { interval: number; max: number } {
+  const top = Math.max(1, ...values.map((value) => value ?? 0));
+  const interval = SECOND_STEPS.find((step) => top / step <= MOST_TICKS) ?? SECOND_STEPS[SECOND_STEPS.length - 1];
+  return { interval, max: Math.ceil(top / interval) * interval };
 }

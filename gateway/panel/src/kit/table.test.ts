@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { secondsInterval } from "./chart";
+import { secondsTicks } from "./chart";
 import { sparkline } from "./sparkline";
 import { csv, nextSorting, sorted } from "./table";
 
@@ -41,10 +41,10 @@ describe("sparkline", () => {
 
 describe("seconds axis", () => {
   it.each([
-    [[null], 10],
-    [[40, 59], 10],
-    [[250, null], 60],
-    [[880], 300],
-    [[100000], 14400],
-  ])("%j has ticks each %s s", (values, wanted) => expect(secondsInterval(values)).toBe(wanted));
+    [[null], 10, 10],
+    [[40, 59], 10, 60],
+    [[250, null], 60, 300],
+    [[880], 300, 900],
+    [[100000], 14400, 100800],
+  ])("%j has ticks each %s s up to %s", (values, interval, max) => expect(secondsTicks(values)).toEqual({ interval, max }));
 });
