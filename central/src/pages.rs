@@ -8,7 +8,7 @@ use zhiban_kernel::web::{WebError, asset, entry_page};
 
 /// Built by `make panel`; the program also builds without it.
 #[derive(RustEmbed)]
-#[folder = "$CARGO_MANIFEST_DIR/../gateway/panel/dist/"]
+#[folder = "../gateway/panel/dist/"]
 #[allow_missing = true]
 struct Panel;
 

@@ -73,18 +73,20 @@ impl Moment {
     }
 }
 
-/// The quarter hours of `day` in which a hall is open, wholly or in part.
+/// The quarter hours of `day` that begin while a hall is open: those it states.
 #[must_use]
 pub fn opening(day: i64, zone: &TimeZone, opens: Time, closes: Time) -> SlotSet {
-    let at = |time| day_of(day).at(time, zone);
-    let first = slot_number(QuarterHour::containing(at(opens)));
-    // The quarter hour after the last one: closing on its bound leaves it out.
-    let end = at(closes).as_second().div_euclid(QUARTER_S)
-        + i64::from(at(closes).as_second().rem_euclid(QUARTER_S) != 0);
-    match (place(day, first), place(day, end)) {
+    let from = |time| place(day, next_slot(day_of(day).at(time, zone)));
+    match (from(opens), from(closes)) {
         (Some(from), Some(to)) => SlotSet::range(from, to),
         _ => SlotSet::default(),
     }
+}
+
+/// The first slot that begins at `time` or after it.
+fn next_slot(time: Timestamp) -> i64 {
+    let begun = QuarterHour::containing(time);
+    slot_number(begun) + i64::from(begun.start() < time)
 }
 
 /// Opening hours of several days in a row, and what of them is due. Halls with the same hours
@@ -177,13 +179,13 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_that_is_only_partly_open_is_expected_and_summer_time_moves_nothing() {
+    fn a_slot_that_began_before_opening_is_not_expected_and_summer_time_moves_nothing() {
         let zone = TimeZone::get("Europe/Warsaw").unwrap();
         let count = |day_text: &str, opens: &str, closes: &str| {
             let (opens, closes) = (opens.parse().unwrap(), closes.parse().unwrap());
             opening(day(day_text), &zone, opens, closes).count()
         };
-        assert_eq!(count("2020-01-02", "08:10", "16:50"), 36);
+        assert_eq!(count("2020-01-02", "08:10", "16:50"), 35);
         assert_eq!(count("2020-03-29", "08:00", "17:00"), 36);
         assert_eq!(count("2020-03-29", "00:00", "23:59"), 92);
     }
