@@ -5,7 +5,7 @@
 
 //pub mod appliance;
 pub mod boards;
-//pub mod broker;
+pub mod broker;
 //pub mod chain;
 pub mod climate;
 pub mod devices;

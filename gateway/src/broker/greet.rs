@@ -1,0 +1,192 @@
+//! The first five seconds of a connection: a complete CONNECT, from someone we know.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use subtle::ConstantTimeEq;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio_util::sync::CancellationToken;
+use zhiban_vocabulary::DeviceId;
+
+use super::Shared;
+use super::answer;
+use super::connection::Connection;
+use super::frame::{self, Frame, Stage};
+use super::line::Line;
+use super::packet::{self, Connect, Version};
+use super::refusal::Refusal;
+use super::rights::Rights;
+use super::seat::Seat;
+use super::watchdog::WATCHDOG;
+
+const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
+/// How long a connection waits for the earlier one of the same device to leave.
+const SEAT_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// Why nobody was greeted, and the version an answer can be given in.
+struct Turned {
+    refusal: Refusal,
+    version: Option<Version>,
+}
+
+/// Who stands at the door.
+struct Guest {
+    connect: Connect,
+    device: DeviceId,
+}
+
+/// Serves one connection from its first byte to its end.
+pub(super) async fn serve<S>(
+    shared: Arc<Shared>,
+    stream: S,
+    address: IpAddr,
+    shutdown: CancellationToken,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut line = Line::new(stream);
+    let read = read_connect(&shared, &mut line);
+    let read = tokio::select! {
+        () = shutdown.cancelled() => return,
+        read = tokio::time::timeout(CONNECT_TIME_MAX, read) => read,
+    };
+    let read = read.unwrap_or(Err(Turned {
+        refusal: Refusal::ConnectTimeout,
+        version: None,
+    }));
+    let guest = match read {
+        Ok(None) => return,
+        Ok(Some(connect)) => identify(&shared, connect, address).await,
+        Err(turned) => Err(turned),
+    };
+    match guest {
+        Ok(guest) => seat(shared, line, guest, address, shutdown).await,
+        Err(turned) => turn_away(&shared, line, &turned, None, address).await,
+    }
+}
+
+/// Reads up to the end of the first packet; `None` when the other end closes before.
+async fn read_connect<S: AsyncRead + AsyncWrite + Unpin>(
+    shared: &Shared,
+    line: &mut Line<S>,
+) -> Result<Option<Connect>, Turned> {
+    let size_max = shared.mqtt.packet_bytes_max as usize;
+    loop {
+        let before = |refusal| Turned {
+            refusal,
+            version: None,
+        };
+        if let Some(frame) =
+            frame::next(&mut line.input, Stage::BeforeConnect, size_max).map_err(before)?
+        {
+            return understand(frame).map(Some);
+        }
+        line.make_room(false);
+        match line.reader.read_buf(&mut line.input).await {
+            Ok(0) | Err(_) => return Ok(None),
+            Ok(_) => {}
+        }
+    }
+}
+
+fn understand(frame: Frame) -> Result<Connect, Turned> {
+    let version = packet::version(&frame).map_err(|refusal| {
+        // Each is answered in the form it is most likely to read.
+        let version = match refusal {
+            Refusal::ProtocolVersion(level) if level > 5 => Some(Version::V5),
+            Refusal::ProtocolVersion(_) => Some(Version::V4),
+            _ => None,
+        };
+        Turned { refusal, version }
+    })?;
+    packet::read_connect(frame, version).map_err(|refusal| Turned {
+        refusal,
+        version: Some(version),
+    })
+}
+
+/// Makes sure who it is. Only a wrong answer is delayed, so guessing is slow and others are not.
+async fn identify(shared: &Shared, connect: Connect, address: IpAddr) -> Result<Guest, Turned> {
+    match check(shared, &connect, address) {
+        Ok(device) => Ok(Guest { connect, device }),
+        Err(refusal) => {
+            if matches!(refusal, Refusal::BadCredentials | Refusal::NoCredentials) {
+                let wait = shared.failures.note(address, Instant::now());
+                tokio::time::sleep(wait).await;
+            }
+            Err(Turned {
+                refusal,
+                version: Some(connect.version),
+            })
+        }
+    }
+}
+
+fn check(shared: &Shared, connect: &Connect, address: IpAddr) -> Result<DeviceId, Refusal> {
+    // An id that hurts the router is refused before anything else looks at it.
+    let id: DeviceId = connect.client_id.parse().map_err(|_| Refusal::ClientId)?;
+    let (user, password) = connect.login.as_ref().ok_or(Refusal::NoCredentials)?;
+    let user: DeviceId = user.parse().map_err(|_| Refusal::BadCredentials)?;
+    let known = if user.as_str() == WATCHDOG {
+        // A registered device of that name stays outside: the name is the door's own.
+        let right = shared.watchdog_secret.as_bytes();
+        address.is_loopback() && bool::from(right.ct_eq(password.as_bytes()))
+    } else {
+        shared.devices.knows(&user, password)
+    };
+    if !known {
+        return Err(Refusal::BadCredentials);
+    }
+    if user != id {
+        return Err(Refusal::ClientId);
+    }
+    if let Some(will) = &connect.will
+        && Rights::of(&id).topic(&will.topic).is_err()
+    {
+        return Err(Refusal::WillTopic);
+    }
+    Ok(id)
+}
+
+/// Takes the device's seat and serves it.
+async fn seat<S>(
+    shared: Arc<Shared>,
+    line: Line<S>,
+    guest: Guest,
+    address: IpAddr,
+    shutdown: CancellationToken,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let Guest { connect, device } = guest;
+    let version = Some(connect.version);
+    let number = shared.next_connection();
+    let (seat, leave) = shared.sessions.arrive(&device, number);
+    let refusal = match tokio::time::timeout(SEAT_TIME_MAX, seat.lock_owned()).await {
+        Ok(guard) if !leave.is_cancelled() => {
+            let seat = Seat::new(Arc::clone(&shared), device, number, guard);
+            let connection = Connection::start(shared, line, connect, seat, number, address);
+            return connection.await.run_to_end(leave, shutdown).await;
+        }
+        // Someone came even later.
+        Ok(_) => Refusal::TakenOver,
+        Err(_) => Refusal::SeatTaken,
+    };
+    let turned = Turned { refusal, version };
+    turn_away(&shared, line, &turned, Some(&device), address).await;
+}
+
+async fn turn_away<S: AsyncRead + AsyncWrite>(
+    shared: &Shared,
+    mut line: Line<S>,
+    turned: &Turned,
+    device: Option<&DeviceId>,
+    address: IpAddr,
+) {
+    shared.refuse(&turned.refusal, device, address);
+    if let Some(version) = turned.version {
+        answer::connack_refused(&mut line.output, version, &turned.refusal);
+    }
+    line.part().await;
+}

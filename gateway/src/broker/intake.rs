@@ -1,0 +1,218 @@
+//! From PUBLISH to PUBACK: what a device sent is on disk before anyone hears of it.
+
+use bytes::Bytes;
+use zhiban_kernel::StoreError;
+use zhiban_vocabulary::DeviceId;
+use zhiban_vocabulary::topics::{DeviceTopic, below_device};
+
+use super::Shared;
+use super::answer::reason;
+use super::bus::Passing;
+use super::packet::Publish;
+use super::retained::{self, Keep};
+use super::rights::Rights;
+use crate::journal::{DeadLetter, Door, Outcome, Redelivery, Submission};
+
+/// What is kept of a message nobody was allowed to send.
+const LETTER_BYTES: usize = 256;
+const LETTER_TOPIC_CHARS: usize = 128;
+
+/// Messages of one device that are committed together.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    messages: Vec<Taken>,
+    reports: Vec<Submission>,
+    keeps: Vec<Keep>,
+    letters: Vec<DeadLetter>,
+    bytes: usize,
+}
+
+/// One message of a batch, and where its outcome will be found.
+#[derive(Debug)]
+struct Taken {
+    packet_id: Option<u16>,
+    report: Option<usize>,
+    keep: Option<usize>,
+    /// Reason code when nothing goes wrong.
+    reason: u8,
+    passing: Option<Passing>,
+}
+
+/// A message that is on disk.
+#[derive(Debug)]
+pub(super) struct Settled {
+    pub(super) packet_id: Option<u16>,
+    pub(super) reason: u8,
+    /// For whoever listens.
+    pub(super) passing: Option<Passing>,
+}
+
+impl Batch {
+    pub(super) fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    /// Bytes of all payloads.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Sorts a message by its topic.
+    pub(super) fn take(
+        &mut self,
+        shared: &Shared,
+        device: &DeviceId,
+        rights: &Rights,
+        publish: Publish,
+    ) {
+        self.bytes += publish.payload.len();
+        let topic = match rights.topic(&publish.topic) {
+            Ok(topic) => topic.to_owned(),
+            Err(why) => return self.refuse(shared, device, &publish, why),
+        };
+        let clears = publish.retain && publish.payload.is_empty();
+        let keep = publish.retain.then(|| {
+            self.keeps.push(Keep {
+                device: Some(device.clone()),
+                topic: topic.clone(),
+                payload: publish.payload.clone(),
+                qos: publish.qos,
+            });
+            self.keeps.len() - 1
+        });
+        let report = match below_device(&topic[rights.prefix().len()..]) {
+            // An empty retained payload clears a topic; it reports nothing.
+            DeviceTopic::Report(kind) if !clears => {
+                self.reports
+                    .push(submission(device, kind, &topic, &publish));
+                Some(self.reports.len() - 1)
+            }
+            DeviceTopic::Report(_) | DeviceTopic::Other => None,
+        };
+        self.messages.push(Taken {
+            packet_id: publish.packet_id,
+            report,
+            keep,
+            reason: reason::OK,
+            passing: Some(Passing {
+                topic: publish.topic,
+                payload: publish.payload,
+                properties: publish.properties,
+                qos: publish.qos,
+            }),
+        });
+    }
+
+    /// A forbidden message is kept as a dead letter and acknowledged, so that the device does not
+    /// send it for ever; a device that does it all the time fills no table.
+    fn refuse(&mut self, shared: &Shared, device: &DeviceId, publish: &Publish, why: &str) {
+        metrics::counter!("zhiban_mqtt_topics_refused_total").increment(1);
+        if shared.sessions.may_bury(device) {
+            self.letters.push(letter(device, publish, why));
+        }
+        self.messages.push(Taken {
+            packet_id: publish.packet_id,
+            report: None,
+            keep: None,
+            reason: reason::NOT_AUTHORIZED,
+            passing: None,
+        });
+    }
+
+    /// Writes the batch. All of it is one or two jobs of the same group, so it costs one sync.
+    ///
+    /// # Errors
+    /// When something was not kept; then nothing of the batch may be acknowledged.
+    pub(super) async fn commit(self, shared: &Shared) -> Result<Vec<Settled>, StoreError> {
+        let Self {
+            messages,
+            reports,
+            keeps,
+            letters,
+            ..
+        } = self;
+        let (outcomes, kept, ()) = tokio::try_join!(
+            submit(shared, reports),
+            keep(shared, keeps),
+            bury(shared, letters)
+        )?;
+        let settle = |taken: Taken| settle(taken, &outcomes, &kept);
+        Ok(messages.into_iter().map(settle).collect())
+    }
+}
+
+fn submission(device: &DeviceId, kind: &str, topic: &str, publish: &Publish) -> Submission {
+    let redelivery = publish.packet_id.map(|packet_id| Redelivery {
+        packet_id,
+        again: publish.again,
+    });
+    Submission {
+        door: Door::Mqtt,
+        device: device.clone(),
+        kind: kind.to_owned(),
+        payload: publish.payload.clone(),
+        topic: Some(topic.to_owned()),
+        redelivery,
+    }
+}
+
+fn letter(device: &DeviceId, publish: &Publish, why: &str) -> DeadLetter {
+    let topic: String = String::from_utf8_lossy(&publish.topic)
+        .chars()
+        .take(LETTER_TOPIC_CHARS)
+        .collect();
+    let beginning = &publish.payload[..publish.payload.len().min(LETTER_BYTES)];
+    DeadLetter {
+        door: Door::Mqtt,
+        device: Some(device.clone()),
+        topic: Some(topic),
+        code: "topic-not-permitted",
+        reason: why.to_owned(),
+        payload: Bytes::copy_from_slice(beginning),
+        size: publish.payload.len(),
+    }
+}
+
+async fn submit(shared: &Shared, reports: Vec<Submission>) -> Result<Vec<Outcome>, StoreError> {
+    if reports.is_empty() {
+        return Ok(Vec::new());
+    }
+    shared.journal.submit(reports).await
+}
+
+async fn keep(shared: &Shared, keeps: Vec<Keep>) -> Result<Vec<bool>, StoreError> {
+    if keeps.is_empty() {
+        return Ok(Vec::new());
+    }
+    let now = shared.clock.now();
+    let write = move |connection: &_| Ok(retained::apply(connection, &keeps, now)?);
+    shared.store.write(write).await
+}
+
+async fn bury(shared: &Shared, letters: Vec<DeadLetter>) -> Result<(), StoreError> {
+    for letter in letters {
+        shared.journal.bury(letter).await?;
+    }
+    Ok(())
+}
+
+fn settle(taken: Taken, outcomes: &[Outcome], kept: &[bool]) -> Settled {
+    let outcome = taken.report.and_then(|at| outcomes.get(at));
+    let has_room = taken.keep.and_then(|at| kept.get(at)).copied();
+    let (reason, passes) = match (outcome, has_room) {
+        (Some(Outcome::DeadLettered { .. }), _) => (reason::PAYLOAD_INVALID, false),
+        // It was passed on when it came first.
+        (Some(Outcome::Duplicate), _) => (reason::OK, false),
+        (_, Some(false)) => (reason::QUOTA, true),
+        _ => (taken.reason, true),
+    };
+    Settled {
+        packet_id: taken.packet_id,
+        reason,
+        passing: taken.passing.filter(|_| passes),
+    }
+}

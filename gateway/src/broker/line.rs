@@ -1,0 +1,54 @@
+//! The bytes between the door and one device.
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
+
+/// Room made for one read. Idle connections keep little; a busy one reads many packets at once.
+const READ_BYTES: usize = 4 << 10;
+const READ_BYTES_BUSY: usize = 32 << 10;
+/// How long the last words may take, and how long their reader may take to close.
+const LAST_WORDS_TIME: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(super) struct Line<S> {
+    pub(super) reader: ReadHalf<S>,
+    pub(super) writer: WriteHalf<S>,
+    pub(super) input: BytesMut,
+    pub(super) output: BytesMut,
+}
+
+impl<S: AsyncRead + AsyncWrite> Line<S> {
+    pub(super) fn new(stream: S) -> Self {
+        let (reader, writer) = tokio::io::split(stream);
+        Self {
+            reader,
+            writer,
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+        }
+    }
+
+    /// Makes room for the next read.
+    pub(super) fn make_room(&mut self, busy: bool) {
+        if self.input.capacity() - self.input.len() < READ_BYTES {
+            self.input
+                .reserve(if busy { READ_BYTES_BUSY } else { READ_BYTES });
+        }
+    }
+
+    /// Sends what is left and closes. Waits for the other end to close too: closing with unread
+    /// bytes would reset the connection and take the last words with it.
+    pub(super) async fn part(mut self) {
+        let last_words = async {
+            self.writer.write_all_buf(&mut self.output).await?;
+            self.writer.shutdown().await?;
+            let mut rest = [0; 1_024];
+            while self.reader.read(&mut rest).await? > 0 {}
+            Ok::<(), std::io::Error>(())
+        };
+        // Who does not listen to the end has chosen so.
+        let _ = tokio::time::timeout(LAST_WORDS_TIME, last_words).await;
+    }
+}

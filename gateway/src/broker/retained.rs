@@ -1,0 +1,108 @@
+//! The last retained message of each topic. SQLite is the truth; the router never sees the flag.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use rusqlite::{Connection, Result, params};
+use zhiban_kernel::clock::to_ms;
+use zhiban_vocabulary::DeviceId;
+
+use super::packet::Qos;
+
+/// Topics one device may keep a message on.
+const TOPICS_PER_DEVICE: i64 = 400;
+/// Bytes all of them may take.
+const BYTES_PER_DEVICE: i64 = 2 << 20;
+
+/// A retained message as it came.
+#[derive(Debug, Clone)]
+pub(super) struct Keep {
+    /// `None` for messages of the hall itself.
+    pub(super) device: Option<DeviceId>,
+    pub(super) topic: String,
+    /// Empty: the topic is cleared.
+    pub(super) payload: Bytes,
+    pub(super) qos: Qos,
+}
+
+/// A retained message as it is kept.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) topic: String,
+    pub(super) payload: Vec<u8>,
+    pub(super) qos: Qos,
+}
+
+/// Keeps each message, or clears its topic; `false` where the device has no room left.
+pub(super) fn apply(connection: &Connection, keeps: &[Keep], now: Timestamp) -> Result<Vec<bool>> {
+    keeps
+        .iter()
+        .map(|keep| {
+            if keep.payload.is_empty() {
+                clear(connection, &keep.topic)?;
+            } else if !has_room(connection, keep)? {
+                return Ok(false);
+            } else {
+                put(connection, keep, now)?;
+            }
+            Ok(true)
+        })
+        .collect()
+}
+
+fn clear(connection: &Connection, topic: &str) -> Result<()> {
+    let sql = "delete from broker_retained where topic = ?1";
+    connection.prepare_cached(sql)?.execute([topic])?;
+    Ok(())
+}
+
+fn has_room(connection: &Connection, keep: &Keep) -> Result<bool> {
+    let Some(device) = &keep.device else {
+        return Ok(true);
+    };
+    let sql = "select count(*), coalesce(sum(length(payload)), 0) from broker_retained
+         where device = ?1 and topic <> ?2";
+    let (topics, bytes): (i64, i64) = connection
+        .prepare_cached(sql)?
+        .query_row(params![device.as_str(), keep.topic], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+    let size = i64::try_from(keep.payload.len()).unwrap_or(i64::MAX);
+    Ok(topics < TOPICS_PER_DEVICE && bytes.saturating_add(size) <= BYTES_PER_DEVICE)
+}
+
+fn put(connection: &Connection, keep: &Keep, now: Timestamp) -> Result<()> {
+    let sql = "insert into broker_retained (topic, device, payload, qos, stored_ms)
+         values (?1, ?2, ?3, ?4, ?5)
+         on conflict (topic) do update set
+             payload = excluded.payload, qos = excluded.qos, stored_ms = excluded.stored_ms";
+    connection.prepare_cached(sql)?.execute(params![
+        keep.topic,
+        keep.device.as_ref().map(DeviceId::as_str),
+        &keep.payload[..],
+        keep.qos as i64,
+        to_ms(now),
+    ])?;
+    Ok(())
+}
+
+/// All messages kept on topics that begin with `prefix`.
+pub(super) fn below(connection: &Connection, prefix: &str) -> Result<Vec<Kept>> {
+    // '0' follows '/', with which every prefix ends.
+    let sql = "select topic, payload, qos from broker_retained
+         where topic >= ?1 and topic < ?2 order by topic";
+    let end = format!("{}0", prefix.trim_end_matches('/'));
+    connection
+        .prepare_cached(sql)?
+        .query_map([prefix, &end], |row| {
+            let qos = match row.get(2)? {
+                0_i64 => Qos::AtMostOnce,
+                _ => Qos::AtLeastOnce,
+            };
+            Ok(Kept {
+                topic: row.get(0)?,
+                payload: row.get(1)?,
+                qos,
+            })
+        })?
+        .collect()
+}
