@@ -5,8 +5,12 @@
 pub mod account;
 pub mod clock;
 pub mod configs;
+pub mod database;
 pub mod device;
+pub mod peers;
 pub mod program;
+pub mod wait;
+pub mod wire;
 
 pub use account::{Account, HttpError};
 pub use device::{MqttDevice, NewDevice, add_devices};
