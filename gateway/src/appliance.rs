@@ -25,7 +25,7 @@ use zhiban_vocabulary::facts::HallProfile;
 use zhiban_vocabulary::topics;
 
 use crate::boards::BoardsFollower;
-use crate::broker::Broker;
+use crate::broker::Door;
 use crate::chain::{self, BoxState};
 use crate::climate::ClimateFollower;
 use crate::devices::{self, Devices, DevicesFollower, NewDevice};
@@ -61,9 +61,15 @@ pub async fn run(config: GatewayConfig) -> Result<()> {
     state_profile(&store, &config, clock).await?;
 
     let (delivered, from_drivers) = deliveries();
-    let drivers = Arc::new(Supervisor::start(wired, delivered, new_boot(), stop.clone()));
-    let broker = Broker::open(&config.mqtt, &journal, &devices, health.clone()).await?;
-    start_doors(&tasks, &journal, from_drivers, &broker, &drivers);
+    let drivers = Arc::new(Supervisor::start(
+        wired,
+        delivered,
+        new_boot(),
+        stop.clone(),
+    ));
+    let door = open_mqtt(&config, &journal, &devices).await?;
+    let (mqtt, broker) = (door.local_addr()?, door.broker());
+    start_doors(&tasks, &journal, from_drivers, door, &drivers, &health)?;
     start_followers(&tasks, &journal, &config, &drivers);
     let uplink = start_courier(&tasks, &store, &config, clock, epoch);
 
@@ -76,8 +82,13 @@ pub async fn run(config: GatewayConfig) -> Result<()> {
     };
     let (people, setup_code) = People::open(store, program, data).await?;
     let names = Names::new(&config);
-    let floor =
-        Floor::new(journal.clone(), names.clone(), &config, uplink.clone(), stop.clone());
+    let floor = Floor::new(
+        journal.clone(),
+        names.clone(),
+        &config,
+        uplink.clone(),
+        stop.clone(),
+    );
     tasks.spawn("floor", floor.clone().run());
     let probes = chain::run_probes(
         journal.clone(),
@@ -94,13 +105,25 @@ pub async fn run(config: GatewayConfig) -> Result<()> {
         started: clock.now(),
         started_at: Instant::now(),
         journal: journal.clone(),
-        broker: broker.clone(),
+        broker,
+        mqtt,
         drivers,
         uplink,
-        routers: config.uplink.as_ref().map(|uplink| uplink.routers.clone()).unwrap_or_default(),
+        routers: config
+            .uplink
+            .as_ref()
+            .map(|uplink| uplink.routers.clone())
+            .unwrap_or_default(),
         people: people.clone(),
     };
-    let slices = Slices { journal, devices, names, floor, state, zone: config.hall.zone() };
+    let slices = Slices {
+        journal,
+        devices,
+        names,
+        floor,
+        state,
+        zone: config.hall.zone(),
+    };
     let (api, _, _) = slices.api(people).split();
     let router = api
         .merge(chain::health_router(health.clone(), slices.state.clone()))
@@ -111,7 +134,7 @@ pub async fn run(config: GatewayConfig) -> Result<()> {
     let addresses = Addresses {
         pid: std::process::id(),
         web: listener.local_addr()?.to_string(),
-        mqtt: broker.local_addr().to_string(),
+        mqtt: mqtt.to_string(),
     };
     tasks.spawn("web", web::serve(listener, router, stop));
     let _run_file = RunFile::write(data, &addresses)?;
@@ -137,10 +160,25 @@ fn announce(config: &GatewayConfig, addresses: &Addresses, setup_code: Option<&s
     }
 }
 
+async fn open_mqtt(config: &GatewayConfig, journal: &Journal, devices: &Devices) -> Result<Door> {
+    let (store, clock) = (journal.store().clone(), journal.clock());
+    Door::open(
+        config.mqtt.clone(),
+        journal.clone(),
+        devices.clone(),
+        store,
+        clock,
+    )
+    .await
+    .with_context(|| format!("mqtt.listen {} cannot be used", config.mqtt.listen))
+}
+
 /// A name for this run of the program, under which wired reports are numbered.
 fn new_boot() -> BootId {
     let random: u64 = rand::random();
-    format!("run-{random:016x}").parse().expect("a valid boot id")
+    format!("run-{random:016x}")
+        .parse()
+        .expect("a valid boot id")
 }
 
 /// The wired devices of the configuration with their drivers' settings checked.
@@ -151,9 +189,15 @@ pub fn wired_devices(config: &GatewayConfig) -> Result<Vec<WiredDevice>> {
     let mut wired = Vec::new();
     for device in &config.devices {
         let driver = zhiban_drivers::find(&device.driver).with_context(|| {
-            let known: Vec<_> = zhiban_drivers::DRIVERS.iter().map(|kind| kind.name).collect();
+            let known: Vec<_> = zhiban_drivers::DRIVERS
+                .iter()
+                .map(|kind| kind.name)
+                .collect();
             let (id, name) = (&device.id, &device.driver);
-            format!("device {id}.driver: expected one of {}, found {name:?}", known.join(", "))
+            format!(
+                "device {id}.driver: expected one of {}, found {name:?}",
+                known.join(", ")
+            )
         })?;
         (driver.build)(device.settings.clone())
             .map(drop)
@@ -169,8 +213,8 @@ pub fn wired_devices(config: &GatewayConfig) -> Result<Vec<WiredDevice>> {
 
 async fn sync_wired(store: &Store, config: &GatewayConfig, clock: Clock) -> Result<()> {
     let row = |device: &zhiban_config::gateway::WiredDevice| {
-        let kind = zhiban_drivers::find(&device.driver)
-            .map_or(DeviceKind::Other, |driver| driver.device);
+        let kind =
+            zhiban_drivers::find(&device.driver).map_or(DeviceKind::Other, |driver| driver.device);
         let name = device.name.clone().unwrap_or_else(|| device.id.to_string());
         let new = NewDevice {
             device: device.id.clone(),
@@ -181,7 +225,9 @@ async fn sync_wired(store: &Store, config: &GatewayConfig, clock: Clock) -> Resu
         (new, device.driver.clone())
     };
     let wired: Vec<_> = config.devices.iter().map(row).collect();
-    store.write(move |c| devices::sync_wired(c, &wired, clock.now())).await?;
+    store
+        .write(move |c| devices::sync_wired(c, &wired, clock.now()))
+        .await?;
     Ok(())
 }
 
@@ -194,10 +240,16 @@ async fn state_profile(store: &Store, config: &GatewayConfig, clock: Clock) -> R
         time_zone: hall.time_zone.clone(),
         opens: hall.opens,
         closes: hall.closes,
-        queues: config.queues.iter().map(|q| (q.id.clone(), q.name.clone())).collect(),
+        queues: config
+            .queues
+            .iter()
+            .map(|q| (q.id.clone(), q.name.clone()))
+            .collect(),
     };
     let item = Item::Profile(profile);
-    store.write(move |c| federation::put_profile(c, &item, clock.now())).await?;
+    store
+        .write(move |c| federation::put_profile(c, &item, clock.now()))
+        .await?;
     Ok(())
 }
 
@@ -205,11 +257,16 @@ fn start_doors(
     tasks: &Tasks,
     journal: &Journal,
     from_drivers: mpsc::Receiver<Delivery>,
-    broker: &Broker,
+    door: Door,
     drivers: &Arc<Supervisor>,
-) {
+    health: &Health,
+) -> Result<()> {
     let stop = tasks.shutdown.clone();
-    tasks.spawn("mqtt door", broker.clone().run(stop.clone()));
+    tasks.spawn(
+        "mqtt watchdog",
+        door.watchdog(health.clone())?.run(stop.clone()),
+    );
+    tasks.spawn("mqtt door", door.run(stop.clone()));
     let wired = doors::run_wired(journal.clone(), from_drivers);
     let drivers = Arc::clone(drivers);
     tasks.spawn("wired door", async move {
@@ -218,6 +275,7 @@ fn start_doors(
         stop.cancelled().await;
         drivers.finished().await;
     });
+    Ok(())
 }
 
 fn start_followers(
@@ -227,18 +285,28 @@ fn start_followers(
     drivers: &Arc<Supervisor>,
 ) {
     fn start<F: Follower>(tasks: &Tasks, journal: &Journal, follower: F) {
-        tasks.spawn(F::NAME, follow(journal.clone(), follower, tasks.shutdown.clone()));
+        tasks.spawn(
+            F::NAME,
+            follow(journal.clone(), follower, tasks.shutdown.clone()),
+        );
     }
     let zone = config.hall.zone();
     start(tasks, journal, DevicesFollower);
     start(tasks, journal, QueueFollower::new(zone.clone()));
     start(tasks, journal, ClimateFollower);
-    start(tasks, journal, BoardsFollower::new(Arc::clone(drivers), journal.clock()));
+    start(
+        tasks,
+        journal,
+        BoardsFollower::new(Arc::clone(drivers), journal.clock()),
+    );
     let stop = tasks.shutdown.clone();
     let closer = SlotCloser::new(journal.clone(), config);
     tasks.spawn("slot closer", closer.run(stop.clone()));
     let closes = config.hall.day_closes;
-    tasks.spawn("day close", queue::run_day_close(journal.clone(), closes, zone, stop));
+    tasks.spawn(
+        "day close",
+        queue::run_day_close(journal.clone(), closes, zone, stop),
+    );
 }
 
 fn start_courier(
@@ -315,19 +383,28 @@ pub async fn describe(config: &GatewayConfig) -> Result<(String, Vec<RouteRule>,
     let stop = CancellationToken::new();
     let floor = Floor::new(journal.clone(), names.clone(), config, None, stop.clone());
     let (delivered, _) = deliveries();
+    let door = open_mqtt(config, &journal, &devices).await?;
     let state = BoxState {
         store_id: config.hall.store.to_string(),
         epoch: Epoch(1),
         started: clock.now(),
         started_at: Instant::now(),
         journal: journal.clone(),
-        broker: Broker::open(&config.mqtt, &journal, &devices, Health::default()).await?,
+        broker: door.broker(),
+        mqtt: door.local_addr()?,
         drivers: Arc::new(Supervisor::start(Vec::new(), delivered, new_boot(), stop)),
         uplink: None,
         routers: Vec::new(),
         people: people.clone(),
     };
-    let slices = Slices { journal, devices, names, floor, state, zone: config.hall.zone() };
+    let slices = Slices {
+        journal,
+        devices,
+        names,
+        floor,
+        state,
+        zone: config.hall.zone(),
+    };
     let (router, openapi, rules) = slices.api(people).split();
     Ok((openapi.to_pretty_json()?, rules, router))
 }

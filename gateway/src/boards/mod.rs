@@ -69,11 +69,20 @@ fn command_of(observation: &Observation) -> Option<(&CounterId, ScreenCommand)> 
         Observation::Ticket(event) => match &event.step {
             TicketStep::Called { counter, .. } | TicketStep::Recalled { counter } => {
                 let (ticket, counter_id) = (event.ticket.clone(), counter.clone());
-                Some((counter, ScreenCommand::Call { ticket, counter: counter_id }))
+                Some((
+                    counter,
+                    ScreenCommand::Call {
+                        ticket,
+                        counter: counter_id,
+                    },
+                ))
             }
-            TicketStep::Started { counter, .. } => {
-                Some((counter, ScreenCommand::Serving { ticket: event.ticket.clone() }))
-            }
+            TicketStep::Started { counter, .. } => Some((
+                counter,
+                ScreenCommand::Serving {
+                    ticket: event.ticket.clone(),
+                },
+            )),
             _ => None,
         },
         Observation::Counter(change) => {

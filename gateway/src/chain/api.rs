@@ -1,5 +1,6 @@
 //! Routes: health, metrics, and the box page.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -37,6 +38,7 @@ pub struct BoxState {
     pub started_at: Instant,
     pub journal: Journal,
     pub broker: Broker,
+    pub mqtt: SocketAddr,
     pub drivers: Arc<Supervisor>,
     pub uplink: Option<watch::Receiver<UplinkState>>,
     pub routers: Vec<String>,
@@ -45,7 +47,10 @@ pub struct BoxState {
 
 /// Adds the box page's route.
 pub fn add_routes(api: Api, state: &BoxState) -> Api {
-    api.route(Access::Needs(Capability::BoxRead), with_state(routes!(read_box), state))
+    api.route(
+        Access::Needs(Capability::BoxRead),
+        with_state(routes!(read_box), state),
+    )
 }
 
 /// Routes for machines: health for anyone, figures for this host and those with the right.
@@ -164,7 +169,11 @@ async fn read_box(State(state): State<BoxState>) -> Result<Json<BoxView>> {
             Some(uplink) => Some(uplink_view(connection, uplink, now)?),
             None => None,
         };
-        Ok((journal::counts(connection)?, journal::position_of(connection)?, line))
+        Ok((
+            journal::counts(connection)?,
+            journal::position_of(connection)?,
+            line,
+        ))
     };
     let (counts, positions, line) = state.journal.store().read(read).await?;
     let follower = |(name, position): (String, i64)| FollowerView {
@@ -182,15 +191,25 @@ async fn read_box(State(state): State<BoxState>) -> Result<Json<BoxView>> {
         journal: journal_view(&state.journal, &counts),
         followers: positions.into_iter().map(follower).collect(),
         doors: doors(&state),
-        uplink: line.map(|line| BoxUplinkView { routers: state.routers.clone(), line }),
+        uplink: line.map(|line| BoxUplinkView {
+            routers: state.routers.clone(),
+            line,
+        }),
     }))
 }
 
 fn disk(store: &Store) -> DiskView {
-    let found = store.file().parent().and_then(|folder| rustix::fs::statvfs(folder).ok());
+    let found = store
+        .file()
+        .parent()
+        .and_then(|folder| rustix::fs::statvfs(folder).ok());
     DiskView {
-        free_bytes: found.map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
-        total_bytes: found.map(|disk| disk.f_blocks.saturating_mul(disk.f_frsize)),
+        free_bytes: found
+            .as_ref()
+            .map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
+        total_bytes: found
+            .as_ref()
+            .map(|disk| disk.f_blocks.saturating_mul(disk.f_frsize)),
         database_bytes: store.size_bytes(),
     }
 }
@@ -215,22 +234,29 @@ fn journal_view(journal: &Journal, counts: &journal::Counts) -> JournalView {
 }
 
 fn doors(state: &BoxState) -> DoorsView {
-    let wired = state.drivers.statuses().into_iter().map(|status| DriverView {
-        device: status.device.to_string(),
-        driver: status.driver,
-        status: match status.state {
-            DriverState::Running => "running",
-            DriverState::Restarting => "restarting",
-            DriverState::Stopped => "stopped",
-        },
-        detail: status.detail,
-        restarts: status.restarts,
-        bad_frames: status.bad_frames,
-    });
+    let wired = state
+        .drivers
+        .statuses()
+        .into_iter()
+        .map(|status| DriverView {
+            device: status.device.to_string(),
+            driver: status.driver,
+            status: match status.state {
+                DriverState::Running => "running",
+                DriverState::Restarting => "restarting",
+                DriverState::Stopped => "stopped",
+            },
+            detail: status.detail,
+            restarts: status.restarts,
+            bad_frames: status.bad_frames,
+        });
     let mqtt = MqttView {
-        listen: state.broker.local_addr().to_string(),
+        listen: state.mqtt.to_string(),
         connections: state.broker.connections(),
         refused: state.broker.refused(),
     };
-    DoorsView { mqtt, wired: wired.collect() }
+    DoorsView {
+        mqtt,
+        wired: wired.collect(),
+    }
 }

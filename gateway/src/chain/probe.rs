@@ -42,11 +42,16 @@ pub async fn run_probes(
 /// A real commit, timed.
 async fn probe_store(store: &Store, health: &Health) {
     let started = Instant::now();
-    let result = store.write(|connection| Ok(set_value(connection, "probe", 1)?)).await;
+    let result = store
+        .write(|connection| Ok(set_value(connection, "probe", 1)?))
+        .await;
     let (status, detail) = match result {
         Ok(()) => {
             metrics::gauge!("zhiban_commit_seconds").set(started.elapsed().as_secs_f64());
-            (Status::Ok, format!("commit took {} ms", started.elapsed().as_millis()))
+            (
+                Status::Ok,
+                format!("commit took {} ms", started.elapsed().as_millis()),
+            )
         }
         Err(error @ (StoreError::Full | StoreError::Stopped(_))) => {
             (Status::Failing, error.to_string())
@@ -57,7 +62,10 @@ async fn probe_store(store: &Store, health: &Health) {
     health.say("journal", status, detail, SILENCE_MAX);
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a gauge of bytes may be off by a byte")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a gauge of bytes may be off by a byte"
+)]
 fn bytes_as_f64(bytes: u64) -> f64 {
     bytes as f64
 }
@@ -92,7 +100,10 @@ fn probe_drivers(drivers: &Supervisor, health: &Health) {
     let (status, detail) = if down.is_empty() {
         (Status::Ok, format!("{} running", statuses.len()))
     } else {
-        (Status::Degraded, format!("not running: {}", down.join(", ")))
+        (
+            Status::Degraded,
+            format!("not running: {}", down.join(", ")),
+        )
     };
     health.say("drivers", status, detail, SILENCE_MAX);
 }
@@ -102,8 +113,14 @@ fn probe_uplink(state: &UplinkState, health: &Health) {
     let (status, detail) = if state.connected {
         (Status::Ok, "centre answers".to_owned())
     } else {
-        let problem = state.problem.clone().unwrap_or_else(|| "not tried yet".into());
-        (Status::Degraded, format!("centre not reached, facts wait here: {problem}"))
+        let problem = state
+            .problem
+            .clone()
+            .unwrap_or_else(|| "not tried yet".into());
+        (
+            Status::Degraded,
+            format!("centre not reached, facts wait here: {problem}"),
+        )
     };
     health.say("uplink", status, detail, SILENCE_MAX);
 }

@@ -81,7 +81,13 @@ mod tests {
 
     fn rule() -> Rule {
         let time = |hour| jiff::civil::time(hour, 0, 0, 0);
-        Rule { low: 200, high: 240, opens: time(8), closes: time(18), zone: TimeZone::UTC }
+        Rule {
+            low: 200,
+            high: 240,
+            opens: time(8),
+            closes: time(18),
+            zone: TimeZone::UTC,
+        }
     }
 
     fn window(clock: &str, samples: &[i64]) -> Window {
@@ -102,12 +108,19 @@ mod tests {
             window("08:20", &[180, 260]),
         ];
         let sums = rule().sum(&windows);
-        assert_eq!((sums.measured_min, sums.in_band_min, sums.samples), (25, 15, 10));
+        assert_eq!(
+            (sums.measured_min, sums.in_band_min, sums.samples),
+            (25, 15, 10)
+        );
     }
 
     #[test]
     fn nights_and_silence_count_for_nothing() {
-        let windows = [window("07:55", &[220]), window("18:00", &[220]), window("09:00", &[])];
+        let windows = [
+            window("07:55", &[220]),
+            window("18:00", &[220]),
+            window("09:00", &[]),
+        ];
         let sums = rule().sum(&windows);
         assert_eq!((sums.measured_min, sums.in_band_min), (0, 0));
     }

@@ -31,7 +31,10 @@ pub(super) fn add_sample(
             "insert into climate_quarter (device, slot_ms) values (?1, ?2)
              on conflict do update set dirty = 1",
         )?
-        .execute(params![device.as_str(), to_ms(QuarterHour::containing(at).start())])?;
+        .execute(params![
+            device.as_str(),
+            to_ms(QuarterHour::containing(at).start())
+        ])?;
     Ok(())
 }
 
@@ -107,7 +110,11 @@ pub(super) fn take_quarters(
             .parse()
             .map_err(|error| StoreError::Database(format!("damaged row: {error}")))?;
         let fact = Fact::ClimateQuarter { slot, device, sums };
-        facts.push(FactRevision { version: row.get(2)?, day: rule.day(slot.start()), fact });
+        facts.push(FactRevision {
+            version: row.get(2)?,
+            day: rule.day(slot.start()),
+            fact,
+        });
     }
     let sql = "update climate_quarter set dirty = 0, version = version + 1
          where dirty = 1 and slot_ms <= ?1";
@@ -120,12 +127,15 @@ fn windows(connection: &Connection, device: &str, slot: QuarterHour) -> Result<V
          where device = ?1 and start_ms >= ?2 and start_ms < ?3";
     let mut statement = connection.prepare_cached(sql)?;
     statement
-        .query_map(params![device, to_ms(slot.start()), to_ms(slot.end())], |row| {
-            Ok(Window {
-                start: from_ms(row.get(0)?),
-                samples: row.get(1)?,
-                sum_tenths: row.get(2)?,
-            })
-        })?
+        .query_map(
+            params![device, to_ms(slot.start()), to_ms(slot.end())],
+            |row| {
+                Ok(Window {
+                    start: from_ms(row.get(0)?),
+                    samples: row.get(1)?,
+                    sum_tenths: row.get(2)?,
+                })
+            },
+        )?
         .collect()
 }

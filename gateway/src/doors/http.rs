@@ -27,7 +27,10 @@ struct HttpDoor {
 
 /// Adds the routes of this door.
 pub fn add_routes(api: Api, journal: &Journal, devices: &Devices) -> Api {
-    let door = HttpDoor { journal: journal.clone(), devices: devices.clone() };
+    let door = HttpDoor {
+        journal: journal.clone(),
+        devices: devices.clone(),
+    };
     api.route(Access::Device, with_state(routes!(post_reports), &door))
 }
 
@@ -60,7 +63,10 @@ async fn post_reports(
 ) -> Result<Json<Taken>> {
     let device = signed_in_device(&door.devices, &headers)?;
     let reports = split(&body)?;
-    let submissions = reports.iter().map(|report| submission(&device, report)).collect();
+    let submissions = reports
+        .iter()
+        .map(|report| submission(&device, report))
+        .collect();
     let outcomes = door.journal.submit(submissions).await?;
     let mut taken = Taken::default();
     for (index, outcome) in outcomes.into_iter().enumerate() {
@@ -68,7 +74,11 @@ async fn post_reports(
             Outcome::Committed(_) => taken.accepted += 1,
             Outcome::Duplicate => taken.duplicates += 1,
             Outcome::DeadLettered { code, reason } => {
-                taken.dead_lettered.push(DeadLettered { index, code, reason });
+                taken.dead_lettered.push(DeadLettered {
+                    index,
+                    code,
+                    reason,
+                });
             }
         }
     }
@@ -78,12 +88,18 @@ async fn post_reports(
 fn signed_in_device(devices: &Devices, headers: &HeaderMap) -> Result<DeviceId> {
     let (name, secret) = basic(headers).ok_or(WebError::NotSignedIn)?;
     let device: DeviceId = name.parse().map_err(|_| WebError::WrongCredentials)?;
-    if devices.knows(&device, &secret) { Ok(device) } else { Err(WebError::WrongCredentials) }
+    if devices.knows(&device, &secret) {
+        Ok(device)
+    } else {
+        Err(WebError::WrongCredentials)
+    }
 }
 
 fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let decoded = base64::engine::general_purpose::STANDARD.decode(value.strip_prefix("Basic ")?).ok()?;
+    let decoded = base64::engine::general_purpose::STANDARD
+        .decode(value.strip_prefix("Basic ")?)
+        .ok()?;
     let (name, secret) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
     Some((name.to_owned(), secret.to_owned()))
 }
@@ -113,7 +129,9 @@ fn submission(device: &DeviceId, report: &RawValue) -> Submission {
         kind: String,
     }
     // Without a kind it becomes a dead letter under the empty kind.
-    let kind = serde_json::from_str(report.get()).map(|Kind { kind }| kind).unwrap_or_default();
+    let kind = serde_json::from_str(report.get())
+        .map(|Kind { kind }| kind)
+        .unwrap_or_default();
     Submission {
         door: Door::Http,
         device: device.clone(),

@@ -17,7 +17,11 @@ pub async fn run_wired(journal: Journal, mut deliveries: mpsc::Receiver<Delivery
             .drain(..)
             .map(|delivery| (submission(&delivery), delivery.committed))
             .unzip();
-        let result = journal.submit(submissions).await.map(|_| ()).map_err(|e| e.to_string());
+        let result = journal
+            .submit(submissions)
+            .await
+            .map(|_| ())
+            .map_err(|e| e.to_string());
         for answer in answers {
             // A driver that was restarted no longer waits.
             let _ = answer.send(result.clone());

@@ -100,7 +100,9 @@ impl<U: Uplink> Courier<U> {
         }
         let read = |c: &rusqlite::Connection| Ok(outbox::oldest(c, BATCH_ROWS, BATCH_BYTES)?);
         let envelopes = self.store.read(read).await?;
-        let Some(last) = envelopes.last().map(|envelope| envelope.seq) else { return Ok(false) };
+        let Some(last) = envelopes.last().map(|envelope| envelope.seq) else {
+            return Ok(false);
+        };
         let batch = Batch {
             protocol: PROTOCOL,
             store: self.hall.clone(),
@@ -109,7 +111,10 @@ impl<U: Uplink> Courier<U> {
         };
         let answer = self.uplink.send(to_bytes(&Upward::Batch(batch))?).await?;
         let committed = self.read_answer(answer)?.min(last);
-        let pruned = self.store.write(move |c| Ok(outbox::prune(c, committed)?)).await?;
+        let pruned = self
+            .store
+            .write(move |c| Ok(outbox::prune(c, committed)?))
+            .await?;
         metrics::counter!("zhiban_uplink_rows_total").increment(pruned as u64);
         Ok(pruned > 0)
     }
@@ -131,7 +136,10 @@ impl<U: Uplink> Courier<U> {
             oldest_unsent_s: backlog.oldest_unsent_s,
             live: Some(snapshot(&live)),
         };
-        let answer = self.uplink.send(to_bytes(&Upward::Heartbeat(heartbeat))?).await?;
+        let answer = self
+            .uplink
+            .send(to_bytes(&Upward::Heartbeat(heartbeat))?)
+            .await?;
         self.read_answer(answer)?;
         Ok(())
     }
@@ -140,7 +148,11 @@ impl<U: Uplink> Courier<U> {
         match answer {
             Answer::Committed { epoch, committed } if epoch == self.epoch => {
                 let last_ack = Some(self.clock.now());
-                self.state.send_replace(UplinkState { connected: true, last_ack, problem: None });
+                self.state.send_replace(UplinkState {
+                    connected: true,
+                    last_ack,
+                    problem: None,
+                });
                 Ok(committed)
             }
             Answer::Committed { epoch, .. } => Err(CarryError::OtherEpoch(epoch)),

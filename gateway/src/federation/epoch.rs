@@ -21,9 +21,12 @@ const EPOCH: &str = "epoch";
 /// When database or file cannot be written.
 pub async fn open_epoch(store: &Store, data: &Path) -> Result<Epoch, StoreError> {
     let file = data.join("epoch");
-    let kept = store.read(|connection| Ok(value(connection, EPOCH)?)).await?;
-    let copy: Option<i64> =
-        std::fs::read_to_string(&file).ok().and_then(|text| text.trim().parse().ok());
+    let kept = store
+        .read(|connection| Ok(value(connection, EPOCH)?))
+        .await?;
+    let copy: Option<i64> = std::fs::read_to_string(&file)
+        .ok()
+        .and_then(|text| text.trim().parse().ok());
     if kept != 0 && copy == Some(kept) {
         return Ok(Epoch(kept.unsigned_abs()));
     }
@@ -31,7 +34,9 @@ pub async fn open_epoch(store: &Store, data: &Path) -> Result<Epoch, StoreError>
         tracing::warn!("database and epoch file disagree (restored or cloned?): new epoch");
     }
     let epoch: i64 = rand::rng().random_range(1..1 << 53);
-    store.write(move |connection| Ok(set_value(connection, EPOCH, epoch)?)).await?;
+    store
+        .write(move |connection| Ok(set_value(connection, EPOCH, epoch)?))
+        .await?;
     write_atomically(&file, epoch.to_string().as_bytes())
         .map_err(|error| StoreError::Database(format!("{}: {error}", file.display())))?;
     Ok(Epoch(epoch.unsigned_abs()))

@@ -20,7 +20,9 @@ pub fn put(
     let body =
         serde_json::to_string(item).map_err(|error| StoreError::Database(error.to_string()))?;
     let sql = "insert into federation_outbox (created_ms, body) values (?1, ?2)";
-    connection.prepare_cached(sql)?.execute(params![to_ms(now), body])?;
+    connection
+        .prepare_cached(sql)?
+        .execute(params![to_ms(now), body])?;
     Ok(())
 }
 
@@ -43,7 +45,11 @@ pub fn put_profile(
         return Ok(());
     }
     put(connection, item, now)?;
-    Ok(crate::journal::set_value(connection, "profile_sent", digest)?)
+    Ok(crate::journal::set_value(
+        connection,
+        "profile_sent",
+        digest,
+    )?)
 }
 
 /// The oldest rows, at most `rows` of them and about `bytes` of bodies.
@@ -83,10 +89,14 @@ pub struct Backlog {
 /// # Errors
 /// When the database cannot be read.
 pub fn backlog(connection: &Connection, now: Timestamp) -> Result<Backlog> {
-    let rows: i64 =
-        connection.query_row("select count(*) from federation_outbox", [], |row| row.get(0))?;
+    let rows: i64 = connection.query_row("select count(*) from federation_outbox", [], |row| {
+        row.get(0)
+    })?;
     let sql = "select created_ms from federation_outbox order by seq limit 1";
     let oldest: Option<i64> = connection.query_row(sql, [], |row| row.get(0)).optional()?;
     let oldest_unsent_s = oldest.map(|ms| elapsed_s(from_ms(ms), now));
-    Ok(Backlog { rows: rows.unsigned_abs(), oldest_unsent_s })
+    Ok(Backlog {
+        rows: rows.unsigned_abs(),
+        oldest_unsent_s,
+    })
 }

@@ -44,7 +44,11 @@ pub struct ZenohUplink {
 impl ZenohUplink {
     #[must_use]
     pub fn new(key: String, routers: Vec<String>) -> Self {
-        Self { key, routers, session: Mutex::new(None) }
+        Self {
+            key,
+            routers,
+            session: Mutex::new(None),
+        }
     }
 
     /// The open session, or a new one. zenoh's own retry has no jitter, so a session that cannot
@@ -88,7 +92,10 @@ impl ZenohUplink {
             .await
             .map_err(|error| UplinkError::Unreachable(error.to_string()))?;
         // No reply at all means that no centre is there, or that it is only just back.
-        let reply = replies.recv_async().await.map_err(|_| UplinkError::NoAnswer)?;
+        let reply = replies
+            .recv_async()
+            .await
+            .map_err(|_| UplinkError::NoAnswer)?;
         let sample = reply.into_result().map_err(|error| {
             UplinkError::BadAnswer(String::from_utf8_lossy(&error.payload().to_bytes()).into())
         })?;

@@ -106,13 +106,18 @@ impl Floor {
     async fn message(&self) -> std::result::Result<Arc<str>, StoreError> {
         let view = self.view().await?;
         let text = serde_json::to_string(&view);
-        text.map(Arc::from).map_err(|error| StoreError::Database(error.to_string()))
+        text.map(Arc::from)
+            .map_err(|error| StoreError::Database(error.to_string()))
     }
 
     async fn view(&self) -> std::result::Result<FloorView, StoreError> {
         let inner = Arc::clone(&self.0);
         let now = inner.journal.clock().now();
-        self.0.journal.store().read(move |connection| inner.read(connection, now)).await
+        self.0
+            .journal
+            .store()
+            .read(move |connection| inner.read(connection, now))
+            .await
     }
 }
 
@@ -186,7 +191,11 @@ pub fn add_routes(api: Api, floor: &Floor) -> Api {
     responses((status = 200, body = FloorView)))]
 async fn read_floor(State(floor): State<Floor>) -> Result<Response> {
     let message = floor.message().await?;
-    Ok(([(header::CONTENT_TYPE, "application/json")], message.to_string()).into_response())
+    Ok((
+        [(header::CONTENT_TYPE, "application/json")],
+        message.to_string(),
+    )
+        .into_response())
 }
 
 /// The hall, whole, at once and after each change.
@@ -207,6 +216,8 @@ async fn stream_floor(
         .filter(|message| futures_util::future::ready(!message.is_empty()))
         .map(|message| Ok(Event::default().event("floor").data(&*message)))
         .take_until(floor.0.shutdown.clone().cancelled_owned());
-    let keep_alive = KeepAlive::new().interval(Duration::from_secs(10)).text("keep-alive");
+    let keep_alive = KeepAlive::new()
+        .interval(Duration::from_secs(10))
+        .text("keep-alive");
     Ok(Sse::new(messages).keep_alive(keep_alive))
 }

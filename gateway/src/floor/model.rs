@@ -80,7 +80,10 @@ impl From<&Live> for TotalsView {
 }
 
 fn rating_mean_x100(sums: &QueueSums) -> Option<u32> {
-    let points: u32 = (1..).zip(sums.ratings).map(|(score, count): (u32, u32)| score * count).sum();
+    let points: u32 = (1..)
+        .zip(sums.ratings)
+        .map(|(score, count): (u32, u32)| score * count)
+        .sum();
     (points * 100).checked_div(sums.rated())
 }
 
@@ -128,8 +131,19 @@ pub(super) struct CounterTicketView {
 
 impl From<TicketLive> for CounterTicketView {
     fn from(ticket: TicketLive) -> Self {
-        let TicketLive { number, queue, state, since, .. } = ticket;
-        Self { number, queue, state, since }
+        let TicketLive {
+            number,
+            queue,
+            state,
+            since,
+            ..
+        } = ticket;
+        Self {
+            number,
+            queue,
+            state,
+            since,
+        }
     }
 }
 
@@ -179,12 +193,17 @@ pub(super) fn queues(live: &Live, names: &Names) -> Vec<QueueView> {
     for (id, queue) in &live.queues {
         all.insert(id, queue);
     }
-    all.into_iter().map(|(id, queue)| queue_view(id, queue, live, names)).collect()
+    all.into_iter()
+        .map(|(id, queue)| queue_view(id, queue, live, names))
+        .collect()
 }
 
 fn queue_view(id: &str, queue: &QueueLive, live: &Live, names: &Names) -> QueueView {
     let serves = |counter: &&CounterLive| {
-        counter.ticket.as_ref().is_some_and(|ticket| ticket.queue.as_deref() == Some(id))
+        counter
+            .ticket
+            .as_ref()
+            .is_some_and(|ticket| ticket.queue.as_deref() == Some(id))
     };
     QueueView {
         queue: id.to_owned(),
@@ -203,8 +222,10 @@ fn queue_view(id: &str, queue: &QueueLive, live: &Live, names: &Names) -> QueueV
 
 /// Configured counters in their order, then those only the callers know.
 pub(super) fn counters(live: Vec<CounterLive>, names: &Names) -> Vec<CounterView> {
-    let mut known: BTreeMap<String, CounterLive> =
-        live.into_iter().map(|counter| (counter.counter.clone(), counter)).collect();
+    let mut known: BTreeMap<String, CounterLive> = live
+        .into_iter()
+        .map(|counter| (counter.counter.clone(), counter))
+        .collect();
     let mut views = Vec::new();
     for (id, name) in names.counters() {
         views.push(counter_view(id, name, known.remove(id), names));
@@ -219,9 +240,20 @@ fn counter_view(id: &str, name: &str, live: Option<CounterLive>, names: &Names) 
     let (counter, name) = (id.to_owned(), name.to_owned());
     let Some(live) = live else {
         let (state, since, staff, ticket) = ("closed", None, None, None);
-        return CounterView { counter, name, state, since, staff, ticket, finished_today: 0 };
+        return CounterView {
+            counter,
+            name,
+            state,
+            since,
+            staff,
+            ticket,
+            finished_today: 0,
+        };
     };
-    let person = |staff: String| PersonView { name: names.staff(&staff), staff };
+    let person = |staff: String| PersonView {
+        name: names.staff(&staff),
+        staff,
+    };
     CounterView {
         counter,
         name,

@@ -274,7 +274,9 @@ pub fn value(connection: &Connection, name: &str) -> Result<i64> {
 pub fn set_value(connection: &Connection, name: &str, value: i64) -> Result<()> {
     let sql = "insert into journal_value values (?1, ?2)
          on conflict do update set value = excluded.value";
-    connection.prepare_cached(sql)?.execute(params![name, value])?;
+    connection
+        .prepare_cached(sql)?
+        .execute(params![name, value])?;
     Ok(())
 }
 

@@ -16,11 +16,17 @@ struct Panel;
 
 /// Pages for every path the API does not have.
 pub fn router(name: &str, health: Health) -> Router {
-    let status = StatusPage { name: name.to_owned(), health };
+    let status = StatusPage {
+        name: name.to_owned(),
+        health,
+    };
     Router::new()
         .route("/status", get(status_page))
         .with_state(status)
-        .route("/wall", get(async |headers: HeaderMap| entry_page::<Panel>("wall.html", &headers)))
+        .route(
+            "/wall",
+            get(async |headers: HeaderMap| entry_page::<Panel>("wall.html", &headers)),
+        )
         .fallback(get(page))
 }
 
@@ -78,5 +84,7 @@ fn words(status: Status) -> &'static str {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }

@@ -38,9 +38,18 @@ struct NameTables {
 impl Names {
     #[must_use]
     pub fn new(config: &GatewayConfig) -> Self {
-        let queues = config.queues.iter().map(|q| (q.id.to_string(), q.name.clone()));
-        let counters = config.counters.iter().map(|c| (c.id.to_string(), c.name.clone()));
-        let staff = config.staff.iter().map(|s| (s.id.to_string(), s.name.clone()));
+        let queues = config
+            .queues
+            .iter()
+            .map(|q| (q.id.to_string(), q.name.clone()));
+        let counters = config
+            .counters
+            .iter()
+            .map(|c| (c.id.to_string(), c.name.clone()));
+        let staff = config
+            .staff
+            .iter()
+            .map(|s| (s.id.to_string(), s.name.clone()));
         Self(Arc::new(NameTables {
             queues: queues.collect(),
             counters: counters.collect(),
@@ -51,12 +60,20 @@ impl Names {
     /// The id itself when nobody named it.
     #[must_use]
     pub fn queue(&self, id: &str) -> String {
-        self.0.queues.get(id).cloned().unwrap_or_else(|| id.to_owned())
+        self.0
+            .queues
+            .get(id)
+            .cloned()
+            .unwrap_or_else(|| id.to_owned())
     }
 
     #[must_use]
     pub fn staff(&self, id: &str) -> String {
-        self.0.staff.get(id).cloned().unwrap_or_else(|| id.to_owned())
+        self.0
+            .staff
+            .get(id)
+            .cloned()
+            .unwrap_or_else(|| id.to_owned())
     }
 
     /// Configured counters, in the order of the configuration.
@@ -82,7 +99,11 @@ struct Tickets {
 /// Adds the routes of this slice.
 pub fn add_routes(api: Api, journal: &Journal, names: &Names, zone: jiff::tz::TimeZone) -> Api {
     let rule = Access::Needs(Capability::TicketsRead);
-    let tickets = Tickets { journal: journal.clone(), names: names.clone(), zone };
+    let tickets = Tickets {
+        journal: journal.clone(),
+        names: names.clone(),
+        zone,
+    };
     api.route(rule, with_state(routes!(list_tickets), &tickets))
         .route(rule, with_state(routes!(read_ticket), &tickets))
 }
@@ -150,7 +171,11 @@ pub struct PersonView {
 
 fn view(names: &Names, number: String, ticket: &Ticket) -> TicketView {
     let leg = ticket.leg();
-    let queue = leg.queue.as_ref().map(ToString::to_string).unwrap_or_default();
+    let queue = leg
+        .queue
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default();
     TicketView {
         number,
         queue_name: names.queue(&queue),
@@ -190,17 +215,27 @@ async fn list_tickets(
     let search = Search::new(&query, day, csv)?;
     let read = move |connection: &Connection| search.run(connection);
     let (total, rows) = tickets.journal.store().read(read).await?;
-    let views = rows.iter().map(|(number, ticket)| view(&tickets.names, number.clone(), ticket));
+    let views = rows
+        .iter()
+        .map(|(number, ticket)| view(&tickets.names, number.clone(), ticket));
     if csv {
         return csv_of(day, views);
     }
     let tickets = views.collect();
-    Ok(Json(TicketsView { day: day.to_string(), total, tickets }).into_response())
+    Ok(Json(TicketsView {
+        day: day.to_string(),
+        total,
+        tickets,
+    })
+    .into_response())
 }
 
 fn parse_day(text: &str) -> Result<BusinessDay> {
     text.parse().map_err(|_| {
-        WebError::invalid("day", format!("expected a day like 2026-01-31, found {text:?}"))
+        WebError::invalid(
+            "day",
+            format!("expected a day like 2026-01-31, found {text:?}"),
+        )
     })
 }
 
@@ -241,27 +276,48 @@ impl Search {
         if query.flagged == Some(true) {
             filter.push_str(" and flagged");
         }
-        let limit = if whole { 1_000_000 } else { query.limit.unwrap_or(50).clamp(1, 500) };
+        let limit = if whole {
+            1_000_000
+        } else {
+            query.limit.unwrap_or(50).clamp(1, 500)
+        };
         let offset = if whole { 0 } else { query.offset.unwrap_or(0) };
-        Ok(Self { filter, order: order(query)?, parameters, limit, offset })
+        Ok(Self {
+            filter,
+            order: order(query)?,
+            parameters,
+            limit,
+            offset,
+        })
     }
 
     fn run(&self, connection: &Connection) -> std::result::Result<Found, StoreError> {
         let parameters = || rusqlite::params_from_iter(self.parameters.iter());
         let count = format!("select count(*) from queue_ticket where {}", self.filter);
-        let total = connection.prepare_cached(&count)?.query_row(parameters(), |row| row.get(0))?;
+        let total = connection
+            .prepare_cached(&count)?
+            .query_row(parameters(), |row| row.get(0))?;
         let sql = format!(
             "select number, ticket from queue_ticket where {} order by {} limit {} offset {}",
             self.filter, self.order, self.limit, self.offset,
         );
         let read = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?));
         let mut statement = connection.prepare_cached(&sql)?;
-        let rows: Vec<_> = statement.query_map(parameters(), read)?.collect::<rusqlite::Result<_>>()?;
+        let rows: Vec<_> = statement
+            .query_map(parameters(), read)?
+            .collect::<rusqlite::Result<_>>()?;
         let parse = |(number, text): (String, String)| match serde_json::from_str(&text) {
             Ok(ticket) => Ok((number, ticket)),
-            Err(error) => Err(StoreError::Database(format!("damaged ticket {number}: {error}"))),
+            Err(error) => Err(StoreError::Database(format!(
+                "damaged ticket {number}: {error}"
+            ))),
         };
-        Ok((total, rows.into_iter().map(parse).collect::<std::result::Result<_, _>>()?))
+        Ok((
+            total,
+            rows.into_iter()
+                .map(parse)
+                .collect::<std::result::Result<_, _>>()?,
+        ))
     }
 }
 
@@ -277,18 +333,38 @@ fn order(query: &TicketQuery) -> Result<String> {
             return Err(WebError::invalid("sort", problem));
         }
     };
-    let direction = if query.dir.as_deref() == Some("asc") { "asc" } else { "desc" };
-    Ok(format!("{column} {direction} nulls last, number {direction}"))
+    let direction = if query.dir.as_deref() == Some("asc") {
+        "asc"
+    } else {
+        "desc"
+    };
+    Ok(format!(
+        "{column} {direction} nulls last, number {direction}"
+    ))
 }
 
 fn csv_of(day: BusinessDay, views: impl Iterator<Item = TicketView>) -> Result<Response> {
     let internal = |error: &dyn std::fmt::Display| WebError::Internal(error.to_string());
     let mut writer = csv::Writer::from_writer(Vec::from("\u{feff}"));
     let header = [
-        "number", "queue", "class", "state", "issued_at", "called_at", "started_at", "ended_at",
-        "waiting_s", "handling_s", "counter", "staff", "rating", "flags",
+        "number",
+        "queue",
+        "class",
+        "state",
+        "issued_at",
+        "called_at",
+        "started_at",
+        "ended_at",
+        "waiting_s",
+        "handling_s",
+        "counter",
+        "staff",
+        "rating",
+        "flags",
     ];
-    writer.write_record(header).map_err(|error| internal(&error))?;
+    writer
+        .write_record(header)
+        .map_err(|error| internal(&error))?;
     let time = |time: Option<Timestamp>| time.map(|t| t.to_string()).unwrap_or_default();
     let number = |value: Option<u32>| value.map(|n| n.to_string()).unwrap_or_default();
     for ticket in views {
@@ -308,7 +384,9 @@ fn csv_of(day: BusinessDay, views: impl Iterator<Item = TicketView>) -> Result<R
             number(ticket.rating.map(u32::from)),
             ticket.flags.join(" "),
         ];
-        writer.write_record(record).map_err(|error| internal(&error))?;
+        writer
+            .write_record(record)
+            .map_err(|error| internal(&error))?;
     }
     let bytes = writer.into_inner().map_err(|error| internal(&error))?;
     let name = format!("attachment; filename=\"tickets-{day}.csv\"");
@@ -321,7 +399,11 @@ fn csv_of(day: BusinessDay, views: impl Iterator<Item = TicketView>) -> Result<R
 
 /// A cell a spreadsheet would take for a formula is made text.
 fn safe(cell: String) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t']) { format!("'{cell}") } else { cell }
+    if cell.starts_with(['=', '+', '-', '@', '\t']) {
+        format!("'{cell}")
+    } else {
+        cell
+    }
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -362,14 +444,22 @@ async fn read_ticket(
         number: number.parse().map_err(|_| missing())?,
     };
     let read = move |connection: &Connection| {
-        let Some(ticket) = store::ticket(connection, &key)? else { return Ok(None) };
+        let Some(ticket) = store::ticket(connection, &key)? else {
+            return Ok(None);
+        };
         Ok(Some((ticket, trail(connection, &key)?)))
     };
     let found = tickets.journal.store().read(read).await?;
     let (ticket, events) = found.ok_or_else(missing)?;
     let names = &tickets.names;
-    let events = events.into_iter().map(|(report, flag)| event_view(names, report, flag)).collect();
-    Ok(Json(TicketTrail { ticket: view(names, number.clone(), &ticket), events }))
+    let events = events
+        .into_iter()
+        .map(|(report, flag)| event_view(names, report, flag))
+        .collect();
+    Ok(Json(TicketTrail {
+        ticket: view(names, number.clone(), &ticket),
+        events,
+    }))
 }
 
 type Trail = Vec<(journal::RawReport, Option<String>)>;
@@ -394,7 +484,12 @@ fn trail(connection: &Connection, key: &TicketKey) -> std::result::Result<Trail,
 
 fn event_view(names: &Names, report: journal::RawReport, flag: Option<String>) -> EventView {
     let payload: serde_json::Value = serde_json::from_slice(&report.payload).unwrap_or_default();
-    let text = |name: &str| payload.get(name).and_then(|v| v.as_str()).map(str::to_owned);
+    let text = |name: &str| {
+        payload
+            .get(name)
+            .and_then(|v| v.as_str())
+            .map(str::to_owned)
+    };
     EventView {
         id: report.id,
         at: report.time,
@@ -402,7 +497,10 @@ fn event_view(names: &Names, report: journal::RawReport, flag: Option<String>) -
         device: report.device,
         kind: report.kind,
         counter: text("counter"),
-        staff: text("staff").map(|staff| PersonView { name: names.staff(&staff), staff }),
+        staff: text("staff").map(|staff| PersonView {
+            name: names.staff(&staff),
+            staff,
+        }),
         flag,
         payload,
     }

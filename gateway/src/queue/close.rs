@@ -77,12 +77,19 @@ impl SlotCloser {
         let now = self.journal.clock().now();
         let closer = self.clone();
         // Looked up first without the writer: most times there is nothing to do.
-        let due = self.journal.store().read(move |c| closer.is_due(c, now)).await?;
+        let due = self
+            .journal
+            .store()
+            .read(move |c| closer.is_due(c, now))
+            .await?;
         if !due {
             return Ok(());
         }
         let closer = self.clone();
-        self.journal.store().write(move |connection| closer.close(connection, now)).await
+        self.journal
+            .store()
+            .write(move |connection| closer.close(connection, now))
+            .await
     }
 
     fn is_due(&self, connection: &Connection, now: Timestamp) -> Result<bool, StoreError> {
@@ -93,7 +100,9 @@ impl SlotCloser {
         let sql = "select exists (select 1 from queue_quarter
              where dirty = 1 and slot_ms + 900000 <= ?1)";
         let until = to_ms(closed_before(now));
-        Ok(connection.prepare_cached(sql)?.query_row([until], |row| row.get(0))?)
+        Ok(connection
+            .prepare_cached(sql)?
+            .query_row([until], |row| row.get(0))?)
     }
 
     fn close(&self, connection: &Connection, now: Timestamp) -> Result<(), StoreError> {
@@ -141,7 +150,9 @@ impl SlotCloser {
             .take_while(|slot| slot.end() <= until)
             .take(SLOTS_MAX);
         let whole = |slot: &QuarterHour| !absent || slot.end() <= noted;
-        Ok(ended.filter(|slot| whole(slot) && self.is_open_at(*slot)).collect())
+        Ok(ended
+            .filter(|slot| whole(slot) && self.is_open_at(*slot))
+            .collect())
     }
 
     fn is_open_at(&self, slot: QuarterHour) -> bool {
@@ -170,7 +181,11 @@ impl SlotCloser {
             in_hall_at_end,
             counters_open_at_end: u32::try_from(open).unwrap_or(u32::MAX),
         };
-        let fact = FactRevision { version: 1, day, fact: Fact::HallQuarter { slot, sums } };
+        let fact = FactRevision {
+            version: 1,
+            day,
+            fact: Fact::HallQuarter { slot, sums },
+        };
         federation::put(connection, &Item::Fact(fact), now)?;
         Ok(())
     }

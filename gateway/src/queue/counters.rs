@@ -22,7 +22,13 @@ pub(super) struct CounterNow {
 impl CounterNow {
     /// A counter nobody has heard of yet.
     pub(super) fn unseen(counter: CounterId, at: Timestamp) -> Self {
-        Self { counter, state: CounterState::Closed, since: at, staff: None, ticket: None }
+        Self {
+            counter,
+            state: CounterState::Closed,
+            since: at,
+            staff: None,
+            ticket: None,
+        }
     }
 
     /// The seconds this state adds when it ends at `until`.

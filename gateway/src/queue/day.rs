@@ -39,10 +39,17 @@ pub async fn run_day_close(
 
 async fn close_due(journal: &Journal, closes: Time, zone: &TimeZone) -> Result<(), StoreError> {
     let now = journal.clock().now();
-    let Some(last) = last_due(now, closes, zone) else { return Ok(()) };
-    let open = journal.store().read(move |connection| days_to_close(connection, last)).await?;
+    let Some(last) = last_due(now, closes, zone) else {
+        return Ok(());
+    };
+    let open = journal
+        .store()
+        .read(move |connection| days_to_close(connection, last))
+        .await?;
     for day in open {
-        journal.submit(vec![closing(day, day.at(closes, zone))]).await?;
+        journal
+            .submit(vec![closing(day, day.at(closes, zone))])
+            .await?;
     }
     Ok(())
 }
@@ -76,7 +83,9 @@ fn days_to_close(
 
 /// Its number is made of the day, so that the journal knows it again.
 fn closing(day: BusinessDay, at: Timestamp) -> Submission {
-    let boot = format!("day-{day}").parse().expect("a day is a valid boot id");
+    let boot = format!("day-{day}")
+        .parse()
+        .expect("a day is a valid boot id");
     let origin = Origin { boot, seq: 0 };
     let observation = Observation::DayClosed(DayClosed { day });
     Submission {

@@ -23,9 +23,16 @@ pub(super) fn fold(before: Option<Ticket>, step: &TicketStep, at: Timestamp) -> 
     let mut ticket = before.unwrap_or_else(Ticket::unseen);
     let reversed = ticket.leg().last_time().is_some_and(|last| at < last);
     let mut flag = match step {
-        TicketStep::Issued { queue, class, service } => {
+        TicketStep::Issued {
+            queue,
+            class,
+            service,
+        } => {
             let late = !unseen;
-            let leg = ticket.legs.first_mut().expect("a ticket has at least one leg");
+            let leg = ticket
+                .legs
+                .first_mut()
+                .expect("a ticket has at least one leg");
             if leg.waiting_since.is_some() {
                 Some(Flag::IssuedTwice)
             } else {

@@ -63,7 +63,10 @@ impl QueueFollower {
         event: &TicketEvent,
     ) -> Result<(), StoreError> {
         let day = BusinessDay::of(entry.time, &self.zone);
-        let key = TicketKey { day, number: event.ticket.clone() };
+        let key = TicketKey {
+            day,
+            number: event.ticket.clone(),
+        };
         let mut step = event.step.clone();
         if let Some(counter) = counter_of(&mut step) {
             let now = at_counter(connection, counter.clone(), entry.time, &key)?;
@@ -89,15 +92,18 @@ impl QueueFollower {
             Some(counter) => store::counter(connection, counter)?,
             None => None,
         };
-        let named = rating.ticket.clone().map(|number| {
-            TicketKey { day: BusinessDay::of(entry.time, &self.zone), number }
+        let named = rating.ticket.clone().map(|number| TicketKey {
+            day: BusinessDay::of(entry.time, &self.zone),
+            number,
         });
         let key = named.or_else(|| now.as_ref().and_then(|now| now.ticket.clone()));
         let ticket = match &key {
             Some(key) => store::ticket(connection, key)?,
             None => None,
         };
-        let bound = ticket.filter(|ticket| can_be_rated(ticket, entry.time)).zip(key.as_ref());
+        let bound = ticket
+            .filter(|ticket| can_be_rated(ticket, entry.time))
+            .zip(key.as_ref());
         let mut row = RatingRow {
             journal_id: entry.id,
             at: entry.time,
@@ -172,7 +178,9 @@ fn end_at_counter(
     counter: &CounterId,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    let Some(before) = store::ticket(connection, key)? else { return Ok(()) };
+    let Some(before) = store::ticket(connection, key)? else {
+        return Ok(());
+    };
     let here = before.leg().counter.as_ref() == Some(counter);
     let began_before = before.leg().started_at.is_some_and(|start| start <= at);
     if !(here && began_before && before.state() == State::Serving) {
@@ -228,9 +236,10 @@ fn book_time(
 fn can_be_rated(ticket: &Ticket, at: Timestamp) -> bool {
     match ticket.state() {
         State::Serving => true,
-        State::Finished => {
-            ticket.leg().ended_at.is_some_and(|end| elapsed_s(end, at) <= RATING_LATE_MAX_S)
-        }
+        State::Finished => ticket
+            .leg()
+            .ended_at
+            .is_some_and(|end| elapsed_s(end, at) <= RATING_LATE_MAX_S),
         _ => false,
     }
 }
@@ -243,9 +252,20 @@ fn close_day(
     zone: &TimeZone,
 ) -> Result<(), StoreError> {
     for key in store::open_tickets(connection, day)? {
-        let Some(before) = store::ticket(connection, &key)? else { continue };
+        let Some(before) = store::ticket(connection, &key)? else {
+            continue;
+        };
         let ticket = abandon(before.clone(), entry.time);
-        keep(connection, &key, Some(&before), &Folded { ticket, flag: None::<Flag> }, entry.id)?;
+        keep(
+            connection,
+            &key,
+            Some(&before),
+            &Folded {
+                ticket,
+                flag: None::<Flag>,
+            },
+            entry.id,
+        )?;
     }
     for now in store::counters(connection)? {
         if now.since <= entry.time && BusinessDay::of(now.since, zone) <= day {

@@ -78,7 +78,11 @@ fn read_sums(connection: &Connection, day: BusinessDay, live: &mut Live) -> Resu
         let text: String = row.get(1)?;
         let sums: QueueSums = serde_json::from_str(&text)
             .map_err(|error| StoreError::Database(format!("damaged row: {error}: {text}")))?;
-        live.queues.entry(row.get(0)?).or_default().sums.merge(&sums);
+        live.queues
+            .entry(row.get(0)?)
+            .or_default()
+            .sums
+            .merge(&sums);
         live.sums.merge(&sums);
     }
     Ok(())
@@ -96,7 +100,10 @@ fn read_open_tickets(
     let mut rows = statement.query([day.to_string()])?;
     while let Some(row) = rows.next()? {
         let ticket = read_ticket(row, now)?;
-        let queue = live.queues.entry(ticket.queue.clone().unwrap_or_default()).or_default();
+        let queue = live
+            .queues
+            .entry(ticket.queue.clone().unwrap_or_default())
+            .or_default();
         live.in_hall += 1;
         if ticket.state == State::Serving.as_str() {
             live.serving += 1;
@@ -113,7 +120,10 @@ fn read_open_tickets(
 }
 
 fn keep_longest(longest: &mut Option<TicketLive>, ticket: &TicketLive) {
-    if longest.as_ref().is_none_or(|longest| ticket.since < longest.since) {
+    if longest
+        .as_ref()
+        .is_none_or(|longest| ticket.since < longest.since)
+    {
         *longest = Some(ticket.clone());
     }
 }
@@ -166,7 +176,9 @@ fn finished_by_counter(
     let sql = "select counter, count(*) from queue_ticket
          where day = ?1 and state = 'finished' and counter is not null group by counter";
     let mut statement = connection.prepare_cached(sql)?;
-    statement.query_map([day.to_string()], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+    statement
+        .query_map([day.to_string()], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect()
 }
 
 /// The ticket at a counter, while it is called or served.
@@ -181,5 +193,7 @@ fn ticket_at(
          where day = ?1 and number = ?2 and state in ('called', 'serving')";
     let mut statement = connection.prepare_cached(sql)?;
     let read = |row: &Row<'_>| read_ticket(row, now);
-    Ok(statement.query_row(params![day.to_string(), number], read).optional()?)
+    Ok(statement
+        .query_row(params![day.to_string(), number], read)
+        .optional()?)
 }

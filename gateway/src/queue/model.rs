@@ -164,7 +164,10 @@ impl Leg {
     }
 
     pub(super) fn last_time(&self) -> Option<Timestamp> {
-        self.waiting_since.max(self.called_at).max(self.started_at).max(self.ended_at)
+        self.waiting_since
+            .max(self.called_at)
+            .max(self.started_at)
+            .max(self.ended_at)
     }
 }
 

@@ -34,7 +34,9 @@ pub(super) fn ticket(connection: &Connection, key: &TicketKey) -> Stored<Option<
     let sql = "select ticket from queue_ticket where day = ?1 and number = ?2";
     let text: Option<String> = connection
         .prepare_cached(sql)?
-        .query_row(params![key.day.to_string(), key.number.as_str()], |row| row.get(0))
+        .query_row(params![key.day.to_string(), key.number.as_str()], |row| {
+            row.get(0)
+        })
         .optional()?;
     text.as_deref().map(from_json).transpose()
 }
@@ -121,7 +123,9 @@ pub(super) fn retally(
     for (key, less) in old {
         change_quarter(connection, day, &key, Some(&less), None)?;
     }
-    let old = before.map(|ticket| tally::by_counter(day, ticket)).unwrap_or_default();
+    let old = before
+        .map(|ticket| tally::by_counter(day, ticket))
+        .unwrap_or_default();
     change_counters(connection, &old, &tally::by_counter(day, after))
 }
 
@@ -139,7 +143,11 @@ fn change_quarter(
         .prepare_cached(sql)?
         .query_row(params![slot_ms, queue, class], |row| row.get(0))
         .optional()?;
-    let mut sums: QueueSums = kept.as_deref().map(from_json).transpose()?.unwrap_or_default();
+    let mut sums: QueueSums = kept
+        .as_deref()
+        .map(from_json)
+        .transpose()?
+        .unwrap_or_default();
     if let Some(less) = less {
         sums.unmerge(less);
     }
@@ -152,7 +160,13 @@ fn change_quarter(
              values (?1, ?2, ?3, ?4, ?5)
              on conflict do update set sums = excluded.sums, dirty = 1",
         )?
-        .execute(params![slot_ms, queue, class, day.to_string(), to_json(&sums)?])?;
+        .execute(params![
+            slot_ms,
+            queue,
+            class,
+            day.to_string(),
+            to_json(&sums)?
+        ])?;
     Ok(())
 }
 
@@ -188,7 +202,11 @@ pub(super) fn change_counter_day(
         .prepare_cached(sql)?
         .query_row(params![day, counter, staff], |row| row.get(0))
         .optional()?;
-    let mut sums: CounterSums = kept.as_deref().map(from_json).transpose()?.unwrap_or_default();
+    let mut sums: CounterSums = kept
+        .as_deref()
+        .map(from_json)
+        .transpose()?
+        .unwrap_or_default();
     tally::subtract(&mut sums, less);
     tally::add(&mut sums, more);
     connection
@@ -206,16 +224,24 @@ const COUNTER: &str =
 pub(super) fn counter(connection: &Connection, counter: &CounterId) -> Result<Option<CounterNow>> {
     let sql = format!("{COUNTER} where counter = ?1");
     let mut statement = connection.prepare_cached(&sql)?;
-    Ok(statement.query_row([counter.as_str()], read_counter).optional()?.flatten())
+    Ok(statement
+        .query_row([counter.as_str()], read_counter)
+        .optional()?
+        .flatten())
 }
 
 pub(super) fn counters(connection: &Connection) -> Result<Vec<CounterNow>> {
     let mut statement = connection.prepare_cached(COUNTER)?;
-    statement.query_map([], read_counter)?.filter_map(Result::transpose).collect()
+    statement
+        .query_map([], read_counter)?
+        .filter_map(Result::transpose)
+        .collect()
 }
 
 fn read_counter(row: &Row<'_>) -> Result<Option<CounterNow>> {
-    let Ok(counter) = row.get::<_, String>(0)?.parse() else { return Ok(None) };
+    let Ok(counter) = row.get::<_, String>(0)?.parse() else {
+        return Ok(None);
+    };
     let state = match row.get::<_, String>(1)?.as_str() {
         "open" => CounterState::Open,
         "busy" => CounterState::Busy,
@@ -230,7 +256,9 @@ fn read_counter(row: &Row<'_>) -> Result<Option<CounterNow>> {
         state,
         since: from_ms(row.get(2)?),
         staff: text(3)?.and_then(|staff| staff.parse().ok()),
-        ticket: day.zip(number).map(|(day, number)| TicketKey { day, number }),
+        ticket: day
+            .zip(number)
+            .map(|(day, number)| TicketKey { day, number }),
     }))
 }
 
@@ -264,7 +292,10 @@ pub(super) fn note_rating(connection: &Connection, rating: &RatingRow<'_>) -> Re
         to_ms(rating.at),
         rating.score,
         rating.counter.map(|counter| counter.counter.as_str()),
-        rating.counter.and_then(|counter| counter.staff.as_ref()).map(AsRef::as_ref),
+        rating
+            .counter
+            .and_then(|counter| counter.staff.as_ref())
+            .map(AsRef::as_ref),
         rating.ticket.map(|key| key.day.to_string()),
         rating.ticket.map(|key| key.number.as_str()),
         rating.flag.map(Flag::as_str),
@@ -285,14 +316,20 @@ pub(super) fn take_quarters(
     let mut facts = Vec::new();
     while let Some(row) = rows.next()? {
         let class = row.get::<_, String>(2)?;
-        let class = CustomerClass::ALL.into_iter().find(|known| known.as_str() == class);
+        let class = CustomerClass::ALL
+            .into_iter()
+            .find(|known| known.as_str() == class);
         let fact = Fact::QueueQuarter {
             slot: QuarterHour::containing(from_ms(row.get(0)?)),
             queue: parse(row.get(1)?)?,
             class: class.unwrap_or_default(),
             sums: from_json(&row.get::<_, String>(5)?)?,
         };
-        facts.push(FactRevision { version: row.get(4)?, day: parse_day(row.get(3)?)?, fact });
+        facts.push(FactRevision {
+            version: row.get(4)?,
+            day: parse_day(row.get(3)?)?,
+            fact,
+        });
     }
     connection
         .prepare_cached(
@@ -316,10 +353,18 @@ pub(super) fn take_counter_days(connection: &Connection) -> Stored<Vec<FactRevis
         let staff: String = row.get(2)?;
         let fact = Fact::CounterDay {
             counter: parse(row.get(1)?)?,
-            staff: if staff.is_empty() { None } else { Some(parse(staff)?) },
+            staff: if staff.is_empty() {
+                None
+            } else {
+                Some(parse(staff)?)
+            },
             sums: from_json(&row.get::<_, String>(4)?)?,
         };
-        facts.push(FactRevision { version: row.get(3)?, day: parse_day(row.get(0)?)?, fact });
+        facts.push(FactRevision {
+            version: row.get(3)?,
+            day: parse_day(row.get(0)?)?,
+            fact,
+        });
     }
     let sql = "update queue_counter_day set dirty = 0, version = version + 1 where dirty = 1";
     connection.prepare_cached(sql)?.execute([])?;
@@ -327,11 +372,13 @@ pub(super) fn take_counter_days(connection: &Connection) -> Stored<Vec<FactRevis
 }
 
 fn parse<T: std::str::FromStr<Err = zhiban_vocabulary::IdError>>(text: String) -> Stored<T> {
-    text.parse().map_err(|error| StoreError::Database(format!("damaged row: {error}")))
+    text.parse()
+        .map_err(|error| StoreError::Database(format!("damaged row: {error}")))
 }
 
 fn parse_day(text: String) -> Stored<BusinessDay> {
-    text.parse().map_err(|error| StoreError::Database(format!("damaged row: {text}: {error}")))
+    text.parse()
+        .map_err(|error| StoreError::Database(format!("damaged row: {text}: {error}")))
 }
 
 /// Waiting and in the hall at an instant of a day (F-20): taken and neither begun nor gone.
@@ -345,13 +392,18 @@ pub(super) fn counts_at(
          where day = ?1 and issued_ms < ?2 and (ended_ms is null or ended_ms >= ?2)";
     connection
         .prepare_cached(sql)?
-        .query_row(params![day.to_string(), to_ms(at)], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row(params![day.to_string(), to_ms(at)], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
 }
 
 /// Notes that the hall watched `slot` to its end; false when it was noted before.
 pub(super) fn note_watched(connection: &Connection, slot: QuarterHour) -> Result<bool> {
     let sql = "insert or ignore into queue_hall_quarter values (?1)";
-    Ok(connection.prepare_cached(sql)?.execute([to_ms(slot.start())])? == 1)
+    Ok(connection
+        .prepare_cached(sql)?
+        .execute([to_ms(slot.start())])?
+        == 1)
 }
 
 /// Sums of a day made again from its tickets, to compare with those kept.

@@ -32,7 +32,10 @@ pub(super) struct CounterKey {
 
 /// Sums per quarter hour that `ticket` adds.
 pub(super) fn by_quarter(ticket: &Ticket) -> BTreeMap<QueueKey, QueueSums> {
-    let mut sums = Quarters { class: ticket.class, sums: BTreeMap::new() };
+    let mut sums = Quarters {
+        class: ticket.class,
+        sums: BTreeMap::new(),
+    };
     for (number, leg) in ticket.legs.iter().enumerate() {
         sums.add_leg(leg, number == 0);
     }
@@ -51,7 +54,11 @@ impl Quarters {
     /// The sums of the quarter hour and queue `leg` was in at `at`.
     fn at(&mut self, leg: &Leg, at: Timestamp) -> &mut QueueSums {
         let queue = leg.queue.clone().unwrap_or_else(unknown_queue);
-        let key = QueueKey { slot: QuarterHour::containing(at), queue, class: self.class };
+        let key = QueueKey {
+            slot: QuarterHour::containing(at),
+            queue,
+            class: self.class,
+        };
         self.sums.entry(key).or_default()
     }
 
@@ -69,7 +76,9 @@ impl Quarters {
                 begun.waiting.record(seconds);
             }
         }
-        let (Some(outcome), Some(at)) = (leg.outcome, leg.ended_at) else { return };
+        let (Some(outcome), Some(at)) = (leg.outcome, leg.ended_at) else {
+            return;
+        };
         let ended = self.at(leg, at);
         match outcome {
             Outcome::Finished => ended.finished += 1,
@@ -92,8 +101,14 @@ fn unknown_queue() -> QueueId {
 pub(super) fn by_counter(day: BusinessDay, ticket: &Ticket) -> BTreeMap<CounterKey, CounterSums> {
     let mut sums: BTreeMap<CounterKey, CounterSums> = BTreeMap::new();
     for leg in &ticket.legs {
-        let Some(counter) = leg.counter.clone() else { continue };
-        let key = CounterKey { day, counter, staff: leg.staff.clone() };
+        let Some(counter) = leg.counter.clone() else {
+            continue;
+        };
+        let key = CounterKey {
+            day,
+            counter,
+            staff: leg.staff.clone(),
+        };
         match leg.outcome {
             Some(Outcome::Finished | Outcome::Transferred) => {
                 let sums = sums.entry(key).or_default();
@@ -107,7 +122,11 @@ pub(super) fn by_counter(day: BusinessDay, ticket: &Ticket) -> BTreeMap<CounterK
         }
     }
     if let (Some(rating), Some(counter)) = (&ticket.rating, ticket.leg().counter.clone()) {
-        let key = CounterKey { day, counter, staff: ticket.leg().staff.clone() };
+        let key = CounterKey {
+            day,
+            counter,
+            staff: ticket.leg().staff.clone(),
+        };
         sums.entry(key).or_default().ratings[rating.score.index()] += 1;
     }
     sums
