@@ -10,7 +10,7 @@ use zhiban_vocabulary::time::{BusinessDay, QUARTER_S};
 
 use super::due::{Calendar, Fresh, Moment};
 use super::model::Period;
-use crate::facts::{self, HallDay, Tally, day_number, first_slot, slot_of};
+use crate::facts::{self, DayLine, HallPeriod, Tally, day_number, first_slot, slot_of};
 use crate::stores::{self, Hall};
 
 /// Most points of a sparkline.
@@ -75,9 +75,9 @@ pub fn row_of(
 
 fn read_row(connection: &Connection, hall: Hall, calendars: &mut Calendars) -> Result<HallRow> {
     let Period { from, to } = calendars.period;
-    let days = facts::hall_days(connection, &hall.store, from, to)?;
+    let known = facts::hall_period(connection, &hall.store, from, to)?;
     let first = facts::first_day(connection, &hall.store)?;
-    Ok(row(hall, &days, first, calendars))
+    Ok(row(hall, known, first, calendars))
 }
 
 /// Opening hours of the period, made once for all halls that share them.
@@ -106,17 +106,14 @@ impl Calendars {
     }
 }
 
-fn row(hall: Hall, days: &[HallDay], first: Option<i64>, calendars: &mut Calendars) -> HallRow {
+fn row(hall: Hall, known: HallPeriod, first: Option<i64>, calendars: &mut Calendars) -> HallRow {
+    let HallPeriod { tally, days } = known;
     let zone = hall.zone().unwrap_or(TimeZone::UTC);
-    let mut tally = None;
-    for day in days {
-        tally.get_or_insert_with(Tally::default).merge(&day.tally);
-    }
     let expected = hall.profile.as_ref().map(|profile| {
         let seen = day_number(BusinessDay::of(hall.first_seen, &zone));
         // A hall owes nothing of the days before it existed.
         let born = first.map_or(seen, |first| first.min(seen));
-        count(calendars.of(profile), born, days)
+        count(calendars.of(profile), born, &days)
     });
     let (slots_expected, slots_received) = match expected {
         Some((expected, received)) => (Some(expected), received),
@@ -125,8 +122,8 @@ fn row(hall: Hall, days: &[HallDay], first: Option<i64>, calendars: &mut Calenda
     let missing = slots_expected.is_some_and(|expected| expected > slots_received);
     HallRow {
         fresh: calendars.moment.fresh(hall.last_seen, missing),
-        sparkline: sparkline(days, calendars.period, &zone),
-        data_through: data_through(days),
+        sparkline: sparkline(&days, calendars.period, &zone),
+        data_through: data_through(&days),
         slots_expected,
         slots_received,
         tally,
@@ -134,7 +131,7 @@ fn row(hall: Hall, days: &[HallDay], first: Option<i64>, calendars: &mut Calenda
     }
 }
 
-fn count(calendar: &Calendar, born: i64, days: &[HallDay]) -> (u32, u32) {
+fn count(calendar: &Calendar, born: i64, days: &[DayLine]) -> (u32, u32) {
     let stated: HashMap<i64, _> = days.iter().map(|day| (day.day, day.slots)).collect();
     calendar
         .days()
@@ -144,7 +141,7 @@ fn count(calendar: &Calendar, born: i64, days: &[HallDay]) -> (u32, u32) {
 }
 
 /// End of the latest quarter hour stated.
-pub(crate) fn data_through(days: &[HallDay]) -> Option<Timestamp> {
+pub(crate) fn data_through(days: &[DayLine]) -> Option<Timestamp> {
     let last = days.iter().rev().find_map(|day| {
         let place = day.slots.last()?;
         Some(first_slot(day.day) + i64::from(place))
@@ -152,7 +149,7 @@ pub(crate) fn data_through(days: &[HallDay]) -> Option<Timestamp> {
     last.map(|slot| slot_of(slot).end())
 }
 
-fn sparkline(days: &[HallDay], period: Period, zone: &TimeZone) -> Vec<Option<u64>> {
+fn sparkline(days: &[DayLine], period: Period, zone: &TimeZone) -> Vec<Option<u64>> {
     if period.days() * 24 > POINTS_MAX {
         by_days(days, period)
     } else {
@@ -160,7 +157,7 @@ fn sparkline(days: &[HallDay], period: Period, zone: &TimeZone) -> Vec<Option<u6
     }
 }
 
-fn by_days(days: &[HallDay], period: Period) -> Vec<Option<u64>> {
+fn by_days(days: &[DayLine], period: Period) -> Vec<Option<u64>> {
     // Rounded up, as is the number of points: a year is 46 points of 8 days.
     let step = (period.days() + POINTS_MAX - 1) / POINTS_MAX;
     let points = (period.days() + step - 1) / step;
@@ -168,7 +165,8 @@ fn by_days(days: &[HallDay], period: Period) -> Vec<Option<u64>> {
     for day in days {
         let at = usize::try_from((day.day - period.from) / step).ok();
         if let Some(point) = at.and_then(|at| line.get_mut(at)) {
-            *point.get_or_insert(0) += day.tally.issued;
+            let issued = day.issued.iter().map(|(_, tickets)| u64::from(*tickets));
+            *point.get_or_insert(0) += issued.sum::<u64>();
         }
     }
     line
@@ -209,7 +207,7 @@ impl Hours {
     }
 }
 
-fn by_hours(days: &[HallDay], hours: &Hours) -> Vec<Option<u64>> {
+fn by_hours(days: &[DayLine], hours: &Hours) -> Vec<Option<u64>> {
     let mut line = vec![None; hours.count];
     for day in days {
         let mut add = |place: u8, tickets: u32| {

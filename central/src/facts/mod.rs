@@ -13,9 +13,9 @@ mod pack;
 mod slots;
 mod store;
 
-pub use model::{CounterRow, Durations, HallDay, QueueSlot, Tally};
+pub use model::{CounterRow, DayLine, Durations, HallDay, QueueSlot, Tally};
 pub use slots::{SlotSet, day_number, day_of, first_slot, place, slot_number, slot_of};
 pub use store::{
-    AirSlot, Applied, air_slots, apply, counter_days, first_day, hall_days, hall_slots,
-    queue_slots, roll_up,
+    AirSlot, Applied, HallPeriod, air_slots, apply, counter_days, first_day, hall_days,
+    hall_period, hall_slots, queue_slots, roll_up,
 };

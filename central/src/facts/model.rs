@@ -206,6 +206,16 @@ pub struct HallDay {
     pub issued: Vec<(u8, u32)>,
 }
 
+/// What of a day cannot be added to other days.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DayLine {
+    pub day: i64,
+    /// Quarter hours the hall has stated, by place.
+    pub slots: SlotSet,
+    /// Tickets issued in each quarter hour that had some, by place.
+    pub issued: Vec<(u8, u32)>,
+}
+
 /// One quarter hour, queue and class as stated.
 #[derive(Debug, Clone)]
 pub struct QueueSlot {

@@ -1,12 +1,15 @@
 //! Serves the queries of halls.
 //!
-//! Zenoh hands queries over on its own threads, which must never wait: what finds no room in the
-//! queue is let go unanswered, and the hall sends it again later.
+//! Zenoh hands queries over on its own threads, which must never wait: what finds no room, in
+//! number or in bytes, is let go unanswered, and the hall sends it again later.
+
+use std::sync::Arc;
 
 use futures_util::StreamExt;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
+use zenoh::bytes::ZBytes;
 use zenoh::query::{Query, Queryable};
 use zenoh::{Session, Wait};
 use zhiban_vocabulary::topics;
@@ -15,6 +18,8 @@ use super::{Intake, links, links::LinkError};
 
 /// Queries waiting to be served.
 const QUEUE_MAX: usize = 1_024;
+/// Size of all messages waiting and being served, in KiB.
+const ROOM_KIB: usize = 64 << 10;
 /// Messages being committed at once; they share the groups of the writer.
 const IN_FLIGHT_MAX: usize = 64;
 
@@ -23,7 +28,13 @@ pub struct Listener {
     intake: Intake,
     session: Session,
     queryable: Queryable<()>,
-    queries: mpsc::Receiver<Query>,
+    queries: mpsc::Receiver<Queued>,
+}
+
+/// A query, and the room it takes until it is answered.
+struct Queued {
+    query: Query,
+    _room: OwnedSemaphorePermit,
 }
 
 impl std::fmt::Debug for Listener {
@@ -59,7 +70,7 @@ impl Listener {
         let intake = &self.intake;
         ReceiverStream::new(self.queries)
             .take_until(shutdown.cancelled())
-            .for_each_concurrent(IN_FLIGHT_MAX, |query| answer(intake, query))
+            .for_each_concurrent(IN_FLIGHT_MAX, |queued| answer(intake, queued))
             .await;
         let (queryable, session) = (self.queryable, self.session);
         let end = move || {
@@ -70,9 +81,10 @@ impl Listener {
     }
 }
 
-fn declare(session: &Session, queue: mpsc::Sender<Query>) -> Result<Queryable<()>, LinkError> {
+fn declare(session: &Session, queue: mpsc::Sender<Queued>) -> Result<Queryable<()>, LinkError> {
+    let room = Arc::new(Semaphore::new(ROOM_KIB));
     let take = move |query: Query| {
-        if queue.try_send(query).is_err() {
+        if queue_up(query, &room, &queue).is_none() {
             metrics::counter!("zhiban_intake_overload_total").increment(1);
         }
     };
@@ -84,7 +96,14 @@ fn declare(session: &Session, queue: mpsc::Sender<Query>) -> Result<Queryable<()
         .map_err(LinkError::of)
 }
 
-async fn answer(intake: &Intake, query: Query) {
+fn queue_up(query: Query, room: &Arc<Semaphore>, queue: &mpsc::Sender<Queued>) -> Option<()> {
+    let bytes = query.payload().map_or(0, ZBytes::len);
+    let kib = u32::try_from(bytes / 1_024 + 1).ok()?;
+    let room = Arc::clone(room).try_acquire_many_owned(kib).ok()?;
+    queue.try_send(Queued { query, _room: room }).ok()
+}
+
+async fn answer(intake: &Intake, Queued { query, _room }: Queued) {
     let key = query.key_expr().as_str().to_owned();
     let bytes = query.payload().map(|payload| payload.to_bytes());
     let received = intake.receive(&key, &bytes.unwrap_or_default()).await;

@@ -81,7 +81,7 @@ impl Site {
             .call(request(method, path, cookie, address, &json!({})))
             .await;
         let status = response.status().as_u16();
-        let bytes = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        let bytes = to_bytes(response.into_body(), 16 << 20).await.unwrap();
         (status, serde_json::from_slice(&bytes).unwrap_or_default())
     }
 
@@ -108,7 +108,7 @@ impl Site {
         let cookie = response.headers().get(header::SET_COOKIE);
         let cookie = cookie.map(|value| value.to_str().unwrap().split(';').next().unwrap());
         let cookie = cookie.unwrap_or_default().to_owned();
-        let bytes = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        let bytes = to_bytes(response.into_body(), 16 << 20).await.unwrap();
         (serde_json::from_slice(&bytes).unwrap_or_default(), cookie)
     }
 
