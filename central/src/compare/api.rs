@@ -182,8 +182,10 @@ async fn compare(
     let moment = Moment::of(&centre.clock);
     let chosen = query.peer_group.filter(|group| !group.is_empty());
     let read = move |connection: &rusqlite::Connection| {
-        let rows = rows(connection, moment, period, chosen.as_deref())?;
-        Ok((rows, peer_groups(&stores::all(connection)?)))
+        let mut halls = stores::all(connection)?;
+        let peer_groups = peer_groups(&halls);
+        halls.retain(|hall| chosen.is_none() || hall.peer_group() == chosen.as_deref());
+        Ok((rows(connection, halls, moment, period)?, peer_groups))
     };
     let (rows, peer_groups) = centre.store.read(read).await?;
     Ok(Json(Comparison {

@@ -11,7 +11,7 @@ use zhiban_vocabulary::time::{BusinessDay, QUARTER_S};
 use super::due::{Calendar, Fresh, Moment};
 use super::model::Period;
 use crate::facts::{self, DayLine, HallPeriod, Tally, day_number, first_slot, slot_of};
-use crate::stores::{self, Hall};
+use crate::stores::Hall;
 
 /// Most points of a sparkline.
 const POINTS_MAX: i64 = 48;
@@ -41,23 +41,19 @@ impl HallRow {
     }
 }
 
-/// The halls of a peer group (or all) over a period, by id.
+/// Halls over a period, in the order given.
 ///
 /// # Errors
 /// When the database refuses.
 pub fn rows(
     connection: &Connection,
+    halls: impl IntoIterator<Item = Hall>,
     moment: Moment,
     period: Period,
-    peer_group: Option<&str>,
 ) -> Result<Vec<HallRow>> {
-    let wanted = |hall: &Hall| peer_group.is_none() || hall.peer_group() == peer_group;
     let mut calendars = Calendars::new(moment, period);
-    let mut rows = Vec::new();
-    for hall in stores::all(connection)?.into_iter().filter(wanted) {
-        rows.push(read_row(connection, hall, &mut calendars)?);
-    }
-    Ok(rows)
+    let row = |hall| read_row(connection, hall, &mut calendars);
+    halls.into_iter().map(row).collect()
 }
 
 /// One hall over a period.

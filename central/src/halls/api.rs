@@ -105,7 +105,8 @@ pub(crate) async fn rows_today(centre: &Centre) -> Result<Vec<HallRow>> {
         to: today,
     };
     let moment = Moment::of(&centre.clock);
-    let read = move |c: &rusqlite::Connection| Ok(compare::rows(c, moment, period, None)?);
+    let read =
+        move |c: &rusqlite::Connection| Ok(compare::rows(c, stores::all(c)?, moment, period)?);
     Ok(centre.store.read(read).await?)
 }
 

@@ -1,0 +1,153 @@
+//! The program, killed again and again while a hall sends: what it acknowledged is there, and
+//! everything is there once.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use zhiban_central::intake::links;
+use zhiban_vocabulary::envelope::{Answer, Batch, Envelope, Epoch, PROTOCOL, Upward};
+use zhiban_vocabulary::topics;
+
+const KILLS: u32 = 5;
+const BATCH_ITEMS: u64 = 10;
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(2);
+
+struct Centre {
+    folder: PathBuf,
+    endpoint: String,
+    program: Child,
+}
+
+impl Centre {
+    fn start() -> Self {
+        let folder = std::env::temp_dir().join(format!("zhiban-killed-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("tcp/{}", socket.local_addr().unwrap());
+        drop(socket);
+        let config = format!(
+            "[centre]\nname = \"x\"\ntime_zone = \"Europe/Warsaw\"\ndata = {folder:?}\n\
+             [web]\nlisten = \"127.0.0.1:0\"\n[zenoh]\nlisten = [{endpoint:?}]\n"
+        );
+        std::fs::write(folder.join("central.toml"), config).unwrap();
+        let program = run(&folder);
+        Self {
+            folder,
+            endpoint,
+            program,
+        }
+    }
+
+    /// As a power cut, but for the disk.
+    fn kill_and_start_again(&mut self) {
+        self.program.kill().unwrap();
+        self.program.wait().unwrap();
+        self.program = run(&self.folder);
+    }
+}
+
+impl Drop for Centre {
+    fn drop(&mut self) {
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn run(folder: &Path) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_zhiban-central"))
+        .arg("run")
+        .arg(folder.join("central.toml"))
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// Every tenth item is unreadable: a dead letter shows a second effect where a fact would not.
+fn batch(first: u64) -> Vec<u8> {
+    let body = |seq: u64| match seq % 10 {
+        0 => json!({"item": "unreadable", "seq": seq}),
+        _ => json!({"item": "fact", "fact": "queue-quarter", "version": seq, "day": "2020-01-02",
+            "slot": "2020-01-02T08:00:00Z", "queue": "A", "class": "ordinary", "issued": seq}),
+    };
+    let envelope = |seq| Envelope {
+        seq,
+        body: serde_json::value::to_raw_value(&body(seq)).unwrap(),
+    };
+    let batch = Upward::Batch(Batch {
+        protocol: PROTOCOL,
+        store: "wola".parse().unwrap(),
+        epoch: Epoch(7),
+        envelopes: (first..first + BATCH_ITEMS).map(envelope).collect(),
+    });
+    serde_json::to_vec(&batch).unwrap()
+}
+
+/// Sends until `until`, or until nobody answers; gives the highest acknowledged number.
+fn send(endpoint: &str, mut acknowledged: u64, until: Instant) -> u64 {
+    let Ok(session) = links::open_client(endpoint) else {
+        std::thread::sleep(Duration::from_millis(50));
+        return acknowledged;
+    };
+    let key = topics::up(&"wola".parse().unwrap());
+    while Instant::now() < until {
+        let reply = links::ask(&session, &key, batch(acknowledged + 1), ANSWER_TIME_MAX);
+        let Ok(Some(reply)) = reply else { break };
+        let Ok(Answer::Committed { committed, .. }) = serde_json::from_slice(&reply) else {
+            panic!("refused");
+        };
+        assert!(committed >= acknowledged, "the cursor went back");
+        acknowledged = committed;
+    }
+    links::close(&session);
+    acknowledged
+}
+
+#[test]
+fn what_was_acknowledged_is_there_once_however_often_the_centre_is_killed() {
+    let mut centre = Centre::start();
+    let endpoint = centre.endpoint.clone();
+    let stop = Instant::now() + Duration::from_secs(3 * u64::from(KILLS));
+    let sender = std::thread::spawn(move || {
+        let mut acknowledged = 0;
+        while Instant::now() < stop {
+            acknowledged = send(&endpoint, acknowledged, stop);
+        }
+        acknowledged
+    });
+    for kill in 0..KILLS {
+        // Not in step with anything.
+        std::thread::sleep(Duration::from_millis(2_000 + u64::from(kill) * 137));
+        centre.kill_and_start_again();
+    }
+    let acknowledged = sender.join().unwrap();
+    assert!(acknowledged > 0, "nothing was sent");
+    centre.program.kill().unwrap();
+    centre.program.wait().unwrap();
+
+    let database = rusqlite::Connection::open(centre.folder.join("central.db")).unwrap();
+    let number = |sql: &str| {
+        database
+            .query_row(sql, [], |row| row.get::<_, u64>(0))
+            .unwrap()
+    };
+    let committed = number("select committed from intake_cursor");
+    assert!(
+        committed >= acknowledged,
+        "{committed} of {acknowledged} acknowledged"
+    );
+    assert_eq!(number("select items from intake_cursor"), committed);
+    let expected_letters = committed / 10;
+    assert_eq!(
+        number("select dead_letters from intake_cursor"),
+        expected_letters
+    );
+    let kept = number("select count(*) from intake_dead_letter");
+    assert_eq!(kept, expected_letters.min(1_000));
+    let last_fact = committed - u64::from(committed % 10 == 0);
+    assert_eq!(number("select issued from facts_queue_quarter"), last_fact);
+    assert_eq!(number("select issued from facts_hall_day"), last_fact);
+    println!("{acknowledged} acknowledged over {KILLS} kills");
+}
