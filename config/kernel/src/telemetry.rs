@@ -11,7 +11,7 @@ static FIGURES: OnceLock<PrometheusHandle> = OnceLock::new();
 /// comes from `ZHIBAN_LOG`, such as `info,zhiban_gateway=debug`.
 pub fn start() {
     let filter = EnvFilter::try_from_env("ZHIBAN_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("info,zenoh=warn,rumqttd=warn"));
+        .unwrap_or_else(|_| EnvFilter::new("info,zenoh=warn,rumqttd=warn,refinery_core=warn"));
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

@@ -45,13 +45,17 @@ pub struct SlotCloser {
     opens: Time,
     closes: Time,
     climate: climate::Rule,
+    absence_max: SignedDuration,
 }
 
 impl SlotCloser {
     #[must_use]
     pub fn new(journal: Journal, config: &GatewayConfig) -> Self {
         let hall = &config.hall;
+        // A replay that runs faster than the machine is not away.
+        let speed = journal.clock().replay_speed().unwrap_or(1);
         Self {
+            absence_max: ABSENCE_MAX * i32::try_from(speed).unwrap_or(i32::MAX),
             journal,
             zone: hall.zone(),
             opens: hall.opens,
@@ -143,7 +147,7 @@ impl SlotCloser {
             return Ok(Vec::new());
         }
         let noted = from_ms(noted_ms);
-        let absent = until.duration_since(noted) > ABSENCE_MAX + GRACE;
+        let absent = until.duration_since(noted) > self.absence_max + GRACE;
         // The slot in progress at the last look may have ended in between.
         let first = QuarterHour::containing(noted.checked_sub(GRACE * 2).unwrap_or(noted));
         let ended = std::iter::successors(Some(first), |slot| Some(slot.next()))
