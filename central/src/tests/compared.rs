@@ -99,7 +99,17 @@ async fn figures_come_with_age_and_completeness_and_no_data_is_not_zero() {
         (&ursus["slots_received"], &ursus["completeness_bp"]),
         (&json!(0), &json!(0))
     );
+}
 
+#[tokio::test]
+async fn the_total_is_merged_over_the_halls_of_the_chosen_group() {
+    let (site, cookie) = site().await;
+    hall(&site, "wola", "A", 20, 4).await;
+    hall(&site, "mokotow", "A", 15, 2).await;
+    let silent = TestHall::new("ursus");
+    silent.send(&site.intake, 1, &[profile("Ursus", "B")]).await;
+    let body = site.get("/api/v1/compare", &cookie).await;
+    let wola = row(&body, "wola");
     let total = &body["total"];
     assert_eq!(
         (&total["issued"], &total["waiting_n"]),
