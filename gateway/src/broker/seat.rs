@@ -74,14 +74,19 @@ impl Drop for Seat {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
-        let seat = Self {
-            shared: Arc::clone(&self.shared),
-            device: self.device.clone(),
-            number: self.number,
-            linked: self.linked,
-            guard: Some(guard),
-        };
-        self.linked = false;
-        runtime.spawn(seat.give_up(None));
+        // Not a seat itself: a runtime that is shutting down drops it at once.
+        let (shared, device, number) = (
+            Arc::clone(&self.shared),
+            self.device.clone(),
+            self.number,
+        );
+        let linked = self.linked;
+        runtime.spawn(async move {
+            if linked {
+                shared.bus.close(number).await;
+            }
+            shared.sessions.leave(&device, number, None);
+            drop(guard);
+        });
     }
 }
