@@ -34,6 +34,13 @@ pub struct Row {
     pub completeness_bp: Option<u32>,
 }
 
+/// Every quarter hour of the opening hours has arrived, in basis points.
+const WHOLE_BP: u32 = 10_000;
+
+fn share(value: Option<u32>) -> String {
+    value.map_or("-".into(), |bp| format!("{} %", bp / 100))
+}
+
 /// Names everything in which the centre and the file differ; empty when the totals are equal.
 #[must_use]
 pub fn differences(replay: &Replay, comparison: &Comparison) -> Vec<String> {
@@ -55,6 +62,10 @@ pub fn differences(replay: &Replay, comparison: &Comparison) -> Vec<String> {
             if file != centre {
                 differences.push(format!("{store}: {what}: file {file}, centre {centre}"));
             }
+        }
+        if row.completeness_bp != Some(WHOLE_BP) {
+            let arrived = share(row.completeness_bp);
+            differences.push(format!("{store}: quarter hours: {arrived} of them arrived"));
         }
     }
     differences
@@ -81,7 +92,6 @@ pub fn print(replay: &Replay, comparison: &Comparison) {
     ];
     let seconds =
         |value: Option<u32>| value.map_or("-".into(), |s| format!("{}:{:02}", s / 60, s % 60));
-    let share = |value: Option<u32>| value.map_or("-".into(), |bp| format!("{} %", bp / 100));
     let mut rows = Vec::new();
     for plan in &replay.halls {
         let store = plan.hall.store.as_str();
@@ -156,7 +166,7 @@ mod tests {
                 handling_p50_s: Some(90),
                 rated: 1,
                 climate_in_band_bp: Some(9_000),
-                completeness_bp: None,
+                completeness_bp: Some(WHOLE_BP),
             }
         };
         let mut comparison = Comparison {
@@ -165,6 +175,7 @@ mod tests {
         assert_eq!(differences(&replay, &comparison), Vec::<String>::new());
         print(&replay, &comparison);
         comparison.rows[0].issued -= 1;
+        comparison.rows[0].completeness_bp = Some(9_900);
         comparison.rows.pop();
         print(&replay, &comparison);
         let named = differences(&replay, &comparison);
@@ -173,6 +184,7 @@ mod tests {
             named,
             [
                 format!("ud-bemowo: issued: file {issued}, centre {}", issued - 1),
+                "ud-bemowo: quarter hours: 99 % of them arrived".into(),
                 "ud-bialoleka: the centre does not know this hall".into(),
             ]
         );
