@@ -24,6 +24,25 @@ pub struct ReplayClock {
 }
 
 impl ReplayClock {
+    /// A replay that begins now.
+    #[must_use]
+    pub fn from_now(start: Timestamp, speed: u32) -> Self {
+        Self {
+            start,
+            at: real_now(),
+            speed,
+        }
+    }
+
+    /// Puts it into a configuration.
+    ///
+    /// # Panics
+    /// Never: its fields are plain.
+    pub fn put(&self, config: &mut toml::Table) {
+        let table = toml::Value::try_from(self).expect("a plain table");
+        config.insert("clock".into(), table);
+    }
+
     /// Where the replay stands.
     #[must_use]
     pub fn now(&self) -> Timestamp {

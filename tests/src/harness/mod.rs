@@ -7,8 +7,11 @@ pub mod clock;
 pub mod configs;
 pub mod database;
 pub mod device;
+pub mod facts;
+pub mod ledger;
 pub mod peers;
 pub mod program;
+pub mod stage;
 pub mod wait;
 pub mod wire;
 

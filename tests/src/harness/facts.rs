@@ -1,0 +1,72 @@
+//! Holds what the centre has of a hall against what the hall stated.
+
+use std::collections::BTreeMap;
+
+use super::database::Copied;
+
+/// Slot, queue, class.
+type Key = (i64, String, String);
+/// Version and all counts.
+type Sums = (u32, Vec<u64>);
+
+const COUNTS: [&str; 8] = [
+    "issued",
+    "called",
+    "started",
+    "finished",
+    "no_show",
+    "transferred",
+    "cancelled",
+    "abandoned",
+];
+
+fn stated(hall: &Copied) -> BTreeMap<Key, Sums> {
+    let sql = "select slot_ms / 900000, queue, class, version, sums from queue_quarter
+         where version > 0 and dirty = 0";
+    let read = |row: &rusqlite::Row<'_>| {
+        let sums: String = row.get(4)?;
+        let sums: serde_json::Value = serde_json::from_str(&sums).unwrap_or_default();
+        let counts = COUNTS.map(|name| sums[name].as_u64().unwrap_or(0)).to_vec();
+        Ok((
+            (row.get(0)?, row.get(1)?, row.get(2)?),
+            (row.get(3)?, counts),
+        ))
+    };
+    hall.rows(sql, read).into_iter().collect()
+}
+
+fn received(centre: &Copied, store: &str) -> BTreeMap<Key, Sums> {
+    let counts = COUNTS.join(", ");
+    let sql = format!(
+        "select slot, queue, class, version, {counts} from facts_queue_quarter
+         where store = '{store}'"
+    );
+    let read = |row: &rusqlite::Row<'_>| {
+        let counts = (4..12).map(|at| row.get::<_, i64>(at).map(i64::cast_unsigned));
+        let counts = counts.collect::<rusqlite::Result<_>>()?;
+        Ok((
+            (row.get(0)?, row.get(1)?, row.get(2)?),
+            (row.get(3)?, counts),
+        ))
+    };
+    centre.rows(&sql, read).into_iter().collect()
+}
+
+/// How many facts both have, and every difference: missing, more, another version or count.
+#[must_use]
+pub fn compare(hall: &Copied, centre: &Copied, store: &str) -> (usize, Vec<String>) {
+    let (stated, received) = (stated(hall), received(centre, store));
+    let mut wrong = Vec::new();
+    for (key, sums) in &stated {
+        match received.get(key) {
+            None => wrong.push(format!("{key:?} is not at the centre")),
+            Some(other) if other != sums => {
+                wrong.push(format!("{key:?}: hall {sums:?}, centre {other:?}"));
+            }
+            Some(_) => {}
+        }
+    }
+    let more = received.keys().filter(|key| !stated.contains_key(*key));
+    wrong.extend(more.map(|key| format!("{key:?} is only at the centre")));
+    (stated.len(), wrong)
+}
