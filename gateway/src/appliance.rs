@@ -58,7 +58,6 @@ pub async fn run(config: GatewayConfig) -> Result<()> {
     sync_wired(&store, &config, clock).await?;
     let devices = Devices::open(store.clone(), clock).await?;
     let epoch = federation::open_epoch(&store, data).await?;
-    state_profile(&store, &config, clock).await?;
 
     let (delivered, from_drivers) = deliveries();
     let drivers = Arc::new(Supervisor::start(
@@ -231,9 +230,10 @@ async fn sync_wired(store: &Store, config: &GatewayConfig, clock: Clock) -> Resu
     Ok(())
 }
 
-async fn state_profile(store: &Store, config: &GatewayConfig, clock: Clock) -> Result<()> {
+/// What the centre must know to read this hall's facts.
+fn profile(config: &GatewayConfig) -> Item {
     let hall = &config.hall;
-    let profile = HallProfile {
+    Item::Profile(HallProfile {
         name: hall.name.clone(),
         city: hall.city.clone(),
         grade: hall.grade.clone(),
@@ -243,14 +243,9 @@ async fn state_profile(store: &Store, config: &GatewayConfig, clock: Clock) -> R
         queues: config
             .queues
             .iter()
-            .map(|q| (q.id.clone(), q.name.clone()))
+            .map(|queue| (queue.id.clone(), queue.name.clone()))
             .collect(),
-    };
-    let item = Item::Profile(profile);
-    store
-        .write(move |c| federation::put_profile(c, &item, clock.now()))
-        .await?;
-    Ok(())
+    })
 }
 
 fn start_doors(
@@ -325,6 +320,8 @@ fn start_courier(
         hall: config.hall.store.clone(),
         zone: config.hall.zone(),
         epoch,
+        data: config.hall.data.clone(),
+        profile: profile(config),
         heartbeat: Duration::from_secs(uplink.heartbeat_s.into()),
         state,
     };

@@ -186,22 +186,22 @@ mod tests {
         check(&[0x40, 2, 1, 2], |out| puback(out, V4, 258, 0x87));
         check(&[0x40, 3, 1, 2, 0x87], |out| puback(out, V5, 258, 0x87));
         check(&[0x90, 4, 0, 7, 1, 0x80], |out| {
-            suback(out, V4, 7, &[1, 0x87])
+            suback(out, V4, 7, &[1, 0x87]);
         });
         check(&[0x90, 5, 0, 7, 0, 1, 0x87], |out| {
-            suback(out, V5, 7, &[1, 0x87])
+            suback(out, V5, 7, &[1, 0x87]);
         });
         check(&[0xb0, 2, 0, 7], |out| unsuback(out, V4, 7, &[0]));
         check(&[0xb0, 4, 0, 7, 0, 0x11], |out| {
-            unsuback(out, V5, 7, &[0x11])
+            unsuback(out, V5, 7, &[0x11]);
         });
         check(&[], |out| disconnect(out, V4, 0x8e));
         check(&[0xe0, 1, 0x8e], |out| disconnect(out, V5, 0x8e));
         check(&[0x20, 2, 0, 4], |out| {
-            connack_refused(out, V4, &Refusal::BadCredentials)
+            connack_refused(out, V4, &Refusal::BadCredentials);
         });
         check(&[0x20, 3, 0, 0x86, 0], |out| {
-            connack_refused(out, V5, &Refusal::BadCredentials)
+            connack_refused(out, V5, &Refusal::BadCredentials);
         });
     }
 
@@ -216,11 +216,11 @@ mod tests {
         };
         let expect = [0x3b, 8, 0, 3, b'a', b'/', b'b', 0x80, 1, b'x'];
         check(&expect, |out| {
-            publish(out, Version::V4, &message, Some(0x8001), true)
+            publish(out, Version::V4, &message, Some(0x8001), true);
         });
         let expect = [0x31, 7, 0, 3, b'a', b'/', b'b', 0, b'x'];
         check(&expect, |out| {
-            publish(out, Version::V5, &message, None, false)
+            publish(out, Version::V5, &message, None, false);
         });
     }
 }

@@ -8,11 +8,12 @@
 //! devices that subscribe: each costs the router some 150 KiB.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::FutureExt;
-use rumqttd::local::{LinkBuilder, LinkError, LinkRx, LinkTx};
+use rumqttd::local::{LinkBuilder, LinkRx, LinkTx};
 use rumqttd::protocol::{
     Disconnect, DisconnectReasonCode, Filter, Packet, Publish, PublishProperties, QoS,
     RetainForwardRule, Subscribe, Unsubscribe,
@@ -74,9 +75,13 @@ enum Command {
     Publish(Box<Passing>),
 }
 
-/// Handle to the router's thread; cheap to clone.
-#[derive(Debug, Clone)]
-pub(super) struct Bus(mpsc::Sender<Command>);
+/// Handle to the router's thread.
+#[derive(Debug)]
+pub(super) struct Bus {
+    commands: mpsc::Sender<Command>,
+    /// The router let a message wait too long; until it takes one again, none waits.
+    stuck: AtomicBool,
+}
 
 impl Bus {
     pub(super) fn start(links_max: usize) -> std::io::Result<Self> {
@@ -91,7 +96,8 @@ impl Bus {
         let (commands, queue) = mpsc::channel(QUEUE_MAX);
         let connect = move |client: &str, clean: bool| {
             let link = LinkBuilder::new(client, router.clone()).clean_session(clean);
-            link.build().map(|(tx, rx, _)| (tx, rx))
+            let (tx, rx, _) = link.build().map_err(|_| RouterGone)?;
+            Ok((tx, rx))
         };
         std::thread::Builder::new()
             .name("mqtt-bus".into())
@@ -100,7 +106,10 @@ impl Bus {
                     tracing::error!(%error, "the MQTT router is gone, listeners get nothing more");
                 }
             })?;
-        Ok(Self(commands))
+        Ok(Self {
+            commands,
+            stuck: AtomicBool::new(false),
+        })
     }
 
     /// Makes a link for `client`. With `resume` it takes up what an earlier one with `keep` left.
@@ -156,22 +165,29 @@ impl Bus {
 
     pub(super) async fn publish(&self, message: Passing) {
         let command = Command::Publish(Box::new(message));
-        if self.0.send_timeout(command, PATIENCE).await.is_err() {
+        let patience = if self.stuck.load(Ordering::Relaxed) {
+            Duration::ZERO
+        } else {
+            PATIENCE
+        };
+        let sent = self.commands.send_timeout(command, patience).await;
+        self.stuck.store(sent.is_err(), Ordering::Relaxed);
+        if sent.is_err() {
             metrics::counter!("zhiban_mqtt_not_passed_on_total").increment(1);
         }
     }
 
     async fn send(&self, command: Command) -> Result<(), RouterGone> {
-        let sent = self.0.send_timeout(command, ANSWER_TIME_MAX).await;
+        let sent = self.commands.send_timeout(command, ANSWER_TIME_MAX).await;
         sent.map_err(|_| RouterGone)
     }
 }
 
 /// Runs until the last handle is dropped, or the router is gone.
 fn run(
-    connect: &impl Fn(&str, bool) -> Result<(LinkTx, LinkRx), LinkError>,
+    connect: &impl Fn(&str, bool) -> Result<(LinkTx, LinkRx), RouterGone>,
     mut queue: mpsc::Receiver<Command>,
-) -> Result<(), LinkError> {
+) -> Result<(), RouterGone> {
     let (mut door, _nothing_comes_by_it) = connect(DOOR_CLIENT, true)?;
     let mut links: HashMap<u64, LinkTx> = HashMap::new();
     while let Some(command) = queue.blocking_recv() {
@@ -210,7 +226,7 @@ fn run(
     Ok(())
 }
 
-fn end(links: &mut HashMap<u64, LinkTx>, link: u64) -> Result<(), LinkError> {
+fn end(links: &mut HashMap<u64, LinkTx>, link: u64) -> Result<(), RouterGone> {
     with(links, link, goodbye)?;
     links.remove(&link);
     Ok(())
@@ -220,17 +236,18 @@ fn with(
     links: &mut HashMap<u64, LinkTx>,
     link: u64,
     packet: impl FnOnce() -> Packet,
-) -> Result<(), LinkError> {
+) -> Result<(), RouterGone> {
     links
         .get_mut(&link)
         .map_or(Ok(()), |link| send(link, packet()))
 }
 
 /// The future of `send` never waits: it blocks this thread instead.
-fn send(link: &mut LinkTx, packet: Packet) -> Result<(), LinkError> {
-    link.send(packet)
-        .now_or_never()
-        .map_or(Ok(()), |sent| sent.map(|_| ()))
+fn send(link: &mut LinkTx, packet: Packet) -> Result<(), RouterGone> {
+    match link.send(packet).now_or_never() {
+        Some(Err(_)) => Err(RouterGone),
+        Some(Ok(_)) | None => Ok(()),
+    }
 }
 
 fn goodbye() -> Packet {
@@ -271,7 +288,7 @@ fn packed(message: &Passing) -> Packet {
 /// What came from the router by a link.
 #[derive(Debug)]
 pub(super) enum Heard {
-    Message(Passing),
+    Message(Box<Passing>),
     Subscribed(u16),
     /// The router waits until the link says that it is ready for more.
     Paused,
@@ -289,12 +306,12 @@ impl From<Notification> for Heard {
                     Some([0, 1]) => Qos::AtLeastOnce,
                     _ => Qos::AtMostOnce,
                 };
-                Self::Message(Passing {
+                Self::Message(Box::new(Passing {
                     topic: publish.topic,
                     payload: publish.payload,
                     properties,
                     qos,
-                })
+                }))
             }
             Some(Packet::SubAck(suback, _)) => Self::Subscribed(suback.pkid),
             _ => Self::Nothing,

@@ -218,9 +218,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
                 heard = listen::next(&mut self.link), if self.outbox.has_room() =>
                     self.hear(heard).await,
                 written = self.line.writer.write_buf(&mut self.line.output), if unread =>
-                    self.note_written(written),
+                    self.note_written(written.unwrap_or(0)),
                 read = self.line.reader.read_buf(&mut self.line.input), if may_read =>
-                    self.note_read(read),
+                    self.note_read(read.unwrap_or(0)),
                 () = until(ready), if ready.is_some() => { self.read_from = None; Ok(()) }
                 () = &mut alarm => self.check_times(alarm.as_mut()),
             };
@@ -237,10 +237,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
             && self.line.output.len() < UNREAD_BYTES_MAX
     }
 
-    fn note_read(&mut self, read: std::io::Result<usize>) -> Result<(), End> {
-        match read {
-            Ok(0) | Err(_) => Err(End::Lost),
-            Ok(_) => {
+    fn note_read(&mut self, count: usize) -> Result<(), End> {
+        match count {
+            0 => Err(End::Lost),
+            _ => {
                 self.heard = Instant::now();
                 // The buffer was filled: more is waiting.
                 self.busy = self.line.input.len() == self.line.input.capacity();
@@ -249,10 +249,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
         }
     }
 
-    fn note_written(&mut self, written: std::io::Result<usize>) -> Result<(), End> {
-        match written {
-            Ok(0) | Err(_) => Err(End::Lost),
-            Ok(_) => {
+    fn note_written(&mut self, count: usize) -> Result<(), End> {
+        match count {
+            0 => Err(End::Lost),
+            _ => {
                 self.wrote = Instant::now();
                 Ok(())
             }

@@ -178,7 +178,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
             return Ok(());
         };
         match heard.map_or(Heard::Nothing, Heard::from) {
-            Heard::Message(passing) => self.send_heard(passing),
+            Heard::Message(passing) => self.send_heard(*passing),
             Heard::Subscribed(packet_id) => {
                 let is_meant = |awaiting: &Awaiting| awaiting.packet_id == packet_id;
                 if let Some(at) = self.awaiting.iter().position(is_meant)
@@ -208,7 +208,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
         let rest = async {
             while let Ok(heard) = link.next().await {
                 if let Some(Heard::Message(passing)) = heard.map(Heard::from) {
-                    self.send_heard(passing);
+                    self.send_heard(*passing);
                 }
             }
         };

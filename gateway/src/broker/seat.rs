@@ -75,11 +75,7 @@ impl Drop for Seat {
             return;
         };
         // Not a seat itself: a runtime that is shutting down drops it at once.
-        let (shared, device, number) = (
-            Arc::clone(&self.shared),
-            self.device.clone(),
-            self.number,
-        );
+        let (shared, device, number) = (Arc::clone(&self.shared), self.device.clone(), self.number);
         let linked = self.linked;
         runtime.spawn(async move {
             if linked {

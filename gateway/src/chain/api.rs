@@ -164,6 +164,8 @@ struct BoxUplinkView {
 async fn read_box(State(state): State<BoxState>) -> Result<Json<BoxView>> {
     let now = state.journal.clock().now();
     let uplink = state.uplink.as_ref().map(|uplink| uplink.borrow().clone());
+    let renewed = uplink.as_ref().and_then(|uplink| uplink.epoch);
+    let epoch = renewed.unwrap_or(state.epoch);
     let read = move |connection: &Connection| {
         let line = match &uplink {
             Some(uplink) => Some(uplink_view(connection, uplink, now)?),
@@ -183,7 +185,7 @@ async fn read_box(State(state): State<BoxState>) -> Result<Json<BoxView>> {
     };
     Ok(Json(BoxView {
         store: state.store_id.clone(),
-        epoch: state.epoch.0.to_string(),
+        epoch: epoch.0.to_string(),
         version: env!("CARGO_PKG_VERSION"),
         started: state.started,
         uptime_s: state.started_at.elapsed().as_secs(),

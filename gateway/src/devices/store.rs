@@ -60,7 +60,7 @@ fn insert(
             device.device.as_str(),
             device.kind.as_str(),
             device.name,
-            device.counter.as_ref().map(|counter| counter.as_str()),
+            device.counter.as_ref().map(CounterId::as_str),
             driver,
             secret_hash,
             to_ms(now),
@@ -180,7 +180,7 @@ pub(super) fn change(
         set("name", name)?;
     }
     if let Some(counter) = &change.counter {
-        set("counter", &counter.as_ref().map(|counter| counter.as_str()))?;
+        set("counter", &counter.as_ref().map(CounterId::as_str))?;
     }
     if let Some(active) = change.active {
         set("state", &if active { "active" } else { "retired" })?;

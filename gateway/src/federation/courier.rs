@@ -3,6 +3,7 @@
 //! One batch is under way at a time. The answer carries the highest number committed; if it does
 //! not come, the same rows are sent again and the centre passes over those it has.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,10 +13,11 @@ use tokio_util::sync::CancellationToken;
 use zhiban_kernel::{Clock, Store, StoreError};
 use zhiban_vocabulary::StoreId;
 use zhiban_vocabulary::envelope::{
-    Answer, Batch, Epoch, Heartbeat, LiveSnapshot, PROTOCOL, Upward,
+    Answer, Batch, Epoch, Heartbeat, Item, LiveSnapshot, PROTOCOL, Upward,
 };
 use zhiban_vocabulary::time::BusinessDay;
 
+use super::epoch::renew_epoch;
 use super::outbox;
 use super::uplink::{Uplink, UplinkError};
 use crate::queue;
@@ -34,6 +36,8 @@ pub struct UplinkState {
     /// The hall's clock.
     pub last_ack: Option<Timestamp>,
     pub problem: Option<String>,
+    /// Once known; starts anew when hall and centre no longer speak of the same rows.
+    pub epoch: Option<Epoch>,
 }
 
 /// Carries the outbox to the centre.
@@ -45,6 +49,10 @@ pub struct Courier<U> {
     pub hall: StoreId,
     pub zone: TimeZone,
     pub epoch: Epoch,
+    /// Where the epoch is kept.
+    pub data: PathBuf,
+    /// Stated at every start and in every new epoch.
+    pub profile: Item,
     pub heartbeat: Duration,
     pub state: watch::Sender<UplinkState>,
 }
@@ -63,11 +71,18 @@ enum CarryError {
 
 impl<U: Uplink> Courier<U> {
     /// Carries until `shutdown`.
-    pub async fn run(self, shutdown: CancellationToken) {
+    pub async fn run(mut self, shutdown: CancellationToken) {
         let mut retry = RETRY_FIRST;
         let mut next_beat = tokio::time::Instant::now();
+        if let Err(error) = self.state_profile().await {
+            tracing::warn!(%error, "the profile is stated at the next start");
+        }
         loop {
-            let pause = match self.carry(&mut next_beat).await {
+            let carried = tokio::select! {
+                () = shutdown.cancelled() => return,
+                carried = self.carry(&mut next_beat) => carried,
+            };
+            let pause = match carried {
                 Ok(true) => {
                     retry = RETRY_FIRST;
                     Duration::ZERO
@@ -91,16 +106,19 @@ impl<U: Uplink> Courier<U> {
     }
 
     /// Sends a due heartbeat and one batch; true when more waits.
-    async fn carry(&self, next_beat: &mut tokio::time::Instant) -> Result<bool, CarryError> {
+    async fn carry(&mut self, next_beat: &mut tokio::time::Instant) -> Result<bool, CarryError> {
         // Live before history: a heartbeat never waits behind a backlog.
         if tokio::time::Instant::now() >= *next_beat {
             self.beat().await?;
             let interval = self.clock.real_wait(self.heartbeat);
             *next_beat = tokio::time::Instant::now() + jittered(interval);
         }
-        let read = |c: &rusqlite::Connection| Ok(outbox::oldest(c, BATCH_ROWS, BATCH_BYTES)?);
-        let envelopes = self.store.read(read).await?;
-        let Some(last) = envelopes.last().map(|envelope| envelope.seq) else {
+        let read = |c: &rusqlite::Connection| {
+            let envelopes = outbox::oldest(c, BATCH_ROWS, BATCH_BYTES)?;
+            Ok((envelopes, outbox::highest(c)?))
+        };
+        let (envelopes, highest) = self.store.read(read).await?;
+        let Some(first) = envelopes.first().map(|envelope| envelope.seq) else {
             return Ok(false);
         };
         let batch = Batch {
@@ -110,13 +128,33 @@ impl<U: Uplink> Courier<U> {
             envelopes,
         };
         let answer = self.uplink.send(to_bytes(&Upward::Batch(batch))?).await?;
-        let committed = self.read_answer(answer)?.min(last);
+        let committed = self.read_answer(answer)?;
+        if let Some(reason) = lives_differ(committed, first, highest) {
+            return self.start_epoch(reason).await;
+        }
         let pruned = self
             .store
             .write(move |c| Ok(outbox::prune(c, committed)?))
             .await?;
         metrics::counter!("zhiban_uplink_rows_total").increment(pruned as u64);
         Ok(pruned > 0)
+    }
+
+    /// Goes on in a new epoch, in which the centre expects nothing.
+    async fn start_epoch(&mut self, reason: &'static str) -> Result<bool, CarryError> {
+        tracing::error!(reason, "new epoch");
+        self.epoch = renew_epoch(&self.store, &self.data).await?;
+        self.state_profile().await?;
+        self.state
+            .send_modify(|state| state.epoch = Some(self.epoch));
+        Ok(true)
+    }
+
+    async fn state_profile(&self) -> Result<(), StoreError> {
+        let (profile, now) = (self.profile.clone(), self.clock.now());
+        self.store
+            .write(move |c| outbox::put(c, &profile, now))
+            .await
     }
 
     async fn beat(&self) -> Result<(), CarryError> {
@@ -152,6 +190,7 @@ impl<U: Uplink> Courier<U> {
                     connected: true,
                     last_ack,
                     problem: None,
+                    epoch: Some(epoch),
                 });
                 Ok(committed)
             }
@@ -170,6 +209,15 @@ impl<U: Uplink> Courier<U> {
             state.problem = Some(error.to_string());
         });
     }
+}
+
+/// Why the numbers of hall and centre cannot be of the same life; `None` when they can.
+fn lives_differ(committed: u64, first: u64, highest: u64) -> Option<&'static str> {
+    if committed > highest {
+        return Some("the centre has rows this hall never made: an older copy is running");
+    }
+    // What lies between was pruned here, because the centre once said that it had it.
+    (committed + 1 < first).then_some("the centre has lost rows it had")
 }
 
 fn snapshot(live: &queue::Live) -> LiveSnapshot {
@@ -193,4 +241,19 @@ fn to_bytes(message: &Upward) -> Result<Vec<u8>, CarryError> {
 /// Half to one and a half times as long, so that halls do not come back in step.
 fn jittered(pause: Duration) -> Duration {
     pause.mul_f64(rand::rng().random_range(0.5..1.5))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_cannot_belong_together_are_noticed() {
+        assert_eq!(lives_differ(10, 11, 20), None);
+        assert_eq!(lives_differ(15, 11, 20), None, "an answer was lost");
+        assert_eq!(lives_differ(20, 11, 20), None);
+        assert!(lives_differ(21, 11, 20).is_some(), "restored hall");
+        assert!(lives_differ(5, 11, 20).is_some(), "restored centre");
+        assert_eq!(lives_differ(0, 1, 1), None, "the first batch of all");
+    }
 }

@@ -11,5 +11,5 @@ mod uplink;
 
 pub use courier::{Courier, UplinkState};
 pub use epoch::open_epoch;
-pub use outbox::{Backlog, backlog, put, put_profile};
+pub use outbox::{Backlog, backlog, put};
 pub use uplink::{Uplink, UplinkError, ZenohUplink};

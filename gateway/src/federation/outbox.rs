@@ -26,32 +26,6 @@ pub fn put(
     Ok(())
 }
 
-/// Puts the hall's profile in line when it differs from the one sent last.
-///
-/// # Errors
-/// When the database refuses.
-pub fn put_profile(
-    connection: &Connection,
-    item: &Item,
-    now: Timestamp,
-) -> std::result::Result<(), StoreError> {
-    use std::hash::{DefaultHasher, Hash, Hasher};
-    let body =
-        serde_json::to_string(item).map_err(|error| StoreError::Database(error.to_string()))?;
-    let mut hasher = DefaultHasher::new();
-    body.hash(&mut hasher);
-    let digest = hasher.finish().cast_signed();
-    if crate::journal::value(connection, "profile_sent")? == digest {
-        return Ok(());
-    }
-    put(connection, item, now)?;
-    Ok(crate::journal::set_value(
-        connection,
-        "profile_sent",
-        digest,
-    )?)
-}
-
 /// The oldest rows, at most `rows` of them and about `bytes` of bodies.
 pub(super) fn oldest(connection: &Connection, rows: u32, bytes: usize) -> Result<Vec<Envelope>> {
     let sql = "select seq, body from federation_outbox order by seq limit ?1";
@@ -70,6 +44,16 @@ pub(super) fn oldest(connection: &Connection, rows: u32, bytes: usize) -> Result
         envelopes.push(Envelope { seq, body });
     }
     Ok(envelopes)
+}
+
+/// The highest number ever given.
+pub(super) fn highest(connection: &Connection) -> Result<u64> {
+    let sql = "select seq from sqlite_sequence where name = 'federation_outbox'";
+    let found: Option<i64> = connection
+        .prepare_cached(sql)?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    Ok(found.unwrap_or(0).unsigned_abs())
 }
 
 /// Deletes what the centre has on disk.

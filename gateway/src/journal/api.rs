@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 use zhiban_kernel::web::{Access, Api, Result};
 use zhiban_vocabulary::roles::Capability;
 
-use super::{Journal, store};
+use super::{Journal, pages, store};
 use crate::routes::with_state;
 
 /// Adds the routes of this slice.
@@ -56,8 +56,8 @@ struct LetterView {
     truncated: bool,
 }
 
-impl From<store::LetterRow> for LetterView {
-    fn from(row: store::LetterRow) -> Self {
+impl From<pages::LetterRow> for LetterView {
+    fn from(row: pages::LetterRow) -> Self {
         let truncated = i64::try_from(row.payload.len()).is_ok_and(|kept| kept < row.size);
         Self {
             id: row.id,
@@ -92,7 +92,7 @@ async fn read_dead_letters(
         let (device, text) = (page.device.as_deref(), page.q.as_deref());
         let device = device.filter(|text| !text.is_empty());
         let text = text.filter(|text| !text.is_empty());
-        let rows = store::letters(connection, before, limit, device, text)?;
+        let rows = pages::letters(connection, before, limit, device, text)?;
         Ok((store::counts(connection)?, rows))
     };
     let (counts, rows) = journal.store().read(read).await?;

@@ -6,6 +6,7 @@
 mod api;
 mod follow;
 mod model;
+mod pages;
 mod seen;
 mod store;
 #[cfg(test)]
@@ -21,10 +22,11 @@ use zhiban_kernel::{Clock, Store, StoreError};
 pub use api::add_routes;
 pub use follow::{Follower, follow};
 pub use model::{ClockFlag, DeadLetter, Door, Entry, Outcome, Redelivery, Submission};
-pub(crate) use store::letters_per_device;
+pub(crate) use pages::letters_per_device;
+pub use pages::{RawReport, reports_of_device, reports_of_ids};
 pub use store::{
-    Counts, RawReport, counts, entries_after, follower_position, has_unread_before, position_of,
-    reports_of_device, reports_of_ids, set_value, value,
+    Counts, counts, entries_after, follower_position, has_unread_before, position_of, set_value,
+    value,
 };
 
 use model::Prepared;

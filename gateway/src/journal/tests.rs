@@ -135,7 +135,7 @@ async fn what_cannot_be_understood_is_kept_with_bytes_and_reason() {
         codes,
         ["bad-json", "unknown-kind", "unknown-kind", "committed"]
     );
-    let read = |c: &Connection| Ok(store::letters(c, i64::MAX, 10, Some("tm-1"), None)?);
+    let read = |c: &Connection| Ok(pages::letters(c, i64::MAX, 10, Some("tm-1"), None)?);
     let letters = hall.journal.store().read(read).await.unwrap();
     assert_eq!(letters.len(), 3);
     assert_eq!(letters[2].payload, b"{\"ticket\"");

@@ -79,12 +79,11 @@ impl SlotCloser {
 
     async fn close_ended(&self) -> Result<(), StoreError> {
         let now = self.journal.clock().now();
-        let closer = self.clone();
         // Looked up first without the writer: most times there is nothing to do.
         let due = self
             .journal
             .store()
-            .read(move |c| closer.is_due(c, now))
+            .read(move |c| Self::is_due(c, now))
             .await?;
         if !due {
             return Ok(());
@@ -96,7 +95,7 @@ impl SlotCloser {
             .await
     }
 
-    fn is_due(&self, connection: &Connection, now: Timestamp) -> Result<bool, StoreError> {
+    fn is_due(connection: &Connection, now: Timestamp) -> Result<bool, StoreError> {
         let noted = from_ms(value(connection, WATCHED_UNTIL)?);
         if now.duration_since(noted) >= NOTE_EVERY {
             return Ok(true);

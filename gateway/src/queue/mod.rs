@@ -12,14 +12,18 @@ mod fold;
 mod follower;
 mod live;
 mod model;
+mod names;
+mod search;
 mod store;
+mod table;
 mod tally;
 #[cfg(test)]
 mod tests;
 
-pub use api::{Names, PersonView, add_routes};
+pub use api::add_routes;
 pub use close::SlotCloser;
 pub use day::run_day_close;
 pub use follower::QueueFollower;
 pub use live::{CounterLive, Live, QueueLive, TicketLive, live};
 pub use model::{Flag, Leg, Outcome, State, Ticket, TicketKey};
+pub use names::{Names, PersonView};

@@ -321,13 +321,13 @@ pub(super) fn take_quarters(
             .find(|known| known.as_str() == class);
         let fact = Fact::QueueQuarter {
             slot: QuarterHour::containing(from_ms(row.get(0)?)),
-            queue: parse(row.get(1)?)?,
+            queue: parse(&row.get::<_, String>(1)?)?,
             class: class.unwrap_or_default(),
             sums: from_json(&row.get::<_, String>(5)?)?,
         };
         facts.push(FactRevision {
             version: row.get(4)?,
-            day: parse_day(row.get(3)?)?,
+            day: parse_day(&row.get::<_, String>(3)?)?,
             fact,
         });
     }
@@ -352,17 +352,17 @@ pub(super) fn take_counter_days(connection: &Connection) -> Stored<Vec<FactRevis
     while let Some(row) = rows.next()? {
         let staff: String = row.get(2)?;
         let fact = Fact::CounterDay {
-            counter: parse(row.get(1)?)?,
+            counter: parse(&row.get::<_, String>(1)?)?,
             staff: if staff.is_empty() {
                 None
             } else {
-                Some(parse(staff)?)
+                Some(parse(&staff)?)
             },
             sums: from_json(&row.get::<_, String>(4)?)?,
         };
         facts.push(FactRevision {
             version: row.get(3)?,
-            day: parse_day(row.get(0)?)?,
+            day: parse_day(&row.get::<_, String>(0)?)?,
             fact,
         });
     }
@@ -371,12 +371,12 @@ pub(super) fn take_counter_days(connection: &Connection) -> Stored<Vec<FactRevis
     Ok(facts)
 }
 
-fn parse<T: std::str::FromStr<Err = zhiban_vocabulary::IdError>>(text: String) -> Stored<T> {
+fn parse<T: std::str::FromStr<Err = zhiban_vocabulary::IdError>>(text: &str) -> Stored<T> {
     text.parse()
         .map_err(|error| StoreError::Database(format!("damaged row: {error}")))
 }
 
-fn parse_day(text: String) -> Stored<BusinessDay> {
+fn parse_day(text: &str) -> Stored<BusinessDay> {
     text.parse()
         .map_err(|error| StoreError::Database(format!("damaged row: {text}: {error}")))
 }

@@ -1,0 +1,124 @@
+//! What pages show of the journal: reports and dead letters as they came.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Result, Row, params};
+use zhiban_kernel::clock::from_ms;
+
+use super::model::ClockFlag;
+
+/// A report as shown to people.
+#[derive(Debug, Clone)]
+pub struct RawReport {
+    pub id: i64,
+    pub received: Timestamp,
+    pub device: String,
+    pub kind: String,
+    pub boot: Option<String>,
+    pub seq: Option<u64>,
+    pub time: Timestamp,
+    pub clock: ClockFlag,
+    pub payload: Vec<u8>,
+}
+
+const RAW: &str = "select id, received_ms, device, kind, boot, seq, time_ms, clock, payload
+     from journal_report";
+
+fn read_raw(row: &Row<'_>) -> Result<RawReport> {
+    Ok(RawReport {
+        id: row.get(0)?,
+        received: from_ms(row.get(1)?),
+        device: row.get(2)?,
+        kind: row.get(3)?,
+        boot: row.get(4)?,
+        seq: row.get::<_, Option<i64>>(5)?.map(i64::cast_unsigned),
+        time: from_ms(row.get(6)?),
+        clock: ClockFlag::from_code(row.get(7)?),
+        payload: row.get(8)?,
+    })
+}
+
+/// Reports of one device, newest first.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn reports_of_device(
+    connection: &Connection,
+    device: &str,
+    before: i64,
+    limit: u32,
+) -> Result<Vec<RawReport>> {
+    let sql = format!("{RAW} where device = ?1 and id < ?2 order by id desc limit ?3");
+    connection
+        .prepare_cached(&sql)?
+        .query_map(params![device, before, limit], read_raw)?
+        .collect()
+}
+
+/// Reports by id, in the order of the ids.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn reports_of_ids(connection: &Connection, ids: &[i64]) -> Result<Vec<RawReport>> {
+    let sql = format!("{RAW} where id = ?1");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let read = |id: &i64| statement.query_row([id], read_raw).optional().transpose();
+    ids.iter().filter_map(read).collect()
+}
+
+/// A dead letter as shown to people.
+pub(super) struct LetterRow {
+    pub(super) id: i64,
+    pub(super) received: Timestamp,
+    pub(super) door: String,
+    pub(super) device: Option<String>,
+    pub(super) topic: Option<String>,
+    pub(super) code: String,
+    pub(super) reason: String,
+    pub(super) payload: Vec<u8>,
+    pub(super) size: i64,
+}
+
+/// Dead letters, newest first, of one device and with a text in reason or topic where asked for.
+pub(super) fn letters(
+    connection: &Connection,
+    before: i64,
+    limit: u32,
+    device: Option<&str>,
+    text: Option<&str>,
+) -> Result<Vec<LetterRow>> {
+    connection
+        .prepare_cached(
+            "select id, received_ms, door, device, topic, reason_code, reason, payload, size
+             from journal_dead_letter
+             where id < ?1 and (?3 is null or device = ?3)
+               and (?4 is null or instr(lower(reason || ' ' || coalesce(topic, '')), lower(?4)) > 0)
+             order by id desc limit ?2",
+        )?
+        .query_map(params![before, limit, device, text], |row| {
+            Ok(LetterRow {
+                id: row.get(0)?,
+                received: from_ms(row.get(1)?),
+                door: row.get(2)?,
+                device: row.get(3)?,
+                topic: row.get(4)?,
+                code: row.get(5)?,
+                reason: row.get(6)?,
+                payload: row.get(7)?,
+                size: row.get(8)?,
+            })
+        })?
+        .collect()
+}
+
+/// Dead letters per device.
+pub(crate) fn letters_per_device(connection: &Connection) -> Result<HashMap<String, i64>> {
+    connection
+        .prepare_cached(
+            "select device, count(*) from journal_dead_letter
+             where device is not null group by device",
+        )?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect()
+}
