@@ -192,10 +192,16 @@ impl Store {
             Ok(()) => {}
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => return Err(gone()),
         }
-        // The channel falls when another job of the group failed before this one was run.
-        committed
-            .await
-            .map_err(|_| StoreError::Database("the group of this write failed".into()))?
+        committed.await.map_err(|_| self.why_not_run())?
+    }
+
+    /// Why a job was dropped unrun: the writer had stopped, or another job of the group failed.
+    fn why_not_run(&self) -> StoreError {
+        let state = self.state.borrow();
+        match &state.stopped {
+            Some(reason) => StoreError::Stopped(reason.clone()),
+            None => StoreError::Database("the group of this write failed".into()),
+        }
     }
 
     /// Runs a query on a read-only connection, off the async workers.

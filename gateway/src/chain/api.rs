@@ -1,11 +1,11 @@
 //! Routes: health, metrics, and the box page.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -57,13 +57,26 @@ pub fn add_routes(api: Api, state: &BoxState) -> Api {
 pub fn health_router(health: Health, state: BoxState) -> Router {
     Router::new()
         .route("/health", get(read_health))
-        .with_state(health)
+        .with_state((health, state.clone()))
         .route("/metrics", get(read_metrics))
         .with_state(state)
 }
 
-async fn read_health(State(health): State<Health>) -> Response {
-    let report = health.report();
+/// Details are for people with the right, and for the machine itself.
+async fn may_look(state: &BoxState, address: IpAddr, headers: &HeaderMap) -> bool {
+    let signed_in = state.people.signed_in(headers).await;
+    address.is_loopback() || signed_in.is_some_and(|who| who.may(Capability::BoxRead))
+}
+
+async fn read_health(
+    State((health, state)): State<(Health, BoxState)>,
+    Peer(address): Peer,
+    headers: HeaderMap,
+) -> Response {
+    let mut report = health.report();
+    if !may_look(&state, address, &headers).await {
+        report.parts.iter_mut().for_each(|part| part.detail.clear());
+    }
     let code = match report.status {
         Status::Ok | Status::Degraded => StatusCode::OK,
         Status::Failing => StatusCode::SERVICE_UNAVAILABLE,
@@ -74,10 +87,9 @@ async fn read_health(State(health): State<Health>) -> Response {
 async fn read_metrics(
     State(state): State<BoxState>,
     Peer(address): Peer,
-    headers: axum::http::HeaderMap,
+    headers: HeaderMap,
 ) -> Response {
-    let signed_in = state.people.signed_in(&headers).await;
-    if address.is_loopback() || signed_in.is_some_and(|who| who.may(Capability::BoxRead)) {
+    if may_look(&state, address, &headers).await {
         return telemetry::figures().into_response();
     }
     WebError::Forbidden(Capability::BoxRead).into_response()

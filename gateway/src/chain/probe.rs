@@ -6,14 +6,17 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use zhiban_drivers::supervise::{DriverState, Supervisor};
+use zhiban_kernel::Store;
 use zhiban_kernel::health::{Health, Status};
-use zhiban_kernel::{Store, StoreError};
+use zhiban_kernel::people::first_broken_link;
 
 use crate::federation::UplinkState;
 use crate::journal::{self, Journal, set_value};
 
 const EVERY: Duration = Duration::from_secs(10);
 const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// How often the audit log is read from end to end.
+const AUDIT_EVERY: Duration = Duration::from_secs(24 * 3600);
 /// A follower this far behind needs a look.
 const LAG_DEGRADED: i64 = 10_000;
 
@@ -25,7 +28,12 @@ pub async fn run_probes(
     health: Health,
     shutdown: CancellationToken,
 ) {
+    let mut audit_due = Instant::now();
     loop {
+        if Instant::now() >= audit_due {
+            probe_audit(journal.store(), &health).await;
+            audit_due += AUDIT_EVERY;
+        }
         probe_store(journal.store(), &health).await;
         probe_followers(&journal, &health).await;
         probe_drivers(&drivers, &health);
@@ -37,6 +45,19 @@ pub async fn run_probes(
             () = tokio::time::sleep(EVERY) => {}
         }
     }
+}
+
+/// Every line of the audit log follows from the one before it.
+async fn probe_audit(store: &Store, health: &Health) {
+    let broken = store
+        .read(|connection| Ok(first_broken_link(connection)?))
+        .await;
+    let (status, detail) = match broken {
+        Ok(None) => (Status::Ok, "unbroken".into()),
+        Ok(Some(id)) => (Status::Failing, format!("line {id} was changed or removed")),
+        Err(error) => (Status::Degraded, error.to_string()),
+    };
+    health.say("audit log", status, detail, AUDIT_EVERY * 2);
 }
 
 /// A real commit, timed.
@@ -52,9 +73,6 @@ async fn probe_store(store: &Store, health: &Health) {
                 Status::Ok,
                 format!("commit took {} ms", started.elapsed().as_millis()),
             )
-        }
-        Err(error @ (StoreError::Full | StoreError::Stopped(_))) => {
-            (Status::Failing, error.to_string())
         }
         Err(error) => (Status::Failing, error.to_string()),
     };

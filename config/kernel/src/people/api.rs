@@ -296,8 +296,10 @@ async fn change_password(
     ))
 }
 
-/// An account as shown to those who manage people.
+/// An account as shown to those who manage people. Programs have members of staff of their own, so
+/// the name in the description differs.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PersonAccount)]
 struct PersonView {
     staff: String,
     name: String,
