@@ -118,6 +118,7 @@ pub(super) struct Connection<S> {
     read_from: Option<Instant>,
     silence_max: Duration,
     heard: Instant,
+    /// When the device last took something, or had nothing to take.
     wrote: Instant,
     busy: bool,
 }
@@ -209,6 +210,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
             self.outbox
                 .pump(&mut self.line.output, self.version, self.receive_max);
             let (may_read, unread) = (self.may_read(), !self.line.output.is_empty());
+            if !unread {
+                // Nothing to read is not a refusal to read.
+                self.wrote = Instant::now();
+            }
             let ready = self.read_from;
             self.line.make_room(self.busy);
             let step = tokio::select! {
