@@ -26,7 +26,7 @@ use zhiban_vocabulary::topics;
 
 use crate::boards::BoardsFollower;
 use crate::broker::Door;
-use crate::chain::{self, BoxState};
+use crate::chain::{self, BoxState, Watch};
 use crate::climate::ClimateFollower;
 use crate::devices::{self, Devices, DevicesFollower, NewDevice};
 use crate::federation::{self, Courier, UplinkState, ZenohUplink};
@@ -113,7 +113,6 @@ pub async fn run(config: GatewayConfig) -> Result<()> {
             .as_ref()
             .map(|uplink| uplink.routers.clone())
             .unwrap_or_default(),
-        people: people.clone(),
     };
     let slices = Slices {
         journal,
@@ -123,10 +122,11 @@ pub async fn run(config: GatewayConfig) -> Result<()> {
         state,
         zone: config.hall.zone(),
     };
-    let (api, _, _) = slices.api(people).split();
+    let (api, _, _) = slices.api(people.clone()).split();
+    let watch = Watch { health, people };
     let router = api
-        .merge(chain::health_router(health.clone(), slices.state.clone()))
-        .merge(panel::router(&config.hall.name, health));
+        .merge(chain::health_router(watch.clone()))
+        .merge(panel::router(&config.hall.name, watch));
     let listener = TcpListener::bind(config.web.listen)
         .await
         .with_context(|| format!("web.listen {} cannot be used", config.web.listen))?;
@@ -392,7 +392,6 @@ pub async fn describe(config: &GatewayConfig) -> Result<(String, Vec<RouteRule>,
         drivers: Arc::new(Supervisor::start(Vec::new(), delivered, new_boot(), stop)),
         uplink: None,
         routers: Vec::new(),
-        people: people.clone(),
     };
     let slices = Slices {
         journal,

@@ -16,7 +16,8 @@ use tokio::sync::watch;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 use zhiban_drivers::supervise::{DriverState, Supervisor};
-use zhiban_kernel::health::{Health, Status};
+use zhiban_kernel::health::{Health, Report, Status};
+use zhiban_kernel::people::People;
 use zhiban_kernel::store::WriterState;
 use zhiban_kernel::web::{Access, Api, Peer, Result, WebError};
 use zhiban_kernel::{Store, telemetry};
@@ -42,7 +43,6 @@ pub struct BoxState {
     pub drivers: Arc<Supervisor>,
     pub uplink: Option<watch::Receiver<UplinkState>>,
     pub routers: Vec<String>,
-    pub people: zhiban_kernel::people::People,
 }
 
 /// Adds the box page's route.
@@ -54,29 +54,43 @@ pub fn add_routes(api: Api, state: &BoxState) -> Api {
 }
 
 /// Routes for machines: health for anyone, figures for this host and those with the right.
-pub fn health_router(health: Health, state: BoxState) -> Router {
+pub fn health_router(watch: Watch) -> Router {
     Router::new()
         .route("/health", get(read_health))
-        .with_state((health, state.clone()))
         .route("/metrics", get(read_metrics))
-        .with_state(state)
+        .with_state(watch)
 }
 
-/// Details are for people with the right, and for the machine itself.
-async fn may_look(state: &BoxState, address: IpAddr, headers: &HeaderMap) -> bool {
-    let signed_in = state.people.signed_in(headers).await;
-    address.is_loopback() || signed_in.is_some_and(|who| who.may(Capability::BoxRead))
+/// What machines and the rescue page may see.
+#[derive(Debug, Clone)]
+pub struct Watch {
+    pub health: Health,
+    pub people: People,
+}
+
+impl Watch {
+    /// The health of the parts; in words only for this host and those with the right, because
+    /// details name devices and addresses.
+    pub async fn report(&self, address: IpAddr, headers: &HeaderMap) -> Report {
+        let mut report = self.health.report();
+        if !self.sees_details(address, headers).await {
+            report.parts.iter_mut().for_each(|part| part.detail.clear());
+        }
+        report
+    }
+
+    async fn sees_details(&self, address: IpAddr, headers: &HeaderMap) -> bool {
+        let signed_in = self.people.signed_in(headers).await;
+        address.is_loopback() || signed_in.is_some_and(|who| who.may(Capability::BoxRead))
+    }
 }
 
 async fn read_health(
-    State((health, state)): State<(Health, BoxState)>,
+    State(watch): State<Watch>,
     Peer(address): Peer,
     headers: HeaderMap,
 ) -> Response {
-    let mut report = health.report();
-    if !may_look(&state, address, &headers).await {
-        report.parts.iter_mut().for_each(|part| part.detail.clear());
-    }
+    let report = watch.report(address, &headers).await;
     let code = match report.status {
         Status::Ok | Status::Degraded => StatusCode::OK,
         Status::Failing => StatusCode::SERVICE_UNAVAILABLE,
@@ -85,11 +99,11 @@ async fn read_health(
 }
 
 async fn read_metrics(
-    State(state): State<BoxState>,
+    State(watch): State<Watch>,
     Peer(address): Peer,
     headers: HeaderMap,
 ) -> Response {
-    if may_look(&state, address, &headers).await {
+    if watch.sees_details(address, &headers).await {
         return telemetry::figures().into_response();
     }
     WebError::Forbidden(Capability::BoxRead).into_response()

@@ -4,5 +4,5 @@
 mod api;
 mod probe;
 
-pub use api::{BoxState, add_routes, health_router};
+pub use api::{BoxState, Watch, add_routes, health_router};
 pub use probe::run_probes;

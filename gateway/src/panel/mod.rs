@@ -6,8 +6,10 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use rust_embed::RustEmbed;
-use zhiban_kernel::health::{Health, Status};
-use zhiban_kernel::web::{asset, entry_page};
+use zhiban_kernel::health::Status;
+use zhiban_kernel::web::{Peer, asset, entry_page};
+
+use crate::chain::Watch;
 
 #[derive(RustEmbed)]
 #[folder = "panel/dist"]
@@ -15,10 +17,10 @@ use zhiban_kernel::web::{asset, entry_page};
 struct Panel;
 
 /// Pages for every path the API does not have.
-pub fn router(name: &str, health: Health) -> Router {
+pub fn router(name: &str, watch: Watch) -> Router {
     let status = StatusPage {
         name: name.to_owned(),
-        health,
+        watch,
     };
     Router::new()
         .route("/status", get(status_page))
@@ -45,12 +47,16 @@ async fn page(uri: Uri, headers: HeaderMap) -> Response {
 #[derive(Clone)]
 struct StatusPage {
     name: String,
-    health: Health,
+    watch: Watch,
 }
 
 /// Works without script, in any browser.
-async fn status_page(State(status): State<StatusPage>) -> Html<String> {
-    let report = status.health.report();
+async fn status_page(
+    State(status): State<StatusPage>,
+    Peer(address): Peer,
+    headers: HeaderMap,
+) -> Html<String> {
+    let report = status.watch.report(address, &headers).await;
     let rows: String = report
         .parts
         .iter()
