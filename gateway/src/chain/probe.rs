@@ -76,16 +76,17 @@ async fn probe_store(store: &Store, health: &Health) {
         }
         Err(error) => (Status::Failing, error.to_string()),
     };
-    metrics::gauge!("zhiban_database_bytes").set(bytes_as_f64(store.size_bytes()));
+    let bytes = i64::try_from(store.size_bytes()).unwrap_or(i64::MAX);
+    metrics::gauge!("zhiban_database_bytes").set(as_f64(bytes));
     health.say("journal", status, detail, SILENCE_MAX);
 }
 
 #[expect(
     clippy::cast_precision_loss,
-    reason = "a gauge of bytes may be off by a byte"
+    reason = "a gauge may be off by one in 2^53"
 )]
-fn bytes_as_f64(bytes: u64) -> f64 {
-    bytes as f64
+fn as_f64(number: i64) -> f64 {
+    number as f64
 }
 
 async fn probe_followers(journal: &Journal, health: &Health) {
@@ -95,6 +96,10 @@ async fn probe_followers(journal: &Journal, health: &Health) {
     };
     let (status, detail) = match journal.store().read(read).await {
         Ok((last, positions)) => {
+            for (name, at) in &positions {
+                let lag = metrics::gauge!("zhiban_follower_lag", "follower" => name.clone());
+                lag.set(as_f64(last - at));
+            }
             let slowest = positions.iter().map(|(name, at)| (last - at, name)).max();
             match slowest {
                 Some((lag, name)) if lag > LAG_DEGRADED => {
