@@ -33,6 +33,8 @@ pub(super) const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
 /// What one filter keeps for slow and absent listeners: 8 segments, the oldest dropped first.
 const SEGMENT_BYTES: usize = 128 << 10;
 const SEGMENTS: usize = 8;
+/// Links beside those of devices: the door's own, and one that only clears.
+const LINKS_SPARE: usize = 8;
 /// Messages the router hands to a link at once.
 const HAND_OUT: u64 = 100;
 /// Client id of the link all messages go in by; no device id begins with a dash.
@@ -86,7 +88,7 @@ pub(super) struct Bus {
 impl Bus {
     pub(super) fn start(links_max: usize) -> std::io::Result<Self> {
         let config = RouterConfig {
-            max_connections: links_max + 1,
+            max_connections: links_max + LINKS_SPARE,
             max_outgoing_packet_count: HAND_OUT,
             max_segment_size: SEGMENT_BYTES,
             max_segment_count: SEGMENTS,
@@ -200,12 +202,11 @@ fn run(
                 keep,
                 answer,
             } => {
-                if !resume && keep {
-                    // Only a clean link makes the router forget what an earlier one left.
-                    let (mut clean, _rx) = connect(&client, true)?;
-                    send(&mut clean, goodbye())?;
-                }
-                let (tx, rx) = connect(&client, !(keep || resume))?;
+                // A link that cannot be made is no reason to end: its device is told, and the
+                // next message shows whether the router is gone.
+                let Ok((tx, rx)) = open(connect, &client, resume, keep) else {
+                    continue;
+                };
                 links.insert(link, tx);
                 if answer.send(rx).is_err() {
                     end(&mut links, link)?;
@@ -224,6 +225,20 @@ fn run(
         }
     }
     Ok(())
+}
+
+fn open(
+    connect: &impl Fn(&str, bool) -> Result<(LinkTx, LinkRx), RouterGone>,
+    client: &str,
+    resume: bool,
+    keep: bool,
+) -> Result<(LinkTx, LinkRx), RouterGone> {
+    if !resume && keep {
+        // Only a clean link makes the router forget what an earlier one left.
+        let (mut clean, _rx) = connect(client, true)?;
+        send(&mut clean, goodbye())?;
+    }
+    connect(client, !(keep || resume))
 }
 
 fn end(links: &mut HashMap<u64, LinkTx>, link: u64) -> Result<(), RouterGone> {

@@ -183,7 +183,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
         }
         let Some(parked) = parked else { return };
         self.outbox = parked.outbox;
-        self.outbox.resume(&mut self.line.output, self.version);
+        let receive_max = self.receive_max;
+        self.outbox
+            .resume(&mut self.line.output, self.version, receive_max);
         if parked.linked {
             self.open_link(true).await;
         }

@@ -81,6 +81,7 @@ impl Gate {
         }
         *here += 1;
         *total += 1;
+        metrics::gauge!("zhiban_mqtt_connections").set(*total as f64);
         drop(open);
         Ok(Place {
             gate: self.clone(),
@@ -110,6 +111,7 @@ impl Drop for Place {
         let mut open = self.gate.lock();
         let (total, by_address) = &mut *open;
         *total -= 1;
+        metrics::gauge!("zhiban_mqtt_connections").set(*total as f64);
         if let Some(here) = by_address.get_mut(&self.address) {
             *here -= 1;
             if *here == 0 {

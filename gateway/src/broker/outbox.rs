@@ -44,7 +44,14 @@ impl Outbox {
     }
 
     /// What was sent by an earlier connection and never acknowledged is sent again, first.
-    pub(super) fn resume(&mut self, out: &mut BytesMut, version: Version) {
+    pub(super) fn resume(&mut self, out: &mut BytesMut, version: Version, receive_max: u16) {
+        while self.unacknowledged.len() > usize::from(receive_max)
+            && let Some((_, message)) = self.unacknowledged.pop_last()
+        {
+            // The device takes less than it did: this one starts anew.
+            self.waiting_bytes += message.payload.len();
+            self.waiting.push_front(message);
+        }
         for (packet_id, message) in &self.unacknowledged {
             answer::publish(out, version, message, Some(*packet_id), true);
         }
@@ -132,7 +139,7 @@ mod tests {
         outbox.pump(&mut out, Version::V4, 9);
         outbox.acknowledge(1);
         out.clear();
-        outbox.resume(&mut out, Version::V4);
+        outbox.resume(&mut out, Version::V4, 9);
         assert_eq!(ids(&out), [2]);
         assert_eq!(out[0], 0x3a, "DUP and QoS 1");
     }

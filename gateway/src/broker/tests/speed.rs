@@ -33,6 +33,40 @@ async fn run(mut peer: Peer, device: String, count: usize) -> Vec<Duration> {
     times
 }
 
+/// Publishes one report each `every`, and waits for its answer.
+async fn trickle(mut peer: Peer, device: String, count: u64, every: Duration) -> Vec<Duration> {
+    let mut tick = tokio::time::interval(every);
+    let mut times = Vec::new();
+    for seq in 1..=count {
+        tick.tick().await;
+        let (topic, payload) = issued(&device, seq);
+        let sent = Instant::now();
+        peer.acknowledged(&topic, &payload, 1, 0).await;
+        times.push(sent.elapsed());
+    }
+    times
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement"]
+async fn answers_at_a_thousand_reports_per_second() {
+    let hall = Hall::open("pace").await;
+    let mut running = Vec::new();
+    for n in 0..50 {
+        let id = format!("tm-{n}");
+        let peer = hall.device(&id).await;
+        let every = Duration::from_millis(50);
+        running.push(tokio::spawn(trickle(peer, id, 100, every)));
+    }
+    let mut times = Vec::new();
+    for task in running {
+        times.extend(task.await.unwrap());
+    }
+    times.sort();
+    let (p50, p99) = (times[times.len() / 2], times[times.len() * 99 / 100]);
+    println!("at 1,000/s: p50 {p50:?}, p99 {p99:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement"]
 async fn reports_per_second() {
