@@ -9,6 +9,7 @@ pub mod database;
 pub mod device;
 pub mod facts;
 pub mod ledger;
+pub mod paho;
 pub mod peers;
 pub mod program;
 pub mod stage;
