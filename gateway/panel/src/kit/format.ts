@@ -95,6 +95,12 @@ export function timeOrDate(at: Maybe<string | number>, timeZone: string, nowMs: 
   return text.slice(0, 10) === date(nowMs, timeZone) ? text.slice(11) : text.slice(0, 16);
 }
 
+/** A member of staff by name; the number only where the name is not known to the box. */
+export function person(who: Maybe<{ staff: string; name: string }>): string | null {
+  if (!who) return null;
+  return who.name === who.staff ? who.staff : `${who.name} (${who.staff})`;
+}
+
 /** Adds days to yyyy-MM-dd without time zones. */
 export function addDays(day: string, days: number): string {
   const moved = new Date(`${day}T00:00:00Z`);

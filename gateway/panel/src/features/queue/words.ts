@@ -10,5 +10,4 @@ export const STATE_TONES: Record<TicketState, Tone> = {
   "no-show": "bad",
   cancelled: "calm",
   abandoned: "bad",
-  transferred: "brand",
 };
