@@ -1,5 +1,5 @@
 // The only place that talks to the server: same origin, JSON, cookie session.
-import type { ErrorBody } from "@/api/types";
+import type { ErrorBody, Health } from "@/api/types";
 
 export class ApiError extends Error {
   constructor(
@@ -39,6 +39,10 @@ export function address(path: string, query: Query = {}): string {
 export function get<T>(path: string, query?: Query): Promise<T> {
   return call<T>("GET", address(path, query));
 }
+/** A report of health is an answer also when its status says that the program is failing. */
+export function getHealth(): Promise<Health> {
+  return call<Health>("GET", "/health", undefined, (response) => response.ok || response.status === 503);
+}
 export function post<T>(path: string, body: unknown): Promise<T> {
   return call<T>("POST", path, body);
 }
@@ -49,7 +53,7 @@ export function remove<T>(path: string): Promise<T> {
   return call<T>("DELETE", path);
 }
 
-async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+async function call<T>(method: string, path: string, body?: unknown, isAnswer = (response: Response) => response.ok): Promise<T> {
   let response: Response;
   try {
     response = await fetch(path, {
@@ -64,7 +68,7 @@ async function call<T>(method: string, path: string, body?: unknown): Promise<T>
   }
   if (response.status === 204) return undefined as T;
   const text = await response.text();
-  if (response.ok) {
+  if (isAnswer(response)) {
     try {
       return JSON.parse(text) as T;
     } catch {
