@@ -7,6 +7,8 @@ export interface Column {
   end?: boolean;
   /** Explains the column in the header's title. */
   hint?: string;
+  /** Left out on narrow screens. */
+  minor?: boolean;
   /** Heads the card on narrow screens. */
   head?: boolean;
 }

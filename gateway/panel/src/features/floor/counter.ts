@@ -1,0 +1,30 @@
+// How one counter is told: its tone, its words, its running time.
+import { computed } from "vue";
+import type { CounterState, FloorCounter } from "@/api/types";
+import { secondsSince, useHallTime } from "@/kit/clock";
+import { duration } from "@/kit/format";
+import { useWords } from "@/kit/i18n";
+import type { Tone } from "@/kit/Mark.vue";
+
+export const TONES: Record<CounterState, Tone> = { open: "good", busy: "warn", break: "brand", closed: "calm" };
+
+/** Up to here every counter is a tile; beyond, a line, so that the hall still fits on one screen. */
+export const MOST_TILES = 12;
+
+/** Nobody works there: it needs a name in the list but no attention. */
+export function isClosed(counter: FloorCounter): boolean {
+  return counter.state === "closed" && counter.ticket === null;
+}
+
+export function useCounter(counter: () => FloorCounter) {
+  const { t, code } = useWords();
+  const { now } = useHallTime();
+  const running = computed(() => duration(secondsSince(counter().ticket?.since ?? counter().since, now.value)));
+  const state = computed(() => code("counter-state", counter().state));
+  const doing = computed(() => {
+    const { ticket, state: current } = counter();
+    if (ticket) return code("floor.ticket", ticket.state);
+    return current === "open" ? t("floor.idle") : "";
+  });
+  return { running, state, doing };
+}
