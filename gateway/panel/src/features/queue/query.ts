@@ -2,7 +2,8 @@
 import type { Query } from "@/kit/api";
 
 export const PAGE = 50;
-export const STATES = ["open", "waiting", "called", "serving", "finished", "no-show", "cancelled", "abandoned", "transferred"] as const;
+/** "open" and "waiting-or-called" are the server's names for groups of states. */
+export const STATES = ["open", "waiting-or-called", "waiting", "called", "serving", "finished", "no-show", "cancelled", "abandoned"] as const;
 export const SORTS = ["issued", "waiting", "handling"] as const;
 
 export interface TicketFilter {
@@ -21,7 +22,6 @@ export interface TicketFilter {
 export function toServer(filter: TicketFilter): Query {
   return {
     day: filter.day,
-    // "open" is the server's shorthand for waiting, called and serving.
     state: filter.state,
     queue: filter.queue,
     counter: filter.counter,
