@@ -13,7 +13,7 @@ const PAGES = [
   { page: "wall.html", limit: 60 * KIB, first: [] },
 ];
 
-const manifest = JSON.parse(readFileSync(join(DIST, ".vite/manifest.json"), "utf8"));
+const manifest = JSON.parse(readFileSync(new URL("../node_modules/.cache/panel-manifest.json", import.meta.url), "utf8"));
 const gzipSize = (file) => gzipSync(readFileSync(join(DIST, file)), { level: 9 }).length;
 
 function filesOf(keys) {

@@ -47,6 +47,12 @@ export function makeRouter(routes: RouteRecordRaw[]): Router {
     if (from.matched.length > 0 && to.path !== from.path) void nextTick(() => document.getElementById("main")?.focus());
   });
 
+  // After an update of the program the page files of before are gone; the page itself knows the new ones.
+  window.addEventListener("vite:preloadError", (event) => {
+    event.preventDefault();
+    location.reload();
+  });
+
   watchSession(() => {
     const here = router.currentRoute.value;
     if (!here.meta.open) void router.push({ path: "/sign-in", query: { next: here.fullPath, ended: "1" } });
