@@ -17,6 +17,8 @@ const EVERY: Duration = Duration::from_secs(10);
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// How often the audit log is read from end to end.
 const AUDIT_EVERY: Duration = Duration::from_secs(24 * 3600);
+/// With less room than this the next group of reports may not fit.
+const FREE_BYTES_MIN: u64 = 2 << 20;
 /// A follower this far behind needs a look.
 const LAG_DEGRADED: i64 = 10_000;
 
@@ -29,12 +31,13 @@ pub async fn run_probes(
     shutdown: CancellationToken,
 ) {
     let mut audit_due = Instant::now();
+    let mut refused = 0;
     loop {
         if Instant::now() >= audit_due {
             probe_audit(journal.store(), &health).await;
             audit_due += AUDIT_EVERY;
         }
-        probe_store(journal.store(), &health).await;
+        probe_journal(&journal, &mut refused, &health).await;
         probe_followers(&journal, &health).await;
         probe_drivers(&drivers, &health);
         if let Some(uplink) = &uplink {
@@ -60,25 +63,43 @@ async fn probe_audit(store: &Store, health: &Health) {
     health.say("audit log", status, detail, AUDIT_EVERY * 2);
 }
 
-/// A real commit, timed.
-async fn probe_store(store: &Store, health: &Health) {
-    let started = Instant::now();
+/// A real commit, timed. It is small and may fit where no report does: what was refused since the
+/// last look, and a disk with hardly any room, count as well.
+async fn probe_journal(journal: &Journal, refused_before: &mut u64, health: &Health) {
+    let (store, started) = (journal.store(), Instant::now());
     let result = store
         .write(|connection| Ok(set_value(connection, "probe", 1)?))
         .await;
-    let (status, detail) = match result {
-        Ok(()) => {
-            metrics::gauge!("zhiban_commit_seconds").set(started.elapsed().as_secs_f64());
+    let took = started.elapsed();
+    let (_, refused) = journal.totals();
+    let more = refused - std::mem::replace(refused_before, refused);
+    let free = free_bytes(store).filter(|free| *free < FREE_BYTES_MIN);
+    let (status, detail) = match (result, free) {
+        (Err(error), _) => (Status::Failing, error.to_string()),
+        (Ok(()), Some(free)) => (
+            Status::Failing,
+            format!("disk is full: {free} bytes are free"),
+        ),
+        (Ok(()), None) if more > 0 => {
+            let reason = journal.last_refusal().unwrap_or_default();
             (
-                Status::Ok,
-                format!("commit took {} ms", started.elapsed().as_millis()),
+                Status::Failing,
+                format!("{more} reports were refused: {reason}"),
             )
         }
-        Err(error) => (Status::Failing, error.to_string()),
+        (Ok(()), None) => (Status::Ok, format!("commit took {} ms", took.as_millis())),
     };
+    if status == Status::Ok {
+        metrics::gauge!("zhiban_commit_seconds").set(took.as_secs_f64());
+    }
     let bytes = i64::try_from(store.size_bytes()).unwrap_or(i64::MAX);
     metrics::gauge!("zhiban_database_bytes").set(as_f64(bytes));
     health.say("journal", status, detail, SILENCE_MAX);
+}
+
+fn free_bytes(store: &Store) -> Option<u64> {
+    let disk = rustix::fs::statvfs(store.file().parent()?).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 #[expect(

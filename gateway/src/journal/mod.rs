@@ -12,8 +12,8 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 use tokio::sync::watch;
@@ -42,6 +42,7 @@ struct Inner {
     head: watch::Sender<i64>,
     accepted: AtomicU64,
     refused: AtomicU64,
+    last_refusal: Mutex<Option<String>>,
 }
 
 impl Journal {
@@ -59,6 +60,7 @@ impl Journal {
             head,
             accepted,
             refused,
+            last_refusal: Mutex::default(),
         })))
     }
 
@@ -83,6 +85,7 @@ impl Journal {
             Ok(written) => written,
             Err(error) => {
                 self.0.refused.fetch_add(count, Ordering::Relaxed);
+                *self.last_refusal_lock() = Some(error.to_string());
                 metrics::counter!("zhiban_reports_refused_total").increment(count);
                 return Err(error);
             }
@@ -125,6 +128,17 @@ impl Journal {
     #[must_use]
     pub fn clock(&self) -> Clock {
         self.0.clock
+    }
+
+    /// Why reports were refused last; for whoever sees that more were refused.
+    #[must_use]
+    pub fn last_refusal(&self) -> Option<String> {
+        self.last_refusal_lock().clone()
+    }
+
+    fn last_refusal_lock(&self) -> MutexGuard<'_, Option<String>> {
+        let last = self.0.last_refusal.lock();
+        last.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reports accepted and refused since the start of the program.
