@@ -7,6 +7,7 @@ pub mod clock;
 pub mod configs;
 pub mod database;
 pub mod device;
+pub mod disk;
 pub mod facts;
 pub mod ledger;
 pub mod paho;
