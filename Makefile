@@ -60,8 +60,8 @@ test: setup test-panel build
 
 # Figures are worth something from an optimized build only.
 bench: panel
-	$(CARGO) build --release --workspace --bins
-	$(target)/release/bench $(ARGS)
+	$(CARGO) build --release -p zhiban-gateway -p zhiban-central --bins
+	$(CARGO) bench -p zhiban-tests --bench bench -- $(ARGS)
 
 check: panel
 	$(CARGO) fmt --all --check

@@ -120,7 +120,7 @@ async fn every_route_asks_every_role_for_its_right() {
                 Some(expect) => assert_eq!(status, expect, "{what}"),
                 None if rule.path == "/api/v1/setup" => assert_eq!(status, 422, "{what}"),
                 None if rule.path == "/api/v1/session/password" => {
-                    assert_eq!(status, 422, "{what}")
+                    assert_eq!(status, 422, "{what}");
                 }
                 None if rule.path == "/api/v1/session" && rule.method == "POST" => {
                     assert_eq!(status, 422, "{what}");
