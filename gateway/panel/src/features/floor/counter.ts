@@ -11,6 +11,13 @@ export const TONES: Record<CounterState, Tone> = { open: "good", busy: "warn", b
 /** Up to here every counter is a tile; beyond, a line, so that the hall still fits on one screen. */
 export const MOST_TILES = 12;
 
+/** Beyond this many lines the screen is full, and those who are free are named in short. */
+export const MOST_LINES = 45;
+
+/** Open and free: ready to call. */
+export function isIdle(counter: FloorCounter): boolean {
+  return counter.state === "open" && counter.ticket === null;
+}
 /** Nobody works there: it needs a name in the list but no attention. */
 export function isClosed(counter: FloorCounter): boolean {
   return counter.state === "closed" && counter.ticket === null;
