@@ -4,12 +4,15 @@ export interface Drawn {
   lines: string[];
   dots: { x: number; y: number }[];
   gaps: { x: number; width: number }[];
+  /** The way to the value that still grows. */
+  running: string | null;
 }
 
 const PADDING = 3;
 
-export function sparkline(values: (number | null)[], width: number, height: number): Drawn {
-  const drawn: Drawn = { lines: [], dots: [], gaps: [] };
+/** `running` is the place of the value that still grows; what lies behind it is to come and not missing. */
+export function sparkline(values: (number | null)[], width: number, height: number, running: number | null = null): Drawn {
+  const drawn: Drawn = { lines: [], dots: [], gaps: [], running: null };
   if (values.length === 0) return drawn;
   const known = values.filter((value): value is number => value !== null);
   const top = Math.max(1, ...known);
@@ -19,6 +22,7 @@ export function sparkline(values: (number | null)[], width: number, height: numb
 
   for (const run of runs(values)) {
     if (!run.known) {
+      if (running !== null && run.start >= running) continue;
       const left = Math.max(0, x(run.start) - stepX / 2);
       drawn.gaps.push({ x: round(left), width: round(Math.min(width, x(run.end) + stepX / 2) - left) });
     } else if (run.start === run.end) {
@@ -28,7 +32,11 @@ export function sparkline(values: (number | null)[], width: number, height: numb
       for (let index = run.start; index <= run.end; index += 1) {
         points.push(`${x(index)} ${y(values[index] as number)}`);
       }
-      drawn.lines.push(`M${points.join("L")}`);
+      if (running !== null && running > run.start && running === run.end) {
+        drawn.running = `M${points.slice(-2).join("L")}`;
+        points.pop();
+      }
+      if (points.length > 1) drawn.lines.push(`M${points.join("L")}`);
     }
   }
   return drawn;

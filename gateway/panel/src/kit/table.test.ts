@@ -32,8 +32,15 @@ describe("sparkline", () => {
     expect(drawn.dots).toHaveLength(1);
     expect(drawn.gaps).toHaveLength(2);
   });
+  it("draws what still grows apart and leaves the future blank", () => {
+    const drawn = sparkline([null, 1, 2, 1, null], 120, 28, 3);
+    expect(drawn.lines).toHaveLength(1);
+    expect(drawn.running).not.toBeNull();
+    expect(drawn.gaps).toHaveLength(1);
+    expect(sparkline([1, 2, null, null], 120, 28, 3).gaps).toHaveLength(1);
+  });
   it("does not fail on nothing", () => {
-    expect(sparkline([], 120, 28)).toEqual({ lines: [], dots: [], gaps: [] });
+    expect(sparkline([], 120, 28)).toEqual({ lines: [], dots: [], gaps: [], running: null });
     expect(sparkline([null], 120, 28).lines).toEqual([]);
     expect(sparkline([0, 0], 120, 28).lines).toHaveLength(1);
   });
