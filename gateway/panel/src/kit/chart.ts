@@ -5,7 +5,7 @@ import type { ChartOption } from "./echarts";
 export const COLOURS = ["#0f5c63", "#b45309", "#4338ca", "#a21caf", "#15803d", "#b91c1c", "#475569", "#0369a1"];
 
 /** ECharts measures text itself, so it needs the names and not "inherit". */
-const FONT = '"Noto Sans CJK SC", "Noto Sans SC", "PingFang SC", "Microsoft YaHei", system-ui, sans-serif';
+const FONT = '"Zhiban Latin", "Noto Sans CJK SC", "Noto Sans SC", "PingFang SC", "Microsoft YaHei", system-ui, sans-serif';
 
 export const AXIS = {
   axisLine: { lineStyle: { color: "#8f9ca6" } },

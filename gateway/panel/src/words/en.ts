@@ -12,6 +12,7 @@ export const en: typeof zhCN = {
     "clock-title": "Hall time ({zone})",
   },
   nav: {
+    centre: "This centre",
     floor: "Floor",
     tickets: "Tickets",
     devices: "Devices",
@@ -182,6 +183,7 @@ export const en: typeof zhCN = {
     devices_change: "Device changed",
   },
   floor: {
+    "idle-count": "idle: {n}",
     "called-hint": "called, not yet begun",
     "all-closed": "All counters are closed.",
     closed: "closed: {n}",
@@ -459,6 +461,7 @@ export const en: typeof zhCN = {
     "bad-frame": "Checksum or length of the serial frame is wrong. Check the wiring and the baud rate.",
   },
   box: {
+    "title-centre": "Health of the centre",
     title: "Health of this box",
     journal: "Journal",
     writer: "Writer",
@@ -548,6 +551,8 @@ export const en: typeof zhCN = {
   "health-status": { ok: "ok", degraded: "needs a look", failing: "failing" },
   follower: { queue: "Queue", tally: "Tally", climate: "Climate", kiosks: "Kiosks", alarms: "Alarms", federation: "Federation", screens: "Window screens", boards: "Window screens", devices: "Devices" },
   compare: {
+    "until-short": "to {at}",
+    growing: "the last point is not over and still grows",
     title: "Halls side by side",
     table: "Comparison of halls",
     chart: "Chart",
@@ -569,7 +574,7 @@ export const en: typeof zhCN = {
     completeness: "Complete",
     "completeness-hint": "Slots received of slots expected",
     course: "Tickets, course",
-    "course-hint": "Tickets issued per hour; grey is no data",
+    "course-hint": "Tickets per hour; grey is no data, dotted is the hour that is not over",
     "rating-hint": "Mean rating (1–5) and number of ratings",
     slots: "{n} of {of} slots",
     through: "data through {at}",
@@ -615,6 +620,7 @@ export const en: typeof zhCN = {
     "none-text": "A hall appears by itself when it first connects.",
   },
   hallday: {
+    "counters-note": "Open, busy and break are counted up to the last change of state, so they lag behind during the day.",
     back: "← Halls side by side",
     completeness: "{share} complete, {n} slots received",
     previous: "Previous day",
@@ -622,7 +628,7 @@ export const en: typeof zhCN = {
     none: "No data for this day",
     "none-text": "No data does not mean no customers: the hall may have been closed, or its figures have not arrived.",
     curve: "By quarter hour",
-    gaps: "Grey slots have not arrived; they are not zero.",
+    gaps: "Grey quarter hours are due but have not come; they are not zero. What is still to come is blank.",
     "curve-label": "Tickets issued and started and median wait by quarter hour, {n} slots have data",
     tickets: "tickets",
     issued: "Issued",

@@ -10,6 +10,7 @@ export const zhCN = {
     "clock-title": "厅内时间（{zone}）",
   },
   nav: {
+    centre: "本中心",
     floor: "现场",
     tickets: "票号",
     devices: "设备",
@@ -180,6 +181,7 @@ export const zhCN = {
     devices_change: "修改设备",
   },
   floor: {
+    "idle-count": "空闲 {n}",
     "called-hint": "已叫号，尚未开始",
     "all-closed": "所有台席都已关闭。",
     closed: "关闭 {n}",
@@ -457,6 +459,7 @@ export const zhCN = {
     "bad-frame": "串口帧的校验或长度不正确。请检查接线与波特率。",
   },
   box: {
+    "title-centre": "中心健康",
     title: "本机健康",
     journal: "流水",
     writer: "写入",
@@ -546,6 +549,8 @@ export const zhCN = {
   "health-status": { ok: "正常", degraded: "需要查看", failing: "故障" },
   follower: { queue: "排队", tally: "统计", climate: "温湿度", kiosks: "自助终端", alarms: "告警", federation: "上传", screens: "窗口屏", boards: "窗口屏", devices: "设备" },
   compare: {
+    "until-short": "至 {at}",
+    growing: "最后一点尚未结束，仍会上升",
     title: "营业厅对比",
     table: "营业厅对比表",
     chart: "对比图",
@@ -567,7 +572,7 @@ export const zhCN = {
     completeness: "完整度",
     "completeness-hint": "已收到的时段 / 应收到的时段",
     course: "取号走势",
-    "course-hint": "每小时取号数，灰色为无数据",
+    "course-hint": "每小时取号数；灰色为无数据，虚线为尚未结束的一小时",
     "rating-hint": "满意度均值（1–5 分）与评价数",
     slots: "{n} / {of} 个时段",
     through: "数据截至 {at}",
@@ -613,6 +618,7 @@ export const zhCN = {
     "none-text": "营业厅第一次连上中心后会自动出现。",
   },
   hallday: {
+    "counters-note": "开放、示忙、小休计到最近一次状态变化，当天未结束时偏少。",
     back: "← 营业厅对比",
     completeness: "完整度 {share}，已收 {n} 个时段",
     previous: "前一天",
@@ -620,7 +626,7 @@ export const zhCN = {
     none: "这一天没有数据",
     "none-text": "没有数据不等于没有顾客：可能未营业，也可能尚未上传。",
     curve: "每刻钟",
-    gaps: "灰色为尚未收到的时段，不是零。",
+    gaps: "灰色为应到而未收到的时段，不是零；尚未到的时段留空。",
     "curve-label": "每刻钟取号、开始办理与等候中位数，{n} 个时段有数据",
     tickets: "票数",
     issued: "取号",

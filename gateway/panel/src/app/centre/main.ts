@@ -10,7 +10,7 @@ import { makeRouter } from "@/kit/router";
 const nav: NavItem[] = [
   { to: "/", word: "nav.compare", capability: "halls.read" },
   { to: "/halls", word: "nav.stores", capability: "halls.read" },
-  { to: "/box", word: "nav.box", capability: "box.read" },
+  { to: "/box", word: "nav.centre", capability: "box.read" },
   { to: "/people", word: "nav.people", capability: "people.manage" },
   { to: "/audit", word: "nav.audit", capability: "audit.read" },
 ];
