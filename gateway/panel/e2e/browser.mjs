@@ -45,6 +45,17 @@ export function launch() {
   });
 }
 
+/** Finds a floor and what the page shows of it at the same moment: both move on while they are read. */
+export async function agree(what, read, attempts = 25) {
+  let found;
+  for (let attempt = 0; attempt < attempts; attempt += 1) {
+    found = await read();
+    if (JSON.stringify(found.shown) === JSON.stringify(found.wanted)) return found;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  throw new Error(`${what}: shown ${JSON.stringify(found.shown)}, server ${JSON.stringify(found.wanted)}`);
+}
+
 /** One visitor. Every request that leaves the origin and every console error is kept until it is asked for. */
 export class Visitor {
   static async enter(browser, base, shots, name) {
@@ -99,6 +110,10 @@ export class Visitor {
       if (!response.ok) throw new Error(`${address}: ${response.status}`);
       return response.json();
     }, path);
+  }
+  /** A failing part makes the status 503; the report is the same. */
+  async health() {
+    return this.page.evaluate(async () => (await fetch("/health")).json());
   }
   async setLocale(locale) {
     await this.page.evaluate((value) => localStorage.setItem("zhiban.locale", value), locale);

@@ -16,7 +16,11 @@ export async function walkCentre(browser, tally, { base, code, shots, account, d
   });
   if (stores[0]) await hallDay(visitor, tally, stores.find((hall) => hall.fresh === "live") ?? stores[0], day);
   await visitor.everywhere(tally, "box", "/box", {
-    assert: async () => expect((await visitor.text("main")).includes((await visitor.api("/api/v1/box")).listen[0]), "the address is missing"),
+    prepare: () => page.waitForSelector('[data-health="shown"]'),
+    assert: async () => {
+      expect((await visitor.text("main")).includes((await visitor.api("/api/v1/box")).listen[0]), "the address is missing");
+      equal(await page.locator('[data-health="shown"] tbody tr').count(), (await visitor.health()).parts.length, "parts of the health");
+    },
   });
   if (capabilities.includes("people.manage")) {
     await visitor.everywhere(tally, "people", "/people");

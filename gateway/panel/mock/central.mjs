@@ -53,7 +53,12 @@ export function central({ speed, quiet }) {
       const part = all.slice(index, index + (from === to ? 4 : 36)).filter(Boolean);
       hours.push(part.length ? part.reduce((total, slot) => total + slot.issued, 0) : null);
     }
-    if (from === to && from === DAY) hours.splice(Math.ceil(elapsed() / 4));
+    // The real centre gives all 24 hours of a day.
+    if (from === to) {
+      hours.splice(Math.ceil(elapsed() / 4));
+      hours.unshift(...Array(OPENS / 3600).fill(null));
+      hours.push(...Array(24 - hours.length).fill(null));
+    }
     return {
       store: hall.store, name: hall.name, peer_group: hall.group,
       issued, finished: sum("finished"), no_show: sum("no_show"), no_show_bp: issued ? Math.round((sum("no_show") * 10000) / issued) : null, abandoned: slots.length ? 2 : null,
@@ -126,7 +131,7 @@ export function central({ speed, quiet }) {
       return {
         store: hall.store, name: hall.name, date, time_zone: "Asia/Shanghai", slots,
         queues: known ? ["A 个人业务", "B 营业登记", "C 缴费查询"].map((name, index) => ({ queue: name[0], name, issued: 60 - index * 13, finished: 55 - index * 13, no_show: 3 - index, waiting_p50_s: index === 2 ? null : hall.wait + index * 40, handling_p50_s: hall.handling })) : [],
-        counters: known ? Array.from({ length: 6 }, (_, index) => ({ counter: String(index + 1), staff: index === 5 ? null : { staff: String(2001 + index), name: ["李娜", "王芳", "张伟", "刘洋", "陈静"][index] }, open_s: 21000 - index * 900, serving_s: 15000 - index * 700, busy_s: 900, break_s: 1200, finished: 40 - index * 4 })) : [],
+        counters: known ? Array.from({ length: 6 }, (_, index) => ({ counter: String(index + 1), staff: index === 5 ? null : String(2001 + index), open_s: 21000 - index * 900, serving_s: 15000 - index * 700, busy_s: 900, break_s: 1200, finished: 40 - index * 4 })) : [],
         climate: known && hall.climate ? slots.filter((slot) => slot.received).map((slot, index) => ({ start: slot.start, device: "th-1", mean_tenths: 221 + Math.round(8 * Math.sin(index / 6)), in_band_min: index % 11 === 3 ? 9 : 15, measured_min: 15 })) : [],
         completeness_bp: date > DAY ? null : Math.floor((known * 10000) / (date === DAY ? Math.max(1, elapsed()) : SLOTS)), data_through: known ? stamp(offset + OPENS + known * 900) : null,
       };
@@ -135,6 +140,7 @@ export function central({ speed, quiet }) {
       need(request, "halls.read");
       stream(request, response, "changed", () => ({ at: stamp(now()) }), 4000);
     },
+    "GET /health": () => ({ status: "ok", parts: ["store", "web", "zenoh"].map((part) => ({ part, status: "ok", detail: "2 ms", age_s: 7 })) }),
     "GET /api/v1/box": ({ request }) => {
       need(request, "box.read");
       const n = (state) => halls.filter((hall) => hall.fresh === state).length;

@@ -23,7 +23,7 @@ export function gateway({ speed, big, quiet }) {
     if (quiet) {
       for (const key of Object.keys(found.totals)) found.totals[key] = null;
       Object.assign(found, { climate: [] });
-      Object.assign(found.freshness, { last_event: null, clock_suspect_devices: 0, uplink: { connected: false, backlog: 12, oldest_unsent_s: 4000, last_ack: null } });
+      Object.assign(found.freshness, { last_event: null, clock_suspect_devices: 0, uplink: { connected: false, backlog: 12, oldest_unsent_s: 4000, last_ack: null, problem: "connection refused" } });
     }
     return found;
   };
@@ -33,8 +33,8 @@ export function gateway({ speed, big, quiet }) {
   function listed(query) {
     let found = day.tickets.map((ticket) => ticketAt(ticket, now(), stamp)).filter(Boolean);
     if (query.get("day") && query.get("day") !== DAY) found = [];
-    const open = query.get("state") === "open";
-    if (open) found = found.filter((ticket) => ["waiting", "called", "serving"].includes(ticket.state));
+    const group = { open: ["waiting", "called", "serving"], "waiting-or-called": ["waiting", "called"] }[query.get("state")];
+    if (group) found = found.filter((ticket) => group.includes(ticket.state));
     else if (query.get("state")) found = found.filter((ticket) => ticket.state === query.get("state"));
     if (query.get("queue")) found = found.filter((ticket) => ticket.queue === query.get("queue"));
     if (query.get("counter")) found = found.filter((ticket) => ticket.counter === query.get("counter"));
@@ -42,7 +42,7 @@ export function gateway({ speed, big, quiet }) {
     if (query.get("flagged") === "true") found = found.filter((ticket) => ticket.flags.length > 0);
     const q = query.get("q")?.toLowerCase();
     if (q) found = found.filter((ticket) => [ticket.number, ticket.staff?.name, ticket.staff?.staff].some((text) => text?.toLowerCase().includes(q)));
-    const by = { issued: (ticket) => ticket.issued_at ?? "", waiting: (ticket) => ticket.waiting_s ?? -1, handling: (ticket) => ticket.handling_s ?? -1 }[query.get("sort") ?? "issued"];
+    const by = { issued: (ticket) => ticket.issued_at ?? ticket.called_at ?? "", waiting: (ticket) => ticket.waiting_s ?? -1, handling: (ticket) => ticket.handling_s ?? -1 }[query.get("sort") ?? "issued"];
     if (!by) throw new Problem(422, "invalid", "unknown sort", { field: "sort" });
     const sign = query.get("dir") === "asc" ? 1 : -1;
     found.sort((a, b) => (by(a) < by(b) ? -sign : by(a) > by(b) ? sign : 0));
@@ -82,7 +82,7 @@ export function gateway({ speed, big, quiet }) {
     "POST /api/v1/devices": ({ request, response, body }) => {
       const who = need(request, "devices.manage");
       if (devices.some((device) => device.device === body.device)) throw new Problem(409, "conflict", "device exists");
-      devices.push({ ...body, driver: "mqtt", state: "active", connected: false, address: null, last_report: null, reports: 0, dead_letters: 0, clock_suspect: false, health: { status: "unknown", detail: null } });
+      devices.push({ ...body, driver: "mqtt", state: "active", connected: false, address: null, last_report: null, reports: 0, dead_letters: 0, clock_suspect: false, health: { status: "unknown", detail: "" } });
       log(who.staff, "devices.add", body.device);
       response.statusCode = 201;
       return { device: body.device, secret: randomBytes(18).toString("base64url") };
@@ -91,8 +91,9 @@ export function gateway({ speed, big, quiet }) {
       need(request, "devices.manage");
       const found = devices.find((device) => device.device === parameters.device);
       if (!found) throw new Problem(404, "not-found", "no such device");
+      if (found.connected === null) throw new Problem(409, "conflict", "wired devices are changed in gateway.toml");
       for (const field of ["name", "counter", "state"]) if (body[field] !== undefined) found[field] = body[field];
-      return { secret: body.new_secret ? randomBytes(18).toString("base64url") : null };
+      return { device: found.device, secret: body.new_secret ? randomBytes(18).toString("base64url") : null };
     },
     "GET /api/v1/devices/:device/reports": ({ request, parameters, query }) => {
       need(request, "devices.read");
@@ -115,6 +116,17 @@ export function gateway({ speed, big, quiet }) {
       const before = Number(query.get("before")) || Number.POSITIVE_INFINITY;
       return { total: found.length, dropped: quiet ? 0 : 3, letters: found.filter((letter) => letter.id < before).slice(0, Number(query.get("limit")) || 50) };
     },
+    "GET /health": () => ({
+      status: "degraded",
+      parts: [
+        { part: "audit log", status: "ok", detail: "unbroken", age_s: 512 },
+        { part: "drivers", status: "degraded", detail: "not running: screen-3", age_s: 4 },
+        { part: "followers", status: "ok", detail: "keep up", age_s: 4 },
+        { part: "journal", status: "ok", detail: "commit took 3 ms", age_s: 4 },
+        { part: "mqtt", status: "ok", detail: "message came back in 1 ms", age_s: 4 },
+        { part: "uplink", status: "ok", detail: "centre answers", age_s: 4 },
+      ],
+    }),
     "GET /api/v1/box": ({ request }) => {
       need(request, "box.read");
       return {
@@ -123,25 +135,22 @@ export function gateway({ speed, big, quiet }) {
         version: "0.1.0",
         started: stamp(STARTS_AT - 86400 * 3),
         uptime_s: 86400 * 3 + 512,
-        clock: clock(),
         disk: { free_bytes: 21e9, total_bytes: 64e9, database_bytes: 182e6 },
-        journal: { reports: 128412, dead_letters: letters.length, last_id: 128420, writer: "running", stopped_reason: null, refused_since: null },
+        journal: { accepted: 128412, refused: 0, last_id: 128420, dead_letters: letters.length, dead_letters_dropped: quiet ? 0 : 3, writer: "running", problem: null },
         followers: [
-          { name: "queue", position: 128420, lag: 0 },
-          { name: "climate", position: 128418, lag: 2 },
           { name: "boards", position: 126100, lag: 2320 },
+          { name: "climate", position: 128418, lag: 2 },
+          { name: "devices", position: 128420, lag: 0 },
+          { name: "queue", position: 128420, lag: 0 },
         ],
         doors: {
           mqtt: { listen: "0.0.0.0:1883", connections: 31, refused: 4 },
-          http: { listen: "0.0.0.0:8080", connections: 3, refused: 0 },
-          wired: {
-            drivers: [
-              { device: "th-1", driver: "modbus-climate", status: "up", detail: "", restarts: 0 },
-              { device: "screen-3", driver: "lihe-screen", status: "degraded", detail: "no answer from address 3, trying again in 8 s", restarts: 2 },
-            ],
-          },
+          wired: [
+            { device: "th-1", driver: "modbus-climate", status: "running", detail: null, restarts: 0, bad_frames: 0 },
+            { device: "screen-3", driver: "lihe-screen", status: "restarting", detail: "no answer from address 3, trying again in 8 s", restarts: 2, bad_frames: 5 },
+          ],
         },
-        uplink: { routers: ["tcp/10.20.0.5:7447"], connected: true, backlog: 3, oldest_unsent_s: 14, last_ack: stamp(now() - 14), epoch: "7f3a" },
+        uplink: quiet ? null : { routers: ["tcp/10.20.0.5:7447"], connected: true, backlog: 3, oldest_unsent_s: 14, last_ack: stamp(now() - 14), problem: null },
       };
     },
   });
@@ -150,19 +159,19 @@ export function gateway({ speed, big, quiet }) {
 
 function makeDevices(day, stamp, now) {
   const device = (id, kind, name, counter, extra = {}) => ({
-    device: id, kind, name, counter, driver: "mqtt", state: "active", connected: true, address: `192.168.8.${20 + id.length}`, last_report: stamp(now() - 30), reports: 420, dead_letters: 0, clock_suspect: false, health: { status: "up", detail: null }, ...extra,
+    device: id, kind, name, counter, driver: "mqtt", state: "active", connected: true, address: `192.168.8.${20 + id.length}`, last_report: stamp(now() - 30), reports: 420, dead_letters: 0, clock_suspect: false, health: { status: "up", detail: "" }, ...extra,
   });
   const found = [
     device("tm-1", "ticket-machine", "取号机 1", null, { reports: 812 }),
     device("tm-2", "ticket-machine", "取号机 2", null, { health: { status: "down", detail: "offline since 10:02, will received" }, connected: false, last_report: stamp(now() - 2000), dead_letters: 4 }),
     device("kiosk-1", "kiosk", "自助终端 1", null, { clock_suspect: true, health: { status: "degraded", detail: "paper low" } }),
-    device("th-1", "climate-sensor", "大厅温湿度", null, { driver: "modbus-climate", address: "/dev/ttyS1 #1" }),
-    device("th-2", "climate-sensor", "等候区温湿度", null, { driver: "modbus-climate", address: "192.168.8.70:502 #2" }),
-    device("old-pad", "evaluation-pad", "旧评价器", "2", { state: "retired", connected: null, health: { status: "unknown", detail: null } }),
+    device("th-1", "climate-sensor", "大厅温湿度", null, { driver: "modbus-climate", connected: null, address: null }),
+    device("th-2", "climate-sensor", "等候区温湿度", null, { driver: "modbus-climate", connected: null, address: null }),
+    device("old-pad", "evaluation-pad", "旧评价器", "2", { state: "retired", connected: false, health: { status: "unknown", detail: "" } }),
   ];
   for (const counter of day.counters) {
     found.push(device(`caller-${counter.counter}`, "caller", `呼叫器 ${counter.counter}`, counter.counter));
-    found.push(device(`pad-${counter.counter}`, "evaluation-pad", `评价器 ${counter.counter}`, counter.counter, counter.counter === "5" ? { last_report: null, reports: 0, connected: false, health: { status: "unknown", detail: null } } : {}));
+    found.push(device(`pad-${counter.counter}`, "evaluation-pad", `评价器 ${counter.counter}`, counter.counter, counter.counter === "5" ? { last_report: null, reports: 0, connected: true, health: { status: "unknown", detail: "" } } : {}));
   }
   return found;
 }

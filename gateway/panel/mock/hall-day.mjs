@@ -72,7 +72,7 @@ function serve(tickets, counters, random, opens) {
     } else {
       ticket.started = called + random.between(8, 40);
       ticket.ended = ticket.started + 40 + random.exponential(330);
-      ticket.end = random.chance(0.01) ? "transferred" : "finished";
+      ticket.end = random.chance(0.01) ? "cancelled" : "finished";
       if (random.chance(0.25)) ticket.rating = random.pick([5, 5, 5, 5, 4, 4, 3, 5, 2, 1]);
     }
     if (random.chance(0.02)) ticket.flags.push(random.pick(["issue-missing", "start-missing", "after-end", "time-reversed"]));
@@ -99,8 +99,8 @@ export function ticketAt(ticket, t, stamp) {
     called_at: called === undefined ? null : stamp(called),
     started_at: started === undefined ? null : stamp(started),
     ended_at: ended === undefined ? null : stamp(ended),
-    waiting_s: unknownIssue ? null : Math.floor((called ?? t) - ticket.issued),
-    handling_s: started === undefined ? null : Math.floor((ended ?? t) - started),
+    waiting_s: unknownIssue || started === undefined ? null : Math.floor(started - ticket.issued),
+    handling_s: started === undefined || ended === undefined ? null : Math.floor(ended - started),
     counter: called === undefined ? null : ticket.counter,
     staff: called === undefined ? null : ticket.staff,
     rating: ended === undefined ? null : (ticket.rating ?? null),
@@ -112,9 +112,13 @@ export function ticketAt(ticket, t, stamp) {
 export function floorAt(day, t, stamp, hall) {
   const tickets = day.tickets.map((ticket) => ticketAt(ticket, t, stamp)).filter(Boolean);
   const by = (state) => tickets.filter((ticket) => ticket.state === state);
-  const waiting = by("waiting");
-  const longest = (list) => list.reduce((best, ticket) => (best === null || ticket.waiting_s > best.waiting_s ? ticket : best), null);
-  const waits = (list) => list.filter((ticket) => ticket.called_at && ticket.waiting_s !== null).map((ticket) => ticket.waiting_s);
+  // Who is called has not been served: the wait ends with the beginning.
+  const isWaiting = (ticket) => ticket.state === "waiting" || ticket.state === "called";
+  const waiting = tickets.filter(isWaiting);
+  const since = (ticket) => ticket.issued_at ?? ticket.called_at;
+  const longest = (list) => list.reduce((best, ticket) => (best === null || since(ticket) < since(best) ? ticket : best), null);
+  const waited = (ticket) => (ticket ? Math.floor((Date.parse(stamp(t)) - Date.parse(since(ticket))) / 1000) : null);
+  const waits = (list) => list.filter((ticket) => ticket.waiting_s !== null).map((ticket) => ticket.waiting_s);
   const rated = tickets.filter((ticket) => ticket.rating !== null);
   const first = longest(waiting);
   return {
@@ -123,9 +127,9 @@ export function floorAt(day, t, stamp, hall) {
     day: stamp(t).slice(0, 10),
     totals: {
       waiting: waiting.length,
-      in_hall: waiting.length + by("called").length + by("serving").length,
+      in_hall: waiting.length + by("serving").length,
       serving: by("serving").length,
-      longest_wait_s: first?.waiting_s ?? null,
+      longest_wait_s: waited(first),
       longest_wait_ticket: first?.number ?? null,
       issued_today: tickets.length,
       finished_today: by("finished").length,
@@ -133,13 +137,13 @@ export function floorAt(day, t, stamp, hall) {
       abandoned_today: by("abandoned").length,
       waiting_p50_s: percentile(waits(tickets), 0.5),
       waiting_p90_s: percentile(waits(tickets), 0.9),
-      handling_p50_s: percentile(by("finished").map((ticket) => ticket.handling_s), 0.5),
+      handling_p50_s: percentile(by("finished").map((ticket) => ticket.handling_s).filter((n) => n !== null), 0.5),
       rating_mean_x100: rated.length ? Math.round((rated.reduce((sum, ticket) => sum + ticket.rating, 0) * 100) / rated.length) : null,
       rated_today: rated.length,
     },
     queues: day.queues.map(({ queue, name }) => {
       const own = tickets.filter((ticket) => ticket.queue === queue);
-      const queued = own.filter((ticket) => ticket.state === "waiting");
+      const queued = own.filter(isWaiting);
       const top = longest(queued);
       return {
         queue,
@@ -147,11 +151,11 @@ export function floorAt(day, t, stamp, hall) {
         waiting: queued.length,
         called: own.filter((ticket) => ticket.state === "called").length,
         serving: own.filter((ticket) => ticket.state === "serving").length,
-        longest_wait_s: top?.waiting_s ?? null,
+        longest_wait_s: waited(top),
         longest_wait_ticket: top?.number ?? null,
         issued_today: own.length,
         finished_today: own.filter((ticket) => ticket.state === "finished").length,
-        open_counters: day.counters.filter((counter) => counter.state === "open" && counter.queues.includes(queue)).length,
+        open_counters: own.filter((ticket) => ticket.state === "called" || ticket.state === "serving").length,
         waiting_p50_s: percentile(waits(own), 0.5),
       };
     }),
@@ -177,7 +181,7 @@ export function floorAt(day, t, stamp, hall) {
     freshness: {
       last_event: stamp(t - 6),
       journal_lag: 0,
-      uplink: { connected: true, backlog: 3, oldest_unsent_s: 14, last_ack: stamp(t - 14) },
+      uplink: { connected: true, backlog: 3, oldest_unsent_s: 14, last_ack: stamp(t - 14), problem: null },
       clock_suspect_devices: 1,
     },
   };

@@ -140,7 +140,7 @@ export function program({ name, kind, code, firstRoles, clock, timeZone, page, r
   const server = createServer(async (request, response) => {
     const url = new URL(request.url, "http://mock");
     try {
-      if (url.pathname.startsWith("/api/")) await api(request, response, url);
+      if (url.pathname.startsWith("/api/") || url.pathname === "/health") await api(request, response, url);
       else if (url.pathname === "/status") send(response, 200, "text/html; charset=utf-8", "<!doctype html><title>status</title><h1>status</h1>");
       else asset(response, url.pathname);
     } catch (error) {
