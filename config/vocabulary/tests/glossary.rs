@@ -29,12 +29,24 @@ fn every_word_has_one_line_in_both_languages() {
     let glossary: Glossary = toml::from_str(include_str!("../glossary.toml")).unwrap();
     let mut words = HashMap::new();
     for word in &glossary.word {
-        assert!(!word.zh.is_empty() && !word.en.is_empty(), "{} lacks a language", word.id);
+        assert!(
+            !word.zh.is_empty() && !word.en.is_empty(),
+            "{} lacks a language",
+            word.id
+        );
         assert!(!word.meaning.is_empty(), "{} lacks a meaning", word.id);
-        assert!(words.insert(word.id.as_str(), word).is_none(), "{} stands twice", word.id);
+        assert!(
+            words.insert(word.id.as_str(), word).is_none(),
+            "{} stands twice",
+            word.id
+        );
     }
-    let states =
-        [CounterState::Open, CounterState::Busy, CounterState::Break, CounterState::Closed];
+    let states = [
+        CounterState::Open,
+        CounterState::Busy,
+        CounterState::Break,
+        CounterState::Closed,
+    ];
     let used = Kind::ALL
         .iter()
         .map(|kind| kind.as_str())

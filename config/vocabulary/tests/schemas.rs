@@ -19,7 +19,11 @@ fn check<T: JsonSchema>(name: &str) {
         std::fs::write(&file, &text).unwrap();
     }
     let kept = std::fs::read_to_string(&file).unwrap_or_default();
-    assert!(kept == text, "{} is not what the types say: see the head of this test", file.display());
+    assert!(
+        kept == text,
+        "{} is not what the types say: see the head of this test",
+        file.display()
+    );
 }
 
 #[test]
