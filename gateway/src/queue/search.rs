@@ -20,6 +20,10 @@ pub(super) struct TicketQuery {
     counter: Option<String>,
     staff: Option<String>,
     flagged: Option<bool>,
+    /// Only tickets whose issue was seen: those the day's number of tickets counts.
+    issued: Option<bool>,
+    /// Only tickets the customer rated.
+    rated: Option<bool>,
     /// Part of a ticket number.
     q: Option<String>,
     /// `issued` (default), `waiting` or `handling`
@@ -68,6 +72,12 @@ impl Search {
         }
         if query.flagged == Some(true) {
             filter.push_str(" and flagged");
+        }
+        if query.issued == Some(true) {
+            filter.push_str(" and issued_ms is not null");
+        }
+        if query.rated == Some(true) {
+            filter.push_str(" and rating is not null");
         }
         let limit = if whole {
             1_000_000
