@@ -93,7 +93,7 @@ async function floor(visitor, tally) {
     }
   });
   await tally.check("hall every total opens exactly the tickets behind it", async () => {
-    const lists = [["waiting", "waiting", "state=waiting-or-called"], ["serving", "serving", "state=serving"], ["in-hall", "in_hall", "state=open"], ["issued", "issued_today", ""], ["finished", "finished_today", "state=finished"], ["no-show", "no_show_today", "state=no-show"], ["abandoned", "abandoned_today", "state=abandoned"]];
+    const lists = [["waiting", "waiting", "state=waiting-or-called"], ["serving", "serving", "state=serving"], ["in-hall", "in_hall", "state=open"], ["issued", "issued_today", "issued=true"], ["rating", "rated_today", "rated=true"], ["finished", "finished_today", "state=finished"], ["no-show", "no_show_today", "state=no-show"], ["abandoned", "abandoned_today", "state=abandoned"]];
     for (const [key, field, query] of lists) {
       await visitor.open("/");
       await page.locator(`[data-total="${key}"]`).focus();

@@ -40,6 +40,8 @@ export function gateway({ speed, big, quiet }) {
     if (query.get("counter")) found = found.filter((ticket) => ticket.counter === query.get("counter"));
     if (query.get("staff")) found = found.filter((ticket) => ticket.staff?.staff === query.get("staff"));
     if (query.get("flagged") === "true") found = found.filter((ticket) => ticket.flags.length > 0);
+    if (query.get("issued") === "true") found = found.filter((ticket) => ticket.issued_at !== null);
+    if (query.get("rated") === "true") found = found.filter((ticket) => ticket.rating !== null);
     const q = query.get("q")?.toLowerCase();
     if (q) found = found.filter((ticket) => [ticket.number, ticket.staff?.name, ticket.staff?.staff].some((text) => text?.toLowerCase().includes(q)));
     const by = { issued: (ticket) => ticket.issued_at ?? ticket.called_at ?? "", waiting: (ticket) => ticket.waiting_s ?? -1, handling: (ticket) => ticket.handling_s ?? -1 }[query.get("sort") ?? "issued"];

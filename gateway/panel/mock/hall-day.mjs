@@ -131,7 +131,7 @@ export function floorAt(day, t, stamp, hall) {
       serving: by("serving").length,
       longest_wait_s: waited(first),
       longest_wait_ticket: first?.number ?? null,
-      issued_today: tickets.length,
+      issued_today: tickets.filter((ticket) => ticket.issued_at !== null).length,
       finished_today: by("finished").length,
       no_show_today: by("no-show").length,
       abandoned_today: by("abandoned").length,

@@ -1177,6 +1177,10 @@ export interface operations {
                 counter?: string | null;
                 staff?: string | null;
                 flagged?: boolean | null;
+                /** @description Only tickets whose issue was seen: those the day's number of tickets counts. */
+                issued?: boolean | null;
+                /** @description Only tickets the customer rated. */
+                rated?: boolean | null;
                 /** @description Part of a ticket number. */
                 q?: string | null;
                 /** @description `issued` (default), `waiting` or `handling` */

@@ -36,7 +36,7 @@ describe("hex dump", () => {
 });
 
 describe("ticket filter", () => {
-  const filter = { day: "", state: "open", queue: "", counter: "", staff: "", flagged: true, q: "", sort: "issued", dir: "desc", offset: 0 };
+  const filter = { day: "", state: "open", queue: "", counter: "", staff: "", flagged: true, issued: false, rated: false, q: "", sort: "issued", dir: "desc", offset: 0 };
   it("asks only for what is set", () => {
     expect(toServer(filter)).toMatchObject({ state: "open", flagged: "true" });
     expect(toServer({ ...filter, state: "waiting", flagged: false })).toMatchObject({ state: "waiting", flagged: "" });

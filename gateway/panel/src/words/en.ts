@@ -239,6 +239,8 @@ export const en: typeof zhCN = {
   },
   "counter-state": { open: "open", busy: "busy", break: "break", closed: "closed" },
   ticket: {
+    "rated-only": "Rated only",
+    "issued-only": "Issue seen only",
     running: "still running",
     title: "Tickets",
     count: "{n} on {day}",

@@ -237,6 +237,8 @@ export const zhCN = {
   },
   "counter-state": { open: "开放", busy: "示忙", break: "小休", closed: "关闭" },
   ticket: {
+    "rated-only": "只看有评价的",
+    "issued-only": "只看已收到取号的",
     running: "仍在计时",
     title: "票号",
     count: "{day}，{n} 张",

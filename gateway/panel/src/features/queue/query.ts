@@ -13,6 +13,8 @@ export interface TicketFilter {
   counter: string;
   staff: string;
   flagged: boolean;
+  issued: boolean;
+  rated: boolean;
   q: string;
   sort: string;
   dir: string;
@@ -27,6 +29,8 @@ export function toServer(filter: TicketFilter): Query {
     counter: filter.counter,
     staff: filter.staff,
     flagged: filter.flagged ? "true" : "",
+    issued: filter.issued ? "true" : "",
+    rated: filter.rated ? "true" : "",
     q: filter.q,
     sort: filter.sort,
     dir: filter.dir,
