@@ -10,14 +10,15 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::sleep;
 use zhiban_tests::harness::configs::Folder;
-use zhiban_tests::harness::database::Copied;
-use zhiban_tests::harness::ledger::{LedgerClient, Speaks, differences};
+use zhiban_tests::harness::ledger::{LedgerDevice, Speaks, acked, nothing_is_lost, start_devices};
 use zhiban_tests::harness::peers::{debian, finish, text};
 use zhiban_tests::harness::stage::Hall;
 use zhiban_tests::harness::wait::{seen, until};
 use zhiban_tests::harness::{Ended, Running, free_port};
 
 const SOON: Duration = Duration::from_secs(20);
+const LONGER_THAN_ANY_RETRY: Duration = Duration::from_secs(12);
+const DEVICES: [(&str, Speaks); 2] = [("tm-a", Speaks::Mqtt5), ("tm-b", Speaks::Http)];
 
 /// The gateway under libfiu, which then listens at `fifo` for what is to fail.
 fn under_fiu(folder: &Path, program: &Path, fifo: &Path) -> std::path::PathBuf {
@@ -57,12 +58,30 @@ async fn health(gateway: &Running) -> (u16, String) {
     (answer.status().as_u16(), answer.text().await.unwrap())
 }
 
+/// From now on the system calls that sync fail, or work again.
+async fn sync_calls(fifo: &Path, gateway: &Running, what: &str) {
+    for call in ["fsync", "fdatasync"] {
+        let command = format!("{what} name=posix/io/sync/{call}");
+        control(fifo, gateway.addresses.pid, &command).await;
+    }
+}
+
+async fn wait_for_reports(devices: &[LedgerDevice], more_than: usize) {
+    until("reports are taken", SOON, async || {
+        let count = acked(devices);
+        seen(count > more_than, count)
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_acknowledged_after_a_failed_fsync() {
     let folder = Folder::new("fsync");
     let fifo = folder.path().join("fiu");
-    let devices = ["tm-a ticket-machine", "tm-b ticket-machine"];
-    let mut hall = Hall::prepare(folder.path(), "fsync-hall", None, &devices, |config| {
+    let ids = DEVICES.map(|(id, _)| format!("{id} ticket-machine"));
+    let ids = ids.each_ref().map(String::as_str);
+    let mut hall = Hall::prepare(folder.path(), "fsync-hall", None, &ids, |config| {
+        // The same ports after the restart.
         for door in ["web", "mqtt"] {
             config[door]["listen"] = format!("127.0.0.1:{}", free_port().unwrap()).into();
         }
@@ -71,63 +90,23 @@ async fn nothing_is_acknowledged_after_a_failed_fsync() {
     let plain = hall.program.executable.clone();
     hall.program.executable = under_fiu(folder.path(), &plain, &fifo);
     let (mut gateway, manager) = hall.open().await;
-    let (web, mqtt) = (
-        gateway.addresses.web.clone(),
-        gateway.addresses.mqtt.clone().unwrap(),
-    );
-    let mut clients = Vec::new();
-    for (nth, (speaks, address)) in [(Speaks::Mqtt5, &mqtt), (Speaks::Http, &web)]
-        .iter()
-        .enumerate()
-    {
-        let device = ["tm-a", "tm-b"][nth];
-        let secret = &hall.secrets[nth];
-        let client = LedgerClient {
-            speaks: *speaks,
-            address,
-            device,
-            secret,
-            boot: "b1",
-            every_ms: 5,
-        };
-        clients.push(client.start(folder.path()).await);
-    }
-    let acked = |clients: &[zhiban_tests::harness::ledger::LedgerDevice]| {
-        clients
-            .iter()
-            .map(|client| client.ledger().acked.len())
-            .sum::<usize>()
-    };
-    until("reports are taken", SOON, async || {
-        let count = acked(&clients);
-        seen(count > 200, count)
+    let mut devices = start_devices(&gateway, folder.path(), &DEVICES, &hall.secrets).await;
+    wait_for_reports(&devices, 200).await;
+
+    sync_calls(&fifo, &gateway, "enable").await;
+    until("health says that the writer stopped", SOON, async || {
+        let (status, body) = health(&gateway).await;
+        seen(status == 503 && body.contains("stopped"), body)
     })
     .await;
-
-    let pid = gateway.addresses.pid;
-    for call in ["fsync", "fdatasync"] {
-        control(&fifo, pid, &format!("enable name=posix/io/sync/{call}")).await;
-    }
-    until(
-        "health fails and says that the writer stopped",
-        SOON,
-        async || {
-            let (status, body) = health(&gateway).await;
-            seen(status == 503 && body.contains("stopped"), body)
-        },
-    )
-    .await;
-    let before = acked(&clients);
+    let before = acked(&devices);
     // The disk is well again; the writer must not go on as if nothing had been.
-    for call in ["fsync", "fdatasync"] {
-        control(&fifo, pid, &format!("disable name=posix/io/sync/{call}")).await;
-    }
-    sleep(Duration::from_secs(12)).await;
-    assert_eq!(acked(&clients), before, "acknowledged after a failed fsync");
+    sync_calls(&fifo, &gateway, "disable").await;
+    sleep(LONGER_THAN_ANY_RETRY).await;
+    assert_eq!(acked(&devices), before, "acknowledged after a failed fsync");
     let (status, body) = health(&gateway).await;
     assert_eq!(status, 503, "{body}");
-    let found: Result<Value, _> = manager.get("/api/v1/box").await;
-    let found = found.expect("the panel can still be read");
+    let found: Value = manager.get("/api/v1/box").await.unwrap();
     assert_eq!(found["journal"]["writer"], "stopped", "{found}");
     gateway.check().unwrap();
     let log = std::fs::read_to_string(&gateway.program.log).unwrap();
@@ -136,22 +115,12 @@ async fn nothing_is_acknowledged_after_a_failed_fsync() {
 
     hall.program.executable = plain;
     let mut gateway = hall.start().await;
-    for client in &mut clients {
-        client.drain().await;
+    wait_for_reports(&devices, before).await;
+    for device in &mut devices {
+        device.drain().await;
     }
-    assert!(
-        acked(&clients) > before,
-        "nothing is taken after the restart"
-    );
     assert_eq!(gateway.stop().await.unwrap(), Ended::Cleanly);
-    let journal = Copied::of(&hall.program.data, "hall.db");
-    assert_eq!(journal.integrity(), "ok");
-    for client in &clients {
-        let wrong = differences(&journal, client);
-        assert!(wrong.is_empty(), "{wrong:#?}");
-    }
-    println!(
-        "{before} acknowledged before, {} after the restart, 0 lost",
-        acked(&clients) - before
-    );
+    nothing_is_lost(&hall.program.data, &devices);
+    let after = acked(&devices) - before;
+    println!("{before} acknowledged before, {after} after the restart, 0 lost");
 }

@@ -7,9 +7,8 @@ use reqwest::Client;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 use zhiban_tests::harness::configs::Folder;
-use zhiban_tests::harness::database::Copied;
 use zhiban_tests::harness::disk::SmallDisk;
-use zhiban_tests::harness::ledger::{LedgerClient, LedgerDevice, Speaks, differences};
+use zhiban_tests::harness::ledger::{LedgerDevice, Speaks, acked, nothing_is_lost, start_devices};
 use zhiban_tests::harness::stage::Hall;
 use zhiban_tests::harness::wait::{seen, until};
 use zhiban_tests::harness::{Ended, Running};
@@ -46,51 +45,9 @@ async fn health(gateway: &Running) -> (u16, String) {
     (status, journal.map_or(String::new(), ToString::to_string))
 }
 
-fn acked(devices: &[LedgerDevice]) -> usize {
-    devices
-        .iter()
-        .map(|device| device.ledger().acked.len())
-        .sum()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_refuses_and_recovers() {
-    let folder = Folder::new("full");
-    let disk = SmallDisk::mount(folder.path(), DISK_MIB);
-    let ids = DEVICES.map(|(id, _)| format!("{id} ticket-machine"));
-    let ids: Vec<_> = ids.iter().map(String::as_str).collect();
-    let mut hall = Hall::prepare(folder.path(), "full-hall", None, &ids, |config| {
-        config["hall"]["data"] = disk
-            .path()
-            .join("data")
-            .to_string_lossy()
-            .into_owned()
-            .into();
-    })
-    .await;
-    hall.program.data = disk.path().join("data");
-    let mut gateway = hall.start().await;
-    let mut devices = Vec::new();
-    for ((device, speaks), secret) in DEVICES.into_iter().zip(&hall.secrets) {
-        let mqtt = gateway.addresses.mqtt.clone().unwrap();
-        let web = gateway.addresses.web.clone();
-        let address = if speaks == Speaks::Http { &web } else { &mqtt };
-        let client = LedgerClient {
-            speaks,
-            address,
-            device,
-            secret,
-            boot: "b1",
-            every_ms: 5,
-        };
-        devices.push(client.start(folder.path()).await);
-    }
-    until("reports are taken", Duration::from_secs(10), async || {
-        let count = acked(&devices);
-        seen(count > 300, count)
-    })
-    .await;
-
+/// Fills the disk until health says so and the last room in the write-ahead log is used up; gives
+/// how many reports were acknowledged by then.
+async fn fill(disk: &SmallDisk, gateway: &Running, devices: &[LedgerDevice]) -> usize {
     let filled = Instant::now();
     until(
         "health says that the disk is full",
@@ -98,7 +55,7 @@ async fn a_full_disk_refuses_and_recovers() {
         async || {
             // Again and again: the gateway makes room by emptying its write-ahead log.
             disk.fill();
-            let (status, journal) = health(&gateway).await;
+            let (status, journal) = health(gateway).await;
             seen(status == 503 && journal.contains("disk is full"), journal)
         },
     )
@@ -107,49 +64,82 @@ async fn a_full_disk_refuses_and_recovers() {
         "health failed {:?} after the disk was full",
         filled.elapsed()
     );
-    // What still fitted has been written by now.
-    let before = acked(&devices);
-    sleep(Duration::from_secs(4)).await;
-    assert_eq!(
-        acked(&devices),
-        before,
-        "acknowledged although nothing can be written"
-    );
-    let answer = client()
-        .post(format!("{}/api/v1/reports", gateway.url()))
-        .basic_auth("tm-c", Some(&hall.secrets[2]))
-        .json(&json!({"kind": "ticket.issued", "ticket": "Z1", "queue": "A"}));
-    let answer = answer.send().await.unwrap();
+    until(
+        "nothing is acknowledged any more",
+        NOTICED_WITHIN,
+        async || {
+            let before = acked(devices);
+            disk.fill();
+            sleep(Duration::from_secs(1)).await;
+            seen(acked(devices) == before, before)?;
+            Ok::<_, usize>(before)
+        },
+    )
+    .await
+}
+
+/// What people and devices are told meanwhile.
+async fn says_why(gateway: &Running, secret: &str) {
+    let report = json!({"kind": "ticket.issued", "ticket": "Z1", "queue": "A"});
+    let request = client().post(format!("{}/api/v1/reports", gateway.url()));
+    let answer = request
+        .basic_auth("tm-c", Some(secret))
+        .json(&report)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(answer.status().as_u16(), 503);
     assert!(answer.headers().contains_key("retry-after"));
-    let error: Value = answer.json().await.unwrap();
-    assert!(
-        error["error"]["message"]
-            .as_str()
-            .unwrap()
-            .contains("disk is full"),
-        "{error}"
-    );
+    let error = answer.text().await.unwrap();
+    assert!(error.contains("disk is full"), "{error}");
     let page = client()
         .get(format!("{}/status", gateway.url()))
         .send()
         .await
         .unwrap();
     assert_eq!(page.status().as_u16(), 200);
+    let page = page.text().await.unwrap();
     assert!(
-        page.text().await.unwrap().contains("disk is full"),
-        "the rescue page does not say why"
+        page.contains("disk is full"),
+        "the rescue page does not say why: {page}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_refuses_and_recovers() {
+    let folder = Folder::new("full");
+    let disk = SmallDisk::mount(folder.path(), DISK_MIB);
+    let data = disk.path().join("data");
+    let ids = DEVICES.map(|(id, _)| format!("{id} ticket-machine"));
+    let ids = ids.each_ref().map(String::as_str);
+    let mut hall = Hall::prepare(folder.path(), "full-hall", None, &ids, |config| {
+        config["hall"]["data"] = data.to_string_lossy().into_owned().into();
+    })
+    .await;
+    hall.program.data = data;
+    let mut gateway = hall.start().await;
+    let mut devices = start_devices(&gateway, folder.path(), &DEVICES, &hall.secrets).await;
+    until("reports are taken", NOTICED_WITHIN, async || {
+        let count = acked(&devices);
+        seen(count > 300, count)
+    })
+    .await;
+
+    let before = fill(&disk, &gateway, &devices).await;
+    sleep(Duration::from_secs(4)).await;
+    assert_eq!(
+        acked(&devices),
+        before,
+        "acknowledged although nothing can be written"
+    );
+    says_why(&gateway, &hall.secrets[2]).await;
     gateway.check().unwrap();
 
     disk.free();
     let freed = Instant::now();
     until("reports are taken again", RECOVERED_WITHIN, async || {
-        let per_device: Vec<_> = devices
-            .iter()
-            .map(|device| device.ledger().acked.len())
-            .collect();
-        seen(per_device.iter().sum::<usize>() > before + 100, per_device)
+        let count = acked(&devices);
+        seen(count > before + 100, count)
     })
     .await;
     println!(
@@ -165,15 +155,6 @@ async fn a_full_disk_refuses_and_recovers() {
         device.drain().await;
     }
     assert_eq!(gateway.stop().await.unwrap(), Ended::Cleanly);
-    holds_all(&hall.program.data, &devices);
-}
-
-fn holds_all(data: &std::path::Path, devices: &[LedgerDevice]) {
-    let journal = Copied::of(data, "hall.db");
-    assert_eq!(journal.integrity(), "ok");
-    for device in devices {
-        let wrong = differences(&journal, device);
-        assert!(wrong.is_empty(), "{wrong:#?}");
-    }
-    println!("{} acknowledged, 0 lost", acked(devices));
+    nothing_is_lost(&hall.program.data, &devices);
+    println!("{} acknowledged, 0 lost", acked(&devices));
 }

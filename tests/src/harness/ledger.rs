@@ -10,6 +10,7 @@ use std::process::ExitStatus;
 
 use super::database::Copied;
 use super::peers::{Peer, python};
+use super::program::Running;
 
 /// How an independent device speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +92,58 @@ impl LedgerDevice {
     #[must_use]
     pub fn ledger(&self) -> Ledger {
         Ledger::read(&fs::read_to_string(&self.file).expect("a ledger"))
+    }
+}
+
+/// Starts one device for each secret, at the doors of `gateway`.
+///
+/// # Panics
+/// When the program is no gateway.
+pub async fn start_devices(
+    gateway: &Running,
+    folder: &Path,
+    devices: &[(&str, Speaks)],
+    secrets: &[String],
+) -> Vec<LedgerDevice> {
+    let mut started = Vec::new();
+    for ((device, speaks), secret) in devices.iter().zip(secrets) {
+        let address = match speaks {
+            Speaks::Http => gateway.addresses.web.as_str(),
+            _ => gateway.addresses.mqtt.as_deref().expect("a gateway"),
+        };
+        let (speaks, boot, every_ms) = (*speaks, "b1", 5);
+        let client = LedgerClient {
+            speaks,
+            address,
+            device,
+            secret,
+            boot,
+            every_ms,
+        };
+        started.push(client.start(folder).await);
+    }
+    started
+}
+
+/// Acknowledged reports of all devices.
+#[must_use]
+pub fn acked(devices: &[LedgerDevice]) -> usize {
+    devices
+        .iter()
+        .map(|device| device.ledger().acked.len())
+        .sum()
+}
+
+/// Holds the journal of a stopped gateway against all ledgers.
+///
+/// # Panics
+/// When anything acknowledged is missing, twice there or another, or the database is damaged.
+pub fn nothing_is_lost(data: &Path, devices: &[LedgerDevice]) {
+    let journal = Copied::of(data, "hall.db");
+    assert_eq!(journal.integrity(), "ok");
+    for device in devices {
+        let wrong = differences(&journal, device);
+        assert!(wrong.is_empty(), "{wrong:#?}");
     }
 }
 

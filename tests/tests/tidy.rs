@@ -1,0 +1,427 @@
+//! The rules of the house, held against the sources. What is over a limit stands in a list that
+//! may only get shorter.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use zhiban_tests::harness::peers::workspace;
+use zhiban_tests::harness::programs;
+
+const LINES_MAX: usize = 500;
+const FUNCTION_LINES_MAX: usize = 70;
+
+/// Files over [`LINES_MAX`], with the lines they have.
+const LONG_FILES: [(&str, usize); 2] = [
+    ("config/kernel/src/people/api.rs", 641),
+    ("config/kernel/src/store.rs", 567),
+];
+
+/// Functions over [`FUNCTION_LINES_MAX`], with the lines they have.
+const LONG_FUNCTIONS: [(&str, &str, usize); 2] = [
+    // All wiring, in reading order.
+    ("gateway/src/appliance.rs", "run", 99),
+    ("tests/src/replay/plan.rs", "day", 73),
+];
+
+/// Tasks begin here and nowhere else. (Beside `Tasks::spawn`, which stops the program when a task
+/// ends, and trackers that are waited for.)
+const MAY_SPAWN: [&str; 3] = [
+    "config/kernel/src/runtime.rs",
+    "drivers/src/supervise.rs",
+    "drivers/src/simulator/port.rs",
+];
+
+/// Text that stands nowhere, and why.
+const FORBIDDEN: [(&str, &str); 4] = [
+    ("unbounded_channel", "every queue has a bound"),
+    ("mpsc::unbounded", "every queue has a bound"),
+    ("std::sync::mpsc::channel", "every queue has a bound"),
+    (
+        "#[allow(",
+        "#[expect(…, reason)] says why and goes away by itself",
+    ),
+];
+
+/// What gives away where somebody builds; the repository works with the public registries.
+const REGISTRY_MARKS: [&str; 6] = [
+    "index-url",
+    "replace-with",
+    "_authToken",
+    "npmmirror",
+    "registry = \"http",
+    "registry=http",
+];
+
+/// Crates that must not know each other.
+const STRANGERS: [(&str, &[&str]); 4] = [
+    ("central/Cargo.toml", &["zhiban-gateway", "zhiban-drivers"]),
+    ("gateway/Cargo.toml", &["zhiban-central"]),
+    (
+        "drivers/Cargo.toml",
+        &["zhiban-config", "zhiban-kernel", "rusqlite", "axum"],
+    ),
+    (
+        "config/vocabulary/Cargo.toml",
+        &["tokio", "rusqlite", "zhiban-"],
+    ),
+];
+
+/// What is not ours, or made by programs.
+const SKIPPED: [&str; 6] = [
+    "target",
+    "node_modules",
+    ".git",
+    "dist",
+    "data",
+    "Cargo.lock",
+];
+
+fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let name = entry.file_name();
+        if SKIPPED.iter().any(|skipped| name == *skipped) {
+            continue;
+        }
+        if entry.file_type().unwrap().is_dir() {
+            walk(&entry.path(), found);
+        } else {
+            found.push(entry.path());
+        }
+    }
+}
+
+/// All files of the repository with one of these endings, by their path from the top, with text.
+fn sources(endings: &[&str]) -> Vec<(String, String)> {
+    let (top, mut found) = (workspace(), Vec::new());
+    walk(&top, &mut found);
+    found.sort();
+    let path = |file: &PathBuf| {
+        file.strip_prefix(&top)
+            .unwrap()
+            .to_string_lossy()
+            .into_owned()
+    };
+    let ours = |name: &String| endings.iter().any(|ending| name.ends_with(ending));
+    let files = found
+        .iter()
+        .map(|file| (path(file), file))
+        .filter(|(name, _)| ours(name));
+    files
+        .filter_map(|(name, file)| Some((name, fs::read_to_string(file).ok()?)))
+        .collect()
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(workspace().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Without what is only compiled for tests, which stands at the end of a file.
+fn production(text: &str) -> &str {
+    text.split("#[cfg(test)]\nmod tests").next().unwrap_or(text)
+}
+
+fn is_test(path: &str) -> bool {
+    path.contains("/tests/") || path.ends_with("/tests.rs") || path.starts_with("tests/")
+}
+
+fn report(rule: &str, wrong: &[String]) {
+    assert!(wrong.is_empty(), "{rule}:\n  {}", wrong.join("\n  "));
+}
+
+#[test]
+fn no_file_is_longer_than_can_be_read_at_once() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources(&[".rs", ".ts", ".vue", ".mjs", ".py", ".sh"]) {
+        let lines = text.lines().count();
+        let listed = LONG_FILES.iter().find(|(file, _)| *file == path);
+        let allowed = listed.map_or(LINES_MAX, |(_, lines)| *lines);
+        // A table of words is not read from top to bottom.
+        if lines > allowed && !path.contains("/words/") && !path.ends_with("schema.ts") {
+            wrong.push(format!(
+                "{path} has {lines} lines, at most {allowed} are allowed"
+            ));
+        }
+        if let Some((_, was)) = listed.filter(|(_, was)| lines < *was) {
+            wrong.push(format!(
+                "{path} went from {was} to {lines} lines: shorten the list, too"
+            ));
+        }
+    }
+    report("files", &wrong);
+}
+
+/// Name and length of every function; the sources are formatted, so indentation tells the end.
+fn functions(text: &str) -> Vec<(String, usize)> {
+    let lines: Vec<_> = text.lines().collect();
+    let mut found = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let code = line.trim_start();
+        let words = ["pub ", "pub(crate) ", "pub(super) ", "async ", "const "];
+        let mut bare = code;
+        while let Some(rest) = words.iter().find_map(|word| bare.strip_prefix(word)) {
+            bare = rest;
+        }
+        let Some(rest) = bare.strip_prefix("fn ") else {
+            continue;
+        };
+        let end = format!("{}}}", " ".repeat(line.len() - code.len()));
+        let declared = lines[at..]
+            .iter()
+            .position(|line| line.ends_with(';') || line.ends_with('{'));
+        if declared.is_some_and(|more| lines[at + more].ends_with(';')) || line.ends_with('}') {
+            continue;
+        }
+        let length = lines[at..]
+            .iter()
+            .position(|line| *line == end)
+            .unwrap_or(0)
+            + 1;
+        let name = rest.split(['(', '<']).next().unwrap_or(rest);
+        found.push((name.to_owned(), length));
+    }
+    found
+}
+
+#[test]
+fn no_function_is_longer_than_a_screen() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources(&[".rs"]) {
+        for (name, lines) in functions(&text) {
+            let listed = LONG_FUNCTIONS
+                .iter()
+                .find(|(file, function, _)| *file == path && *function == name);
+            let allowed = listed.map_or(FUNCTION_LINES_MAX, |(_, _, lines)| *lines);
+            if lines > allowed {
+                wrong.push(format!(
+                    "{path}: {name} has {lines} lines, at most {allowed} are allowed"
+                ));
+            }
+            if let Some((_, _, was)) = listed.filter(|(_, _, was)| lines < *was) {
+                wrong.push(format!(
+                    "{path}: {name} went from {was} to {lines}: shorten the list, too"
+                ));
+            }
+        }
+    }
+    report("functions", &wrong);
+}
+
+#[test]
+fn what_is_forbidden_stands_nowhere() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources(&[".rs"])
+        .iter()
+        .filter(|(path, _)| path != "tests/tests/tidy.rs")
+    {
+        for (forbidden, why) in FORBIDDEN {
+            if text.contains(forbidden) {
+                wrong.push(format!("{path}: {forbidden}: {why}"));
+            }
+        }
+        let spawns = production(text).contains("tokio::spawn(")
+            || production(text).contains("tokio::task::spawn(");
+        if spawns && !is_test(path) && !MAY_SPAWN.contains(&path.as_str()) {
+            wrong.push(format!(
+                "{path}: spawns a task; only {} may",
+                MAY_SPAWN.join(", ")
+            ));
+        }
+    }
+    report("forbidden", &wrong);
+}
+
+#[test]
+fn crates_know_only_whom_they_may() {
+    let mut wrong = Vec::new();
+    for (path, strangers) in STRANGERS {
+        let text = read(path);
+        let own = text
+            .lines()
+            .filter(|line| !line.starts_with("name ") && !line.trim_start().starts_with('#'));
+        let dependencies: Vec<_> = own
+            .take_while(|line| *line != "[dev-dependencies]")
+            .collect();
+        for stranger in strangers {
+            let known = dependencies.iter().find(|line| line.starts_with(stranger));
+            wrong.extend(known.map(|line| format!("{path}: {line}")));
+        }
+    }
+    report("strangers", &wrong);
+}
+
+#[test]
+fn every_path_the_documents_name_exists() {
+    let mut wrong = Vec::new();
+    let tops = [
+        "gateway/", "drivers/", "central/", "config/", "tests/", "deploy/",
+    ];
+    for document in [
+        "ARCHITECTURE.md",
+        "DESIGN.md",
+        "README.md",
+        "drivers/QUALITY.md",
+    ] {
+        let text = read(document);
+        let quoted = text.split('`').skip(1).step_by(2);
+        let paths = quoted.filter(|text| tops.iter().any(|top| text.starts_with(top)));
+        for path in paths.filter(|path| !path.contains([' ', '*', '<', '…', '{'])) {
+            let path = path.split("::").next().unwrap_or(path);
+            // QUALITY.md names the tests of the drivers from where it stands.
+            let found =
+                workspace().join(path).exists() || workspace().join("drivers").join(path).exists();
+            if !found {
+                wrong.push(format!("{document}: {path}"));
+            }
+        }
+    }
+    report("paths that do not exist", &wrong);
+}
+
+#[test]
+fn every_driver_is_complete() {
+    let (mut wrong, quality) = (Vec::new(), read("drivers/QUALITY.md"));
+    let mut drivers = 0;
+    for entry in fs::read_dir(workspace().join("drivers/src"))
+        .unwrap()
+        .map(Result::unwrap)
+    {
+        let folder = entry.file_name().to_string_lossy().into_owned();
+        if !entry.path().is_dir() || ["link", "simulator"].contains(&folder.as_str()) {
+            continue;
+        }
+        drivers += 1;
+        for part in [
+            "README.md",
+            "mod.rs",
+            "settings.rs",
+            "frame.rs",
+            "session.rs",
+        ] {
+            if !entry.path().join(part).exists() {
+                wrong.push(format!("drivers/src/{folder} has no {part}"));
+            }
+        }
+        let name = folder.replace('_', "-");
+        if !quality.contains(&format!("\n| {name} |")) {
+            wrong.push(format!("drivers/QUALITY.md has no row for {name}"));
+        }
+        if zhiban_drivers::find(&name).is_none() {
+            wrong.push(format!("{name} is not in DRIVERS"));
+        }
+    }
+    assert_eq!(drivers, zhiban_drivers::DRIVERS.len());
+    report("drivers", &wrong);
+}
+
+#[test]
+fn every_migration_says_in_prose_what_it_is_for() {
+    let files = sources(&[".sql"]);
+    assert!(files.len() >= 10, "{}", files.len());
+    let silent = files.iter().filter(|(_, text)| {
+        let words = text
+            .lines()
+            .take_while(|line| line.starts_with("-- "))
+            .map(str::len);
+        words.sum::<usize>() < 40
+    });
+    report(
+        "migrations",
+        &silent.map(|(path, _)| path.clone()).collect::<Vec<_>>(),
+    );
+}
+
+#[test]
+fn nothing_tells_where_it_was_built() {
+    let mut wrong = Vec::new();
+    let endings = [
+        "", ".toml", ".json", ".sh", ".npmrc", ".yml", ".md", "Makefile",
+    ];
+    for (path, text) in sources(&endings)
+        .iter()
+        .filter(|(path, _)| path != "tests/tests/tidy.rs")
+    {
+        let marks = REGISTRY_MARKS.iter().filter(|mark| text.contains(**mark));
+        wrong.extend(marks.map(|mark| format!("{path}: {mark}")));
+        if path.ends_with("package-lock.json") && text.contains("\"resolved\": \"http") {
+            wrong.push(format!("{path}: \"resolved\" names a registry"));
+        }
+    }
+    report("registries", &wrong);
+}
+
+#[test]
+fn every_part_says_its_licence() {
+    assert!(read("LICENSE").contains("Apache License"));
+    assert!(read("Cargo.toml").contains("license = \"Apache-2.0\""));
+    let mut wrong = Vec::new();
+    for (path, text) in sources(&["Cargo.toml"])
+        .iter()
+        .filter(|(path, _)| path != "Cargo.toml")
+    {
+        if !text.contains("license.workspace = true") {
+            wrong.push(path.clone());
+        }
+    }
+    if !read("gateway/panel/package.json").contains("\"license\": \"Apache-2.0\"") {
+        wrong.push("gateway/panel/package.json".into());
+    }
+    report("no licence", &wrong);
+}
+
+/// Dotted keys of a table of words; one key or bracket a line, as the formatter leaves it.
+fn words(path: &str) -> BTreeSet<String> {
+    let (mut keys, mut above) = (BTreeSet::new(), Vec::new());
+    for line in read(path).lines() {
+        let line = line.trim();
+        if line.starts_with("}") {
+            above.pop();
+        }
+        let Some((key, value)) = line.split_once(':') else {
+            continue;
+        };
+        let key = key.trim_matches('"');
+        if line.starts_with("//")
+            || !key
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        {
+            continue;
+        }
+        if value.trim() == "{" {
+            above.push(key.to_owned());
+        } else {
+            keys.insert(format!("{}.{key}", above.join(".")));
+        }
+    }
+    keys
+}
+
+#[test]
+fn both_languages_have_the_same_words() {
+    for part in ["", "wall."] {
+        let path = |locale| format!("gateway/panel/src/words/{part}{locale}.ts");
+        let (zh, en) = (words(&path("zh-CN")), words(&path("en")));
+        assert!(zh.len() > 5, "{}: {zh:?}", path("zh-CN"));
+        let wrong: Vec<_> = zh.symmetric_difference(&en).cloned().collect();
+        report("words that only one language has", &wrong);
+    }
+}
+
+#[test]
+fn the_panel_knows_the_api_the_programs_have() {
+    let folder = programs().unwrap();
+    for (program, file) in [("zhiban-gateway", "gateway"), ("zhiban-central", "central")] {
+        let printed = std::process::Command::new(folder.join(program))
+            .arg("openapi")
+            .output()
+            .unwrap();
+        let printed: serde_json::Value = serde_json::from_slice(&printed.stdout).expect(program);
+        let path = format!("gateway/panel/openapi/{file}.json");
+        let kept: serde_json::Value = serde_json::from_str(&read(&path)).expect(&path);
+        assert!(
+            printed == kept,
+            "{path} is not what `{program} openapi` prints: write it anew"
+        );
+    }
+}
