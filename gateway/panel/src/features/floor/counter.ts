@@ -26,12 +26,19 @@ export function isClosed(counter: FloorCounter): boolean {
 export function useCounter(counter: () => FloorCounter) {
   const { t, code } = useWords();
   const { now } = useHallTime();
-  const running = computed(() => duration(secondsSince(counter().ticket?.since ?? counter().since, now.value)));
+  const since = (at: string | null) => duration(secondsSince(at, now.value));
+  /** Null for one that is free: the box knows since when it is open, not since when nobody sits there. */
+  const running = computed(() => (counter().ticket ? since(counter().ticket?.since ?? null) : isIdle(counter()) ? null : since(counter().since)));
   const state = computed(() => code("counter-state", counter().state));
   const doing = computed(() => {
     const { ticket, state: current } = counter();
     if (ticket) return code("floor.ticket", ticket.state);
     return current === "open" ? t("floor.idle") : "";
   });
-  return { running, state, doing };
+  const title = computed(() => {
+    const current = counter();
+    const stateFor = [state.value, since(current.since)].filter(Boolean).join(" ");
+    return [`${t("floor.counter")} ${current.name || current.counter}`, current.staff?.name ?? t("floor.nobody"), stateFor, doing.value].filter(Boolean).join(" · ");
+  });
+  return { running, state, doing, title };
 }
