@@ -56,7 +56,6 @@ test-panel: panel
 test: setup test-panel build
 	deploy/setup/peers.sh
 	$(CARGO) test --profile $(if $(filter dev,$(PROFILE)),test,$(PROFILE)) --workspace
-	$(in_panel) npm run walk
 
 # Figures are worth something from an optimized build only.
 bench: panel

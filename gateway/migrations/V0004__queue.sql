@@ -23,6 +23,7 @@ create table queue_ticket (
     primary key (day, number)
 ) strict, without rowid;
 
+create index queue_ticket_counter on queue_ticket (counter, started_ms);
 create index queue_ticket_state on queue_ticket (day, state);
 
 -- The trail of a ticket: every event, and what was odd about it.
@@ -40,7 +41,15 @@ create table queue_counter (
     since_ms integer not null,
     staff text,
     ticket_day text,
-    ticket_number text
+    ticket_number text,
+    -- when that ticket was called to it
+    ticket_ms integer
+) strict;
+
+-- Days whose books were closed, and when. What arrives later finds its day closed.
+create table queue_day (
+    day text primary key,
+    closed_ms integer not null
 ) strict;
 
 -- Every press of a pad. Those bound to no ticket are set aside, not lost.

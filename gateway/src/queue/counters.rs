@@ -17,6 +17,8 @@ pub(super) struct CounterNow {
     pub(super) staff: Option<StaffId>,
     /// The ticket called to it last, ended or not.
     pub(super) ticket: Option<TicketKey>,
+    /// When that ticket was called to it.
+    pub(super) ticket_at: Option<Timestamp>,
 }
 
 impl CounterNow {
@@ -28,6 +30,7 @@ impl CounterNow {
             since: at,
             staff: None,
             ticket: None,
+            ticket_at: None,
         }
     }
 

@@ -8,9 +8,11 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use tokio_util::sync::CancellationToken;
 use zhiban_kernel::StoreError;
+use zhiban_vocabulary::counter::CounterState;
 use zhiban_vocabulary::report::{DayClosed, Observation, Origin, compose};
 use zhiban_vocabulary::time::BusinessDay;
 
+use super::store;
 use crate::journal::{Door, Journal, Submission};
 
 /// The hall's name for itself among its devices.
@@ -42,9 +44,10 @@ async fn close_due(journal: &Journal, closes: Time, zone: &TimeZone) -> Result<(
     let Some(last) = last_due(now, closes, zone) else {
         return Ok(());
     };
+    let by = zone.clone();
     let open = journal
         .store()
-        .read(move |connection| days_to_close(connection, last))
+        .read(move |connection| days_to_close(connection, last, &by))
         .await?;
     for day in open {
         journal
@@ -63,20 +66,28 @@ fn last_due(now: Timestamp, closes: Time, zone: &TimeZone) -> Option<BusinessDay
     today.0.yesterday().ok().map(BusinessDay)
 }
 
-/// Days with tickets, or counters, that nobody closed yet.
+/// Days with tickets, or with counters that are still open, that nobody closed yet.
 fn days_to_close(
     connection: &rusqlite::Connection,
     last: BusinessDay,
+    zone: &TimeZone,
 ) -> Result<Vec<BusinessDay>, StoreError> {
     let sql = "select distinct day from queue_ticket where day <= ?1
-         and not exists (select 1 from journal_seen
-                         where device = 'hall' and boot = 'day-' || day)
-         order by day";
+         and day not in (select day from queue_day) order by day";
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map([last.to_string()], |row| row.get::<_, String>(0))?;
     let mut days = Vec::new();
     for day in rows {
         days.extend(day?.parse::<BusinessDay>());
+    }
+    // A counter left open on a day without tickets must not book the whole night.
+    if days.last() != Some(&last)
+        && store::day_closed_at(connection, last)?.is_none()
+        && store::counters(connection)?.iter().any(|now| {
+            now.state != CounterState::Closed && BusinessDay::of(now.since, zone) <= last
+        })
+    {
+        days.push(last);
     }
     Ok(days)
 }

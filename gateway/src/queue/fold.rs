@@ -21,6 +21,7 @@ pub(super) struct Folded {
 pub(super) fn fold(before: Option<Ticket>, step: &TicketStep, at: Timestamp) -> Folded {
     let unseen = before.is_none();
     let mut ticket = before.unwrap_or_else(Ticket::unseen);
+    let reopened = reopen_abandoned(&mut ticket, at);
     let reversed = ticket.leg().last_time().is_some_and(|last| at < last);
     let mut flag = match step {
         TicketStep::Issued {
@@ -68,11 +69,26 @@ pub(super) fn fold(before: Option<Ticket>, step: &TicketStep, at: Timestamp) -> 
     if unseen && !matches!(step, TicketStep::Issued { .. }) {
         flag = Some(Flag::IssueMissing);
     }
+    if reopened && flag.is_none() {
+        flag = Some(Flag::Reactivated);
+    }
     // An issue that comes late is earlier by nature.
     if reversed && flag.is_none() {
         flag = Some(Flag::TimeReversed);
     }
     note(ticket, flag)
+}
+
+/// What happened before the close of the day and was only told after it: the ticket was not
+/// abandoned. The follower abandons it again if this leaves it open.
+fn reopen_abandoned(ticket: &mut Ticket, at: Timestamp) -> bool {
+    let leg = ticket.leg_mut();
+    let before_close = leg.ended_at.is_some_and(|closed| at < closed);
+    let reopens = leg.outcome == Some(Outcome::Abandoned) && before_close;
+    if reopens {
+        (leg.outcome, leg.ended_at) = (None, None);
+    }
+    reopens
 }
 
 /// The day closed over an open ticket (F-20).
@@ -92,12 +108,12 @@ pub(super) fn imply_end(mut ticket: Ticket, at: Timestamp) -> Folded {
     note(ticket, Some(Flag::EndImplied))
 }
 
-/// A customer rated the ticket; the first answer counts.
-pub(super) fn rate(mut ticket: Ticket, score: Score, at: Timestamp) -> Folded {
+/// A customer rated one leg of the ticket; the first answer counts.
+pub(super) fn rate(mut ticket: Ticket, leg: usize, score: Score, at: Timestamp) -> Folded {
     if ticket.rating.is_some() {
         return note(ticket, Some(Flag::RatedTwice));
     }
-    ticket.rating = Some(TicketRating { score, at });
+    ticket.rating = Some(TicketRating { score, at, leg });
     Folded { ticket, flag: None }
 }
 

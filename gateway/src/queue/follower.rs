@@ -14,7 +14,7 @@ use zhiban_vocabulary::time::{BusinessDay, elapsed_s};
 
 use super::counters::CounterNow;
 use super::fold::{Folded, abandon, fold, imply_end, rate};
-use super::model::{Flag, State, Ticket, TicketKey};
+use super::model::{Flag, Leg, Outcome, State, Ticket, TicketKey};
 use super::store::{self, RatingRow};
 use super::tally::CounterKey;
 use crate::devices;
@@ -68,12 +68,25 @@ impl QueueFollower {
             number: event.ticket.clone(),
         };
         let mut step = event.step.clone();
-        if let Some(counter) = counter_of(&mut step) {
-            let now = at_counter(connection, counter.clone(), entry.time, &key)?;
-            fill_staff(&mut step, &now);
+        let counter = counter_of(&step);
+        let now = match &counter {
+            Some(counter) => Some(counter_now(connection, counter, entry.time)?),
+            None => None,
+        };
+        if let Some(now) = &now {
+            fill_staff(&mut step, now);
         }
         let before = store::ticket(connection, &key)?;
-        let folded = fold(before.clone(), &step, entry.time);
+        let mut folded = fold(before.clone(), &step, entry.time);
+        let took = !matches!(folded.flag, Some(Flag::AfterEnd | Flag::WhileServing));
+        if let Some(now) = now.filter(|_| took) {
+            at_counter(connection, now, entry.time, &key)?;
+        }
+        if folded.ticket.state().is_open()
+            && let Some(closed) = store::day_closed_at(connection, day)?
+        {
+            folded.ticket = abandon(folded.ticket, closed);
+        }
         keep(connection, &key, before.as_ref(), &folded, entry.id)
     }
 
@@ -96,14 +109,19 @@ impl QueueFollower {
             day: BusinessDay::of(entry.time, &self.zone),
             number,
         });
-        let key = named.or_else(|| now.as_ref().and_then(|now| now.ticket.clone()));
+        let key = match (named, &counter) {
+            (Some(key), _) => Some(key),
+            (None, Some(at)) => store::served_at(connection, at, entry.time, RATING_LATE_MAX_S)?,
+            (None, None) => None,
+        };
         let ticket = match &key {
             Some(key) => store::ticket(connection, key)?,
             None => None,
         };
-        let bound = ticket
-            .filter(|ticket| can_be_rated(ticket, entry.time))
-            .zip(key.as_ref());
+        let leg = ticket
+            .as_ref()
+            .and_then(|ticket| rated_leg(ticket, counter.as_ref(), entry.time));
+        let bound = ticket.zip(leg).zip(key.as_ref());
         let mut row = RatingRow {
             journal_id: entry.id,
             at: entry.time,
@@ -112,8 +130,8 @@ impl QueueFollower {
             ticket: None,
             flag: None,
         };
-        if let Some((before, key)) = bound {
-            let folded = rate(before.clone(), rating.score, entry.time);
+        if let Some(((before, leg), key)) = bound {
+            let folded = rate(before.clone(), leg, rating.score, entry.time);
             (row.ticket, row.flag) = (Some(key), folded.flag);
             keep(connection, key, Some(&before), &folded, entry.id)?;
         }
@@ -137,11 +155,22 @@ fn keep(
 }
 
 /// The counter a step brings the ticket to.
-fn counter_of(step: &mut TicketStep) -> Option<&CounterId> {
+fn counter_of(step: &TicketStep) -> Option<CounterId> {
     match step {
-        TicketStep::Called { counter, .. } | TicketStep::Started { counter, .. } => Some(counter),
+        TicketStep::Called { counter, .. }
+        | TicketStep::Recalled { counter }
+        | TicketStep::Started { counter, .. } => Some(counter.clone()),
         _ => None,
     }
+}
+
+fn counter_now(
+    connection: &Connection,
+    counter: &CounterId,
+    at: Timestamp,
+) -> Result<CounterNow, StoreError> {
+    let known = store::counter(connection, counter)?;
+    Ok(known.unwrap_or_else(|| CounterNow::unseen(counter.clone(), at)))
 }
 
 /// A caller that does not say who sits there: the person who signed on does.
@@ -153,23 +182,23 @@ fn fill_staff(step: &mut TicketStep, now: &CounterNow) {
     }
 }
 
-/// Notes `next` as the counter's ticket; a ticket still being served there has ended (F-21).
+/// Notes `next` as the counter's ticket; a ticket still being served there has ended (F-21). A
+/// call older than the one the counter is at is history and changes nothing there.
 fn at_counter(
     connection: &Connection,
-    counter: CounterId,
+    mut now: CounterNow,
     at: Timestamp,
     next: &TicketKey,
-) -> Result<CounterNow, StoreError> {
-    let mut now = match store::counter(connection, &counter)? {
-        Some(now) => now,
-        None => CounterNow::unseen(counter, at),
-    };
+) -> Result<(), StoreError> {
+    if now.ticket_at.is_some_and(|since| at < since) {
+        return Ok(());
+    }
     if let Some(last) = now.ticket.take().filter(|last| last != next) {
         end_at_counter(connection, &last, &now.counter, at)?;
     }
     now.ticket = Some(next.clone());
-    store::save_counter(connection, &now)?;
-    Ok(now)
+    now.ticket_at = Some(at);
+    Ok(store::save_counter(connection, &now)?)
 }
 
 fn end_at_counter(
@@ -232,16 +261,22 @@ fn book_time(
     store::change_counter_day(connection, &key, &CounterSums::default(), &spent)
 }
 
-/// A ticket is rated while it is served or soon after.
-fn can_be_rated(ticket: &Ticket, at: Timestamp) -> bool {
-    match ticket.state() {
-        State::Serving => true,
-        State::Finished => ticket
-            .leg()
+/// The leg a press at `at` belongs to: the one served then, or ended a little before, at the
+/// pad's counter where that is known.
+fn rated_leg(ticket: &Ticket, counter: Option<&CounterId>, at: Timestamp) -> Option<usize> {
+    let holds = |leg: &Leg| {
+        let here = counter.is_none() || leg.counter.as_ref() == counter;
+        let begun = leg.started_at.is_some_and(|start| start <= at);
+        let served = matches!(
+            leg.outcome,
+            None | Some(Outcome::Finished | Outcome::Transferred)
+        );
+        let soon = leg
             .ended_at
-            .is_some_and(|end| elapsed_s(end, at) <= RATING_LATE_MAX_S),
-        _ => false,
-    }
+            .is_none_or(|end| elapsed_s(end, at) <= RATING_LATE_MAX_S);
+        here && begun && served && soon
+    };
+    ticket.legs.iter().rposition(holds)
 }
 
 /// Closes the books: open tickets become abandoned, open counters closed.
@@ -251,6 +286,7 @@ fn close_day(
     entry: &Entry,
     zone: &TimeZone,
 ) -> Result<(), StoreError> {
+    store::note_day_closed(connection, day, entry.time)?;
     for key in store::open_tickets(connection, day)? {
         let Some(before) = store::ticket(connection, &key)? else {
             continue;

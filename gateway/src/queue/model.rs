@@ -88,7 +88,8 @@ pub enum Flag {
     WhileServing,
     /// The ticket had ended; not counted.
     AfterEnd,
-    /// A no-show came after all and was called again.
+    /// A no-show came after all and was called again; or a ticket abandoned at the close of the
+    /// day turns out to have gone on before it.
     Reactivated,
     /// Ended by the next call at the same counter (F-21).
     EndImplied,
@@ -176,6 +177,8 @@ impl Leg {
 pub struct TicketRating {
     pub score: Score,
     pub at: Timestamp,
+    /// The leg that was rated, counted from 0.
+    pub leg: usize,
 }
 
 /// A ticket as the events seen so far make it.

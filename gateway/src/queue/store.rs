@@ -218,8 +218,8 @@ pub(super) fn change_counter_day(
     Ok(())
 }
 
-const COUNTER: &str =
-    "select counter, state, since_ms, staff, ticket_day, ticket_number from queue_counter";
+const COUNTER: &str = "select counter, state, since_ms, staff, ticket_day, ticket_number, ticket_ms
+     from queue_counter";
 
 pub(super) fn counter(connection: &Connection, counter: &CounterId) -> Result<Option<CounterNow>> {
     let sql = format!("{COUNTER} where counter = ?1");
@@ -259,11 +259,12 @@ fn read_counter(row: &Row<'_>) -> Result<Option<CounterNow>> {
         ticket: day
             .zip(number)
             .map(|(day, number)| TicketKey { day, number }),
+        ticket_at: row.get::<_, Option<i64>>(6)?.map(from_ms),
     }))
 }
 
 pub(super) fn save_counter(connection: &Connection, now: &CounterNow) -> Result<()> {
-    let sql = "insert or replace into queue_counter values (?1, ?2, ?3, ?4, ?5, ?6)";
+    let sql = "insert or replace into queue_counter values (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     connection.prepare_cached(sql)?.execute(params![
         now.counter.as_str(),
         now.state.as_str(),
@@ -271,8 +272,59 @@ pub(super) fn save_counter(connection: &Connection, now: &CounterNow) -> Result<
         now.staff.as_ref().map(AsRef::as_ref),
         now.ticket.as_ref().map(|key| key.day.to_string()),
         now.ticket.as_ref().map(|key| key.number.as_str()),
+        now.ticket_at.map(to_ms),
     ])?;
     Ok(())
+}
+
+/// When the books of a day were closed; `None` while they are open.
+pub(super) fn day_closed_at(
+    connection: &Connection,
+    day: BusinessDay,
+) -> Result<Option<Timestamp>> {
+    let sql = "select closed_ms from queue_day where day = ?1";
+    let closed: Option<i64> = connection
+        .prepare_cached(sql)?
+        .query_row([day.to_string()], |row| row.get(0))
+        .optional()?;
+    Ok(closed.map(from_ms))
+}
+
+pub(super) fn note_day_closed(
+    connection: &Connection,
+    day: BusinessDay,
+    at: Timestamp,
+) -> Result<()> {
+    let sql = "insert or ignore into queue_day values (?1, ?2)";
+    connection
+        .prepare_cached(sql)?
+        .execute(params![day.to_string(), to_ms(at)])?;
+    Ok(())
+}
+
+/// The ticket that was being served at a counter at `at`, or had ended there at most `late_s`
+/// seconds before.
+pub(super) fn served_at(
+    connection: &Connection,
+    counter: &CounterId,
+    at: Timestamp,
+    late_s: u32,
+) -> Result<Option<TicketKey>> {
+    let sql = "select day, number from queue_ticket
+         where counter = ?1 and started_ms <= ?2 and state in ('serving', 'finished')
+           and (ended_ms is null or ended_ms >= ?2 - ?3 * 1000)
+         order by started_ms desc limit 1";
+    let found: Option<(String, String)> = connection
+        .prepare_cached(sql)?
+        .query_row(params![counter.as_str(), to_ms(at), late_s], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()?;
+    let key = |(day, number): (String, String)| {
+        let (day, number) = (day.parse().ok()?, number.parse().ok()?);
+        Some(TicketKey { day, number })
+    };
+    Ok(found.and_then(key))
 }
 
 /// A press of a pad as kept.

@@ -9,7 +9,7 @@ use zhiban_vocabulary::queue::CustomerClass;
 use zhiban_vocabulary::time::{BusinessDay, QuarterHour, elapsed_s};
 use zhiban_vocabulary::{CounterId, QueueId, StaffId};
 
-use super::model::{Leg, Outcome, Ticket};
+use super::model::{Leg, Outcome, Ticket, TicketRating};
 
 /// Tickets whose issue was never seen are counted here.
 pub(super) const UNKNOWN_QUEUE: &str = "unknown";
@@ -39,8 +39,8 @@ pub(super) fn by_quarter(ticket: &Ticket) -> BTreeMap<QueueKey, QueueSums> {
     for (number, leg) in ticket.legs.iter().enumerate() {
         sums.add_leg(leg, number == 0);
     }
-    if let Some(rating) = &ticket.rating {
-        sums.at(ticket.leg(), rating.at).rate(rating.score);
+    if let Some((rating, leg)) = rated(ticket) {
+        sums.at(leg, rating.at).rate(rating.score);
     }
     sums.sums
 }
@@ -93,6 +93,12 @@ impl Quarters {
     }
 }
 
+/// The rating and the leg it was given for.
+fn rated(ticket: &Ticket) -> Option<(&TicketRating, &Leg)> {
+    let rating = ticket.rating.as_ref()?;
+    Some((rating, ticket.legs.get(rating.leg)?))
+}
+
 fn unknown_queue() -> QueueId {
     UNKNOWN_QUEUE.parse().expect("a valid queue id")
 }
@@ -121,11 +127,14 @@ pub(super) fn by_counter(day: BusinessDay, ticket: &Ticket) -> BTreeMap<CounterK
             Some(Outcome::Cancelled | Outcome::Abandoned) | None => {}
         }
     }
-    if let (Some(rating), Some(counter)) = (&ticket.rating, ticket.leg().counter.clone()) {
+    if let Some((rating, leg)) = rated(ticket)
+        && let Some(counter) = leg.counter.clone()
+    {
+        let staff = leg.staff.clone();
         let key = CounterKey {
             day,
             counter,
-            staff: ticket.leg().staff.clone(),
+            staff,
         };
         sums.entry(key).or_default().ratings[rating.score.index()] += 1;
     }

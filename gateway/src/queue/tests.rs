@@ -7,17 +7,18 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use rusqlite::Connection;
+use zhiban_kernel::clock::from_ms;
 use zhiban_vocabulary::counter::{CounterChange, CounterState};
 use zhiban_vocabulary::facts::QueueSums;
 use zhiban_vocabulary::queue::{CustomerClass, TicketEvent, TicketStep};
 use zhiban_vocabulary::rating::{Rating, Score};
 use zhiban_vocabulary::report::{DayClosed, Observation};
-use zhiban_vocabulary::time::BusinessDay;
+use zhiban_vocabulary::time::{BusinessDay, QuarterHour};
 
 use super::fold::{abandon, fold};
 use super::follower::QueueFollower;
 use super::model::{State, Ticket};
-use super::tally::by_quarter;
+use super::tally::{QueueKey, by_quarter};
 use super::{live, store};
 use crate::journal::{ClockFlag, Entry, Follower, migrate};
 
@@ -184,7 +185,7 @@ fn any_step() -> impl Strategy<Value = &'static str> {
 }
 
 /// Counts of F-20 over all sums.
-fn counts(all: &BTreeMap<super::tally::QueueKey, QueueSums>) -> QueueSums {
+fn counts(all: &BTreeMap<QueueKey, QueueSums>) -> QueueSums {
     let mut total = QueueSums::default();
     all.values().for_each(|sums| total.merge(sums));
     total
@@ -305,17 +306,31 @@ impl Hall {
         store::ticket(&self.connection, &key).unwrap().unwrap()
     }
 
+    /// All sums as kept, by slot, queue and class; those that came to nothing left out.
+    fn kept(&self) -> BTreeMap<QueueKey, QueueSums> {
+        let sql = "select slot_ms, queue, class, sums from queue_quarter";
+        let mut statement = self.connection.prepare(sql).unwrap();
+        let mut rows = statement.query([]).unwrap();
+        let mut kept = BTreeMap::new();
+        while let Some(row) = rows.next().unwrap() {
+            let class: String = row.get(2).unwrap();
+            let key = QueueKey {
+                slot: QuarterHour::containing(from_ms(row.get(0).unwrap())),
+                queue: row.get::<_, String>(1).unwrap().parse().unwrap(),
+                class: CustomerClass::ALL
+                    .into_iter()
+                    .find(|c| c.as_str() == class)
+                    .unwrap(),
+            };
+            let sums: QueueSums = serde_json::from_str(&row.get::<_, String>(3).unwrap()).unwrap();
+            kept.insert(key, sums);
+        }
+        kept.retain(|_, sums: &mut QueueSums| !sums.is_empty());
+        kept
+    }
+
     fn kept_sums(&self) -> QueueSums {
-        let mut statement = self
-            .connection
-            .prepare("select sums from queue_quarter")
-            .unwrap();
-        let rows = statement
-            .query_map([], |row| row.get::<_, String>(0))
-            .unwrap();
-        let mut total = QueueSums::default();
-        rows.for_each(|text| total.merge(&serde_json::from_str(&text.unwrap()).unwrap()));
-        total
+        counts(&self.kept())
     }
 
     fn counter_day(&self, staff: &str) -> serde_json::Value {
@@ -419,6 +434,83 @@ fn the_close_of_the_day_leaves_nobody_in_the_hall() {
 }
 
 #[test]
+fn a_served_ticket_told_of_after_the_close_was_not_abandoned() {
+    let mut hall = Hall::open();
+    let day: BusinessDay = "2020-01-02".parse().unwrap();
+    hall.ticket("17:00", "A1", "issued");
+    hall.ticket("17:01", "A2", "issued");
+    hall.say(
+        at("23:00"),
+        "hall",
+        Observation::DayClosed(DayClosed { day }),
+    );
+    hall.ticket("17:10", "A1", "started");
+    assert_eq!(
+        hall.read("A1").state(),
+        State::Abandoned,
+        "it may still be open"
+    );
+    hall.ticket("17:20", "A1", "finished");
+    hall.ticket("17:30", "A3", "issued");
+    let ticket = hall.read("A1");
+    assert_eq!(
+        (ticket.state(), ticket.leg().handling_s()),
+        (State::Finished, Some(600))
+    );
+    let after = live(&hall.connection, day, at("23:30")).unwrap();
+    assert_eq!(
+        (after.in_hall, after.abandoned),
+        (0, 2),
+        "A2, and A3 that came too late"
+    );
+    let sums = hall.kept_sums();
+    assert_eq!((sums.issued, sums.finished, sums.abandoned), (3, 1, 2));
+}
+
+#[test]
+fn history_that_arrives_late_does_not_move_a_counter() {
+    let mut hall = Hall::open();
+    for number in ["A1", "A2", "A3"] {
+        hall.ticket("08:00", number, "issued");
+    }
+    hall.ticket("09:00", "A2", "started");
+    hall.ticket("08:30", "A1", "called");
+    let day: BusinessDay = "2020-01-02".parse().unwrap();
+    let now = live(&hall.connection, day, at("09:01")).unwrap();
+    let shown = now.counters[0]
+        .ticket
+        .as_ref()
+        .map(|ticket| ticket.number.clone());
+    assert_eq!(shown.as_deref(), Some("A2"));
+    hall.ticket("09:10", "A3", "called");
+    assert!(hall.read("A2").flags.contains(&super::Flag::EndImplied));
+}
+
+#[test]
+fn a_press_belongs_to_whoever_was_served_then() {
+    let mut hall = Hall::open();
+    hall.ticket("08:00", "A1", "issued");
+    hall.ticket("08:00", "A2", "issued");
+    hall.ticket("08:05", "A1", "started");
+    hall.ticket("08:10", "A1", "finished");
+    hall.ticket("08:12", "A2", "started");
+    // A pad that was cut off tells of the first customer's press only now.
+    hall.press("08:11", 2);
+    hall.press("07:00", 1);
+    let score = |hall: &Hall, number| hall.read(number).rating.map(|rating| rating.score.value());
+    assert_eq!((score(&hall, "A1"), score(&hall, "A2")), (Some(2), None));
+    hall.press("08:15", 5);
+    hall.ticket("08:16", "A2", "transferred");
+    hall.ticket("08:20", "A2", "started 2");
+    let kept = hall.kept();
+    let rated: Vec<_> = kept.iter().filter(|(_, sums)| sums.rated() > 0).collect();
+    assert!(
+        rated.iter().all(|(key, _)| key.queue.as_str() == "A"),
+        "{rated:?}"
+    );
+}
+
+#[test]
 fn a_late_event_restates_only_what_it_changes() {
     let mut hall = Hall::open();
     hall.ticket("08:00", "A1", "issued");
@@ -447,7 +539,6 @@ proptest! {
             hall.say(time, "tm-1", Observation::Ticket(event));
             hall.press("08:30", 4);
         }
-        let anew = counts(&store::recomputed(&hall.connection).unwrap());
-        prop_assert_eq!(hall.kept_sums(), anew);
+        prop_assert_eq!(hall.kept(), store::recomputed(&hall.connection).unwrap());
     }
 }
