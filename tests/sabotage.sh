@@ -37,6 +37,10 @@ prepare() {
     mkdir -p "$scratch/src" "$scratch/target/debug"
     (cd "$root" && tar -cf - --exclude=./target --exclude=node_modules --exclude=./.git .) |
         tar -xf - -C "$scratch/src"
+    # What an earlier sabotage changed is back, with a time cargo would take for unchanged.
+    for file in config/kernel/src/store.rs gateway/src/journal/seen.rs gateway/src/broker/rights.rs; do
+        touch "$scratch/src/$file"
+    done
     for part in deps build .fingerprint; do
         [ -e "$scratch/target/debug/$part" ] || cp -al "$built/$part" "$scratch/target/debug/$part"
     done
@@ -83,7 +87,7 @@ no_dedup() {
 no_topic_check() {
     prepare
     plant gateway/src/broker/rights.rs 'if !topic.starts_with(&self.prefix) {' 'if topic.is_empty() {'
-    attempt no-topic-check a_device_cannot_speak_for_another 'te/device/tm-10|not permitted|panicked'
+    attempt no-topic-check a_device_cannot_speak_for_another 'V311|V5|no letter tells of|only what the victim sent'
 }
 
 case ${1:-all} in
