@@ -12,7 +12,7 @@ use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
 use zhiban_config::CentralConfig;
 use zhiban_kernel::health::Health;
 use zhiban_kernel::people::{self, People, Program};
-use zhiban_kernel::runtime::{RunFile, Tasks};
+use zhiban_kernel::runtime::{RunFile, Tasks, make_private};
 use zhiban_kernel::web::{self, Api, RouteRule};
 use zhiban_kernel::{Clock, Store, StoreError, store};
 
@@ -105,7 +105,7 @@ impl Aggregator {
 }
 
 fn open_store(data: &Path) -> anyhow::Result<Store> {
-    std::fs::create_dir_all(data).with_context(|| format!("cannot make {}", data.display()))?;
+    make_private(data).with_context(|| format!("cannot make {}", data.display()))?;
     let file = data.join("central.db");
     Store::open(&file, migrate).with_context(|| format!("cannot open {}", file.display()))
 }
@@ -125,6 +125,7 @@ async fn open_people(
 ) -> anyhow::Result<(People, Option<String>)> {
     let program = Program {
         kind: "central",
+        id: "central".into(),
         version: env!("CARGO_PKG_VERSION"),
         name: config.centre.name.clone(),
         time_zone: config.centre.time_zone.clone(),

@@ -31,7 +31,9 @@ create table journal_seen (
 create table journal_unnumbered (
     device text not null,
     packet_slot integer not null,
+    -- of kind, packet id and payload
     digest blob not null,
+    received_ms integer not null,
     primary key (device, packet_slot)
 ) strict, without rowid;
 

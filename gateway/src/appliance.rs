@@ -15,7 +15,7 @@ use zhiban_drivers::supervise::{Supervisor, WiredDevice};
 use zhiban_drivers::{Delivery, deliveries};
 use zhiban_kernel::health::Health;
 use zhiban_kernel::people::{self, People, Program};
-use zhiban_kernel::runtime::{RunFile, Tasks};
+use zhiban_kernel::runtime::{RunFile, Tasks, make_private};
 use zhiban_kernel::web::{self, Api, RouteRule};
 use zhiban_kernel::{Clock, Store};
 use zhiban_vocabulary::BootId;
@@ -44,7 +44,7 @@ pub const DATABASE: &str = "hall.db";
 /// When it cannot start; the reason names what and where.
 pub async fn run(config: GatewayConfig) -> Result<()> {
     let data = &config.hall.data;
-    std::fs::create_dir_all(data).with_context(|| format!("cannot make {}", data.display()))?;
+    make_private(data).with_context(|| format!("cannot make {}", data.display()))?;
     let clock = Clock::new(config.clock);
     let file = data.join(DATABASE);
     let store = Store::open(&file, journal::migrate)
@@ -74,6 +74,7 @@ pub async fn run(config: GatewayConfig) -> Result<()> {
 
     let program = Program {
         kind: "gateway",
+        id: config.hall.store.to_string(),
         version: env!("CARGO_PKG_VERSION"),
         name: config.hall.name.clone(),
         time_zone: config.hall.time_zone.clone(),
@@ -370,6 +371,7 @@ pub async fn describe(config: &GatewayConfig) -> Result<(String, Vec<RouteRule>,
     let devices = Devices::open(store.clone(), clock).await?;
     let program = Program {
         kind: "gateway",
+        id: config.hall.store.to_string(),
         version: env!("CARGO_PKG_VERSION"),
         name: config.hall.name.clone(),
         time_zone: config.hall.time_zone.clone(),

@@ -3,12 +3,14 @@
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use serde::Deserialize;
 use zhiban_config::GatewayConfig;
 use zhiban_gateway::{appliance, devices, journal};
+use zhiban_kernel::runtime::make_private;
 use zhiban_kernel::{Clock, telemetry};
 use zhiban_vocabulary::device::DeviceKind;
 use zhiban_vocabulary::{CounterId, DeviceId};
@@ -72,7 +74,11 @@ fn execute(command: Command) -> Result<()> {
         Command::Run { config } => {
             let config = GatewayConfig::read(&config)?;
             telemetry::start();
-            runtime()?.block_on(appliance::run(config))
+            let runtime = runtime()?;
+            let ran = runtime.block_on(appliance::run(config));
+            // Blocking work that hangs on, such as a long read, does not hold up the stop.
+            runtime.shutdown_timeout(Duration::from_millis(500));
+            ran
         }
         Command::Check { config } => {
             let file = config.display().to_string();
@@ -130,7 +136,7 @@ fn add(
     devices: Vec<devices::NewDevice>,
 ) -> Result<Vec<(DeviceId, String)>> {
     let data = &config.hall.data;
-    std::fs::create_dir_all(data)?;
+    make_private(data)?;
     anyhow::ensure!(
         !data.join("run.json").exists(),
         "the gateway is running: use its panel"

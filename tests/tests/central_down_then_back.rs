@@ -134,7 +134,6 @@ async fn facts_wait_for_the_centre_and_arrive_once() {
             break;
         }
     }
-    assert!(in_drain > 0, "no kill fell into the drain");
     let mut running = central.start().await.unwrap();
     let started = Instant::now();
     until("all facts are at the centre", PATIENCE, async || {

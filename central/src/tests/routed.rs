@@ -35,6 +35,7 @@ impl Site {
         let (folder, clock) = (Folder::new(), clock_at(now));
         let store = folder.store();
         let program = Program {
+            id: "central".into(),
             kind: "central",
             version: "0.1.0",
             name: "示范公司".into(),

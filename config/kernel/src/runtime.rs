@@ -89,6 +89,17 @@ impl Drop for RunFile {
     }
 }
 
+/// Makes a directory, if it is not there, that nobody but its owner can look into: it holds
+/// password hashes and what devices said.
+///
+/// # Errors
+/// When it cannot be made, or belongs to someone else.
+pub fn make_private(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::create_dir_all(folder)?;
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))
+}
+
 /// Writes `file` readable by its owner only, whole or not at all, and on disk when it returns.
 ///
 /// # Errors

@@ -16,6 +16,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 use tokio::sync::{Semaphore, oneshot, watch};
 
@@ -57,11 +58,30 @@ impl StoreError {
         !matches!(self, Self::Refused(_))
     }
 
+    /// Tells passing failures from those after which nothing on disk may be trusted unread.
     fn of(error: &rusqlite::Error) -> Self {
+        let code = error.sqlite_error().map(|found| found.extended_code);
+        let lost_trust = matches!(
+            code,
+            Some(
+                ffi::SQLITE_IOERR_FSYNC
+                    | ffi::SQLITE_IOERR_DIR_FSYNC
+                    | ffi::SQLITE_IOERR_TRUNCATE
+                    | ffi::SQLITE_IOERR_CORRUPTFS
+                    | ffi::SQLITE_CORRUPT
+                    | ffi::SQLITE_NOTADB
+            )
+        );
         match error.sqlite_error_code() {
+            _ if lost_trust => Self::Stopped(error.to_string()),
             Some(ErrorCode::DiskFull) => Self::Full,
             _ => Self::Database(error.to_string()),
         }
+    }
+
+    /// Whether the rest of the transaction is lost with the job that met this.
+    fn ends_group(&self) -> bool {
+        matches!(self, Self::Full | Self::Stopped(_))
     }
 }
 
@@ -174,7 +194,7 @@ impl Store {
                 }),
             },
             Err(error) => {
-                let fatal = matches!(error, StoreError::Full).then(|| error.clone());
+                let fatal = error.ends_group().then(|| error.clone());
                 Finished {
                     keep: false,
                     fatal_to_group: fatal,
@@ -284,6 +304,7 @@ fn configure_writer(connection: &Connection) -> Result<(), StoreError> {
          pragma trusted_schema = off;
          pragma mmap_size = 0;",
     )?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.busy_timeout(BUSY_WAIT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
     Ok(())
@@ -318,7 +339,11 @@ impl Writer {
             self.commit_group(group);
             self.checkpoint(more_wait);
         }
-        // Last handle dropped: leave a small log behind for the next start.
+        // Last handle dropped: leave a small log behind for the next start. Not after a failed
+        // sync: the log is the only good copy then, and is left for the next start to read.
+        if self.state.borrow().stopped.is_some() {
+            return;
+        }
         let _ = self
             .connection
             .execute_batch("pragma wal_checkpoint(truncate)");
@@ -356,7 +381,7 @@ impl Writer {
         let committed = self.connection.prepare_cached("commit")?.execute([]);
         if let Err(error) = committed {
             self.roll_back();
-            return Err(Self::judge(&error));
+            return Err(error.into());
         }
         Ok(())
     }
@@ -366,7 +391,7 @@ impl Writer {
             let run = || self.connection.prepare_cached(sql)?.execute([]);
             run()
                 .map(|_| ())
-                .map_err(|error| (Self::judge(&error), None))
+                .map_err(|error| (StoreError::from(error), None))
         };
         step("savepoint job")?;
         let ran = std::panic::catch_unwind(AssertUnwindSafe(|| job(&self.connection)));
@@ -396,27 +421,6 @@ impl Writer {
         // SQLite has already rolled back by itself after some errors.
         if !self.connection.is_autocommit() {
             let _ = self.connection.execute_batch("rollback");
-        }
-    }
-
-    /// Tells passing failures from those after which nothing on disk may be trusted unread.
-    fn judge(error: &rusqlite::Error) -> StoreError {
-        let code = error.sqlite_error().map(|found| found.extended_code);
-        let lost_trust = matches!(
-            code,
-            Some(
-                ffi::SQLITE_IOERR_FSYNC
-                    | ffi::SQLITE_IOERR_DIR_FSYNC
-                    | ffi::SQLITE_IOERR_TRUNCATE
-                    | ffi::SQLITE_IOERR_CORRUPTFS
-                    | ffi::SQLITE_CORRUPT
-                    | ffi::SQLITE_NOTADB
-            )
-        );
-        if lost_trust {
-            StoreError::Stopped(error.to_string())
-        } else {
-            StoreError::of(error)
         }
     }
 
@@ -455,7 +459,7 @@ impl Writer {
             .query_row(mode, [], |row| row.get::<_, i64>(0));
         let _ = self.connection.busy_timeout(BUSY_WAIT);
         if let Err(error) = moved {
-            let error = Self::judge(&error);
+            let error = StoreError::from(error);
             self.note(&Err(error));
         }
     }

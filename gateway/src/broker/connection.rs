@@ -108,6 +108,8 @@ pub(super) struct Connection<S> {
     /// Seconds the session outlives the connection; `None` for ever.
     pub(super) session_s: Option<u32>,
     address: IpAddr,
+    /// Falls when a person retires the device or gives it a new secret.
+    expelled: CancellationToken,
     receive_max: u16,
     will: Option<Publish>,
     under_way: FuturesOrdered<BoxFuture<'static, Committed>>,
@@ -150,6 +152,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
             packet_bytes_max: connect.packet_bytes_max,
             session_s: connect.session_s,
             address,
+            expelled: CancellationToken::new(),
             receive_max: connect.receive_max,
             will: connect.will,
             under_way: FuturesOrdered::new(),
@@ -178,7 +181,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
         answer::connack(out, self.version, present, size_max, keep_alive);
         if self.device.as_str() != WATCHDOG {
             let devices = &shared.devices;
-            devices.connected(&self.device, self.address, self.number);
+            self.expelled = devices.connected(&self.device, self.address, self.number);
             tracing::info!(device = %self.device, address = %self.address, "device connected");
         }
         let Some(parked) = parked else { return };
@@ -221,6 +224,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
             let step = tokio::select! {
                 () = leave.cancelled() => Err(Refusal::TakenOver.into()),
                 () = shutdown.cancelled() => Err(Refusal::ShuttingDown.into()),
+                () = self.expelled.cancelled() => Err(Refusal::Expelled.into()),
                 Some(done) = self.under_way.next() => self.settle(done).await,
                 heard = listen::next(&mut self.link), if self.outbox.has_room() =>
                     self.hear(heard).await,

@@ -46,6 +46,8 @@ pub enum Refusal {
     TakenOver,
     #[error("the earlier connection of this device does not end")]
     SeatTaken,
+    #[error("the device was retired or given a new secret")]
+    Expelled,
     #[error("gateway is stopping")]
     ShuttingDown,
     #[error("reports cannot be stored")]
@@ -77,6 +79,7 @@ impl Refusal {
             Self::DoesNotRead => "does-not-read",
             Self::TakenOver => "taken-over",
             Self::SeatTaken => "seat-taken",
+            Self::Expelled => "expelled",
             Self::ShuttingDown => "shutting-down",
             Self::StoreFailing => "store-failing",
         }
@@ -106,6 +109,7 @@ impl Refusal {
             | Self::StoreFailing
             | Self::TooManyConnections(_)
             | Self::TooManyFromAddress(_) => 0x97,
+            Self::Expelled => 0x98,
             Self::QosNotSupported => 0x9b,
         }
     }

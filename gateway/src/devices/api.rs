@@ -235,6 +235,7 @@ async fn change_device(
         },
         secret_hash: secret.as_deref().map(secret_hash),
     };
+    let ends = change.active == Some(false) || change.secret_hash.is_some();
     let key = id.clone();
     devices
         .0
@@ -242,6 +243,9 @@ async fn change_device(
         .write(move |c| store::change(c, &key, &change))
         .await?;
     devices.reload().await?;
+    if ends {
+        devices.expel(&id);
+    }
     audit(&devices, who, address, "devices.change", id.clone()).await?;
     Ok(Json(SecretView { device: id, secret }))
 }

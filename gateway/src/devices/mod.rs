@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
 use subtle::ConstantTimeEq;
+use tokio_util::sync::CancellationToken;
 use zhiban_kernel::{Clock, Store, StoreError};
 use zhiban_vocabulary::DeviceId;
 
@@ -34,8 +35,16 @@ struct Inner {
     clock: Clock,
     /// Secrets by device, so that a connection needs no query. Reloaded after each change.
     secrets: Mutex<HashMap<DeviceId, Vec<u8>>>,
-    /// Devices connected now, with their address and the number of the connection.
-    connected: Mutex<BTreeMap<DeviceId, (IpAddr, u64)>>,
+    /// Devices connected now.
+    connected: Mutex<BTreeMap<DeviceId, Presence>>,
+}
+
+/// A device's connection.
+#[derive(Debug)]
+struct Presence {
+    address: IpAddr,
+    connection: u64,
+    expelled: CancellationToken,
 }
 
 impl Devices {
@@ -97,48 +106,60 @@ impl Devices {
         Ok(())
     }
 
-    /// Notes that a device is connected, by the connection of this number.
-    pub fn connected(&self, device: &DeviceId, address: IpAddr, connection: u64) {
-        let mut connected = self
-            .0
-            .connected
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        connected.insert(device.clone(), (address, connection));
+    /// Notes that a device is connected, by the connection of this number. What it gives falls
+    /// when the connection must end.
+    #[must_use]
+    pub fn connected(
+        &self,
+        device: &DeviceId,
+        address: IpAddr,
+        connection: u64,
+    ) -> CancellationToken {
+        let expelled = CancellationToken::new();
+        let presence = Presence {
+            address,
+            connection,
+            expelled: expelled.clone(),
+        };
+        self.presences().insert(device.clone(), presence);
+        expelled
+    }
+
+    /// Ends the connection of a device that no longer may have one.
+    fn expel(&self, device: &str) {
+        for (known, presence) in self.presences().iter() {
+            if known.as_str() == device {
+                presence.expelled.cancel();
+            }
+        }
+    }
+
+    fn presences(&self) -> std::sync::MutexGuard<'_, BTreeMap<DeviceId, Presence>> {
+        let presences = self.0.connected.lock();
+        presences.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes that a connection ended; ignored when the device has since come back by another.
     pub fn disconnected(&self, device: &DeviceId, connection: u64) {
-        let mut connected = self
-            .0
-            .connected
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if connected
+        let mut presences = self.presences();
+        if presences
             .get(device)
-            .is_some_and(|(_, current)| *current == connection)
+            .is_some_and(|presence| presence.connection == connection)
         {
-            connected.remove(device);
+            presences.remove(device);
         }
-    }
-
-    fn address_of(&self, device: &DeviceId) -> Option<IpAddr> {
-        let connected = self
-            .0
-            .connected
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        connected.get(device).map(|(address, _)| *address)
     }
 
     /// How many devices are connected by MQTT.
     #[must_use]
     pub fn connections(&self) -> usize {
-        self.0
-            .connected
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .len()
+        self.presences().len()
+    }
+
+    fn address_of(&self, device: &DeviceId) -> Option<IpAddr> {
+        self.presences()
+            .get(device)
+            .map(|presence| presence.address)
     }
 }
 

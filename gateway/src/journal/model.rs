@@ -158,6 +158,8 @@ pub(super) enum Identity {
     Packet {
         redelivery: Redelivery,
         digest: [u8; 32],
+        /// The payload carries its time, so two of the same bytes are one report.
+        is_timed: bool,
     },
     /// Delivered at most once by its door; nothing to compare with.
     None,
@@ -178,10 +180,11 @@ impl Prepared {
         }
         let identity = match (parsed.origin, submission.redelivery) {
             (Some(origin), _) => Identity::Numbered(origin),
-            (None, Some(redelivery)) => {
-                let digest = Sha256::digest(&submission.payload).into();
-                Identity::Packet { redelivery, digest }
-            }
+            (None, Some(redelivery)) => Identity::Packet {
+                redelivery,
+                digest: digest_of(kind, redelivery.packet_id, &submission.payload),
+                is_timed: parsed.time.is_some(),
+            },
             (None, None) => Identity::None,
         };
         let (time, clock) = judge_time(parsed.time, now);
@@ -196,6 +199,15 @@ impl Prepared {
             clock,
         }))
     }
+}
+
+fn digest_of(kind: Kind, packet_id: u16, payload: &[u8]) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    hasher.update(kind.as_str());
+    hasher.update([0]);
+    hasher.update(packet_id.to_be_bytes());
+    hasher.update(payload);
+    hasher.finalize().into()
 }
 
 fn letter(submission: &Submission, code: &'static str, reason: String) -> DeadLetter {

@@ -18,6 +18,9 @@ const LETTER_BYTES_MAX: usize = 64 << 10;
 const LETTERS_MAX: i64 = 20_000;
 /// Packet ids are compared within a window of this many.
 const PACKET_SLOTS: u16 = 1_024;
+/// How long a redelivery without number and without time is known again. Longer, and a pad that
+/// says the same thing with the same packet id again would lose a press.
+const UNTIMED_WINDOW_MS: i64 = 120_000;
 const LETTERS_DROPPED: &str = "dead_letters_dropped";
 
 pub(super) fn last_id(connection: &Connection) -> Result<i64> {
@@ -63,7 +66,7 @@ fn append_one(
     seen: &mut SeenRows,
     now: Timestamp,
 ) -> std::result::Result<Outcome, StoreError> {
-    match sight(connection, report, seen)? {
+    match sight(connection, report, seen, now)? {
         Sight::New => Ok(Outcome::Committed(insert(connection, report, now)?)),
         Sight::Duplicate => Ok(Outcome::Duplicate),
         Sight::Unknowable => {
@@ -81,37 +84,59 @@ fn sight(
     connection: &Connection,
     report: &Numbered,
     seen: &mut SeenRows,
+    now: Timestamp,
 ) -> std::result::Result<Sight, StoreError> {
     match &report.identity {
         Identity::Numbered(origin) => seen.see(connection, report, origin),
-        Identity::Packet { redelivery, digest } => {
+        Identity::Packet {
+            redelivery,
+            digest,
+            is_timed,
+        } => {
             let slot = redelivery.packet_id % PACKET_SLOTS;
             let device = report.device.as_str();
-            let known = redelivery.again && last_digest(connection, device, slot)? == Some(*digest);
+            let since_ms = if *is_timed {
+                i64::MIN
+            } else {
+                to_ms(now) - UNTIMED_WINDOW_MS
+            };
+            let known = redelivery.again
+                && last_digest(connection, device, slot, since_ms)? == Some(*digest);
             if known {
                 return Ok(Sight::Duplicate);
             }
-            keep_digest(connection, device, slot, digest)?;
+            keep_digest(connection, device, slot, digest, now)?;
             Ok(Sight::New)
         }
         Identity::None => Ok(Sight::New),
     }
 }
 
-fn last_digest(connection: &Connection, device: &str, slot: u16) -> Result<Option<[u8; 32]>> {
-    let sql = "select digest from journal_unnumbered where device = ?1 and packet_slot = ?2";
+fn last_digest(
+    connection: &Connection,
+    device: &str,
+    slot: u16,
+    since_ms: i64,
+) -> Result<Option<[u8; 32]>> {
+    let sql = "select digest from journal_unnumbered
+         where device = ?1 and packet_slot = ?2 and received_ms >= ?3";
     connection
         .prepare_cached(sql)?
-        .query_row(params![device, slot], |row| row.get(0))
+        .query_row(params![device, slot, since_ms], |row| row.get(0))
         .optional()
 }
 
-fn keep_digest(connection: &Connection, device: &str, slot: u16, digest: &[u8]) -> Result<()> {
-    let sql = "insert into journal_unnumbered values (?1, ?2, ?3)
-         on conflict do update set digest = excluded.digest";
+fn keep_digest(
+    connection: &Connection,
+    device: &str,
+    slot: u16,
+    digest: &[u8],
+    now: Timestamp,
+) -> Result<()> {
+    let sql = "insert or replace into journal_unnumbered values (?1, ?2, ?3, ?4)";
     connection
         .prepare_cached(sql)?
-        .execute(params![device, slot, digest])?;
+        .execute(params![device, slot, digest, to_ms(now)])?;
     Ok(())
 }
 

@@ -110,6 +110,28 @@ async fn a_redelivered_packet_without_number_is_one_report() {
 }
 
 #[tokio::test]
+async fn the_same_bytes_of_another_kind_are_another_report() {
+    let hall = open("kinds").await;
+    let say = async |kind: Kind, again| {
+        let mut submission = issued("caller", r#"{"ticket":"A1","counter":"3"}"#);
+        submission.kind = kind.as_str().into();
+        submission.redelivery = Some(Redelivery {
+            packet_id: 1,
+            again,
+        });
+        hall.journal
+            .submit(vec![submission])
+            .await
+            .unwrap()
+            .remove(0)
+    };
+    assert_eq!(say(Kind::TicketCalled, false).await, Outcome::Committed(1));
+    // Its first delivery was lost on the way; the packet id had become free again.
+    assert_eq!(say(Kind::TicketStarted, true).await, Outcome::Committed(2));
+    assert_eq!(say(Kind::TicketStarted, true).await, Outcome::Duplicate);
+}
+
+#[tokio::test]
 async fn what_cannot_be_understood_is_kept_with_bytes_and_reason() {
     let hall = open("letters").await;
     let mut unknown = issued("tm-1", "{}");

@@ -14,7 +14,7 @@ use zhiban_vocabulary::StaffId;
 use zhiban_vocabulary::roles::{Capability, Role};
 
 use super::model::{Account, SignedIn};
-use super::{People, audit, password, session, store};
+use super::{People, audit, password, store};
 use crate::web::{Access, Api, Peer, Result, WebError};
 use crate::{Clock, StoreError};
 
@@ -154,12 +154,12 @@ async fn set_up(
     Json(body): Json<SetUp>,
 ) -> Result<impl IntoResponse> {
     let key = "first boot";
-    throttled(&people, key, address)?;
+    count_try(&people, key, address)?;
     let right = std::fs::read_to_string(&people.0.setup_code_file).unwrap_or_default();
     if !password::same_code(&body.code, right.trim()) {
-        people.0.throttle.failed(key, address);
         return Err(WebError::WrongCode);
     }
+    people.0.throttle.succeeded(key, address);
     let staff = parse_staff(&body.staff)?;
     let name = parse_name(&body.name)?;
     let roles = match people.0.program.kind {
@@ -216,7 +216,7 @@ async fn sign_in(
 ) -> Result<impl IntoResponse> {
     // Any text may be typed here; a key of bounded length keeps the throttle's memory bounded.
     let key: String = body.staff.chars().take(StaffId::LENGTH_MAX).collect();
-    throttled(&people, &key, address)?;
+    count_try(&people, &key, address)?;
     let staff = key.clone();
     let found = people
         .store()
@@ -229,11 +229,10 @@ async fn sign_in(
     let typed = body.password;
     let right = slow_work(&people, move || password::matches(&typed, hash.as_deref())).await?;
     let Some(account) = account.filter(|_| right) else {
-        people.0.throttle.failed(&key, address);
         note(&people, &key, address, "people.sign-in-failed", "").await?;
         return Err(WebError::WrongCredentials);
     };
-    people.0.throttle.succeeded(&key);
+    people.0.throttle.succeeded(&key, address);
     note(&people, &key, address, "people.sign-in", "").await?;
     open_session(&people, &account).await
 }
@@ -242,7 +241,7 @@ async fn sign_in(
 #[utoipa::path(delete, path = "/api/v1/session", tag = "people", responses((status = 204)))]
 async fn sign_out(State(people): Shared, headers: HeaderMap) -> Result<impl IntoResponse> {
     people.end_session(&headers).await?;
-    let cookie = AppendHeaders([(header::SET_COOKIE, session::no_cookie())]);
+    let cookie = AppendHeaders([(header::SET_COOKIE, people.no_cookie())]);
     Ok((StatusCode::NO_CONTENT, cookie))
 }
 
@@ -263,14 +262,14 @@ async fn change_password(
     Json(body): Json<PasswordChange>,
 ) -> Result<impl IntoResponse> {
     let key = who.staff.to_string();
-    throttled(&people, &key, address)?;
+    count_try(&people, &key, address)?;
     let mut account = find(&people, &key).await?;
     let hash = account.password_hash.clone();
     let old = body.old;
     if !slow_work(&people, move || password::matches(&old, hash.as_deref())).await? {
-        people.0.throttle.failed(&key, address);
         return Err(WebError::WrongCredentials);
     }
+    people.0.throttle.succeeded(&key, address);
     account.password_hash = Some(new_hash(&people, body.new, &account.staff, &account.name).await?);
     account.must_change_password = false;
     let saved = account.clone();
@@ -508,13 +507,13 @@ async fn read_audit(
     }))
 }
 
-fn throttled(people: &People, key: &str, address: IpAddr) -> Result<()> {
-    match people.0.throttle.wait(key, address) {
-        Some(wait) => Err(WebError::TooMany {
-            retry_after_s: wait.as_secs().max(1),
-        }),
-        None => Ok(()),
+fn count_try(people: &People, key: &str, address: IpAddr) -> Result<()> {
+    if let Some(wait) = people.0.throttle.wait(key, address) {
+        let retry_after_s = wait.as_secs().max(1);
+        return Err(WebError::TooMany { retry_after_s });
     }
+    people.0.throttle.count(key, address);
+    Ok(())
 }
 
 async fn note(

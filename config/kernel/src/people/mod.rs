@@ -26,6 +26,8 @@ use crate::{Clock, Store, StoreError};
 pub struct Program {
     /// `gateway` or `central`
     pub kind: &'static str,
+    /// Tells the programs of one host apart: browsers share cookies between ports.
+    pub id: String,
     pub version: &'static str,
     /// Name of the hall or the centre.
     pub name: String,

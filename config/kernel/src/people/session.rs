@@ -10,7 +10,6 @@ use super::model::{Account, SignedIn};
 use super::{People, store};
 use crate::{Clock, StoreError};
 
-const COOKIE: &str = "zhiban-session";
 const IDLE_MAX: SignedDuration = SignedDuration::from_mins(30);
 const AGE_MAX: SignedDuration = SignedDuration::from_hours(12);
 /// A screen on the wall has nobody to sign in again.
@@ -21,7 +20,7 @@ const TOUCH_EVERY: SignedDuration = SignedDuration::from_mins(1);
 impl People {
     /// The person a request's cookie stands for; `None` when there is none or it has ended.
     pub async fn signed_in(&self, headers: &HeaderMap) -> Option<SignedIn> {
-        let hash = token_hash(headers)?;
+        let hash = token_hash(&self.cookie(), headers)?;
         let key = hash.clone();
         let found = self.store().read(move |connection| {
             let Some(session) = store::session(connection, &key)? else {
@@ -50,6 +49,16 @@ impl People {
         })
     }
 
+    fn cookie(&self) -> String {
+        format!("zhiban-session-{}", self.0.program.id)
+    }
+
+    /// The cookie that takes a session out of the browser.
+    pub(super) fn no_cookie(&self) -> String {
+        let name = self.cookie();
+        format!("{name}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0")
+    }
+
     /// Starts a session and gives its cookie.
     pub(super) async fn start_session(&self, account: &Account) -> Result<String, StoreError> {
         let token = random_token();
@@ -64,23 +73,19 @@ impl People {
             })
             .await?;
         Ok(format!(
-            "{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict"
+            "{}={token}; Path=/; HttpOnly; SameSite=Strict",
+            self.cookie()
         ))
     }
 
     pub(super) async fn end_session(&self, headers: &HeaderMap) -> Result<(), StoreError> {
-        let Some(hash) = token_hash(headers) else {
+        let Some(hash) = token_hash(&self.cookie(), headers) else {
             return Ok(());
         };
         self.store()
             .write(move |connection| Ok(store::end_session(connection, &hash)?))
             .await
     }
-}
-
-/// The cookie that takes a session out of the browser.
-pub(super) fn no_cookie() -> String {
-    format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0")
 }
 
 fn is_wall(account: &Account) -> bool {
@@ -105,7 +110,7 @@ fn random_token() -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn token_hash(headers: &HeaderMap) -> Option<Vec<u8>> {
+fn token_hash(cookie: &str, headers: &HeaderMap) -> Option<Vec<u8>> {
     let cookies = headers
         .get_all(header::COOKIE)
         .iter()
@@ -113,7 +118,7 @@ fn token_hash(headers: &HeaderMap) -> Option<Vec<u8>> {
     let token = cookies
         .flat_map(|line| line.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, _)| *name == COOKIE)?
+        .find(|(name, _)| *name == cookie)?
         .1;
     Some(Sha256::digest(token.as_bytes()).to_vec())
 }

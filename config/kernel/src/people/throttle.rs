@@ -29,7 +29,9 @@ impl Throttle {
             .max(wait(address_key(address), TRIES_PER_ADDRESS))
     }
 
-    pub(super) fn failed(&self, account: &str, address: IpAddr) {
+    /// Counts a try before its outcome is known, so that tries side by side are all counted;
+    /// [`Throttle::succeeded`] takes it back.
+    pub(super) fn count(&self, account: &str, address: IpAddr) {
         let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if failures.len() >= KEYS_MAX {
             failures.retain(|_, times| times.last().is_some_and(|t| t.elapsed() < WINDOW / 3));
@@ -39,11 +41,12 @@ impl Throttle {
         }
     }
 
-    pub(super) fn succeeded(&self, account: &str) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&account_key(account));
+    pub(super) fn succeeded(&self, account: &str, address: IpAddr) {
+        let mut tries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tries.remove(&account_key(account));
+        if let Some(times) = tries.get_mut(&address_key(address)) {
+            times.pop();
+        }
     }
 }
 
@@ -65,7 +68,7 @@ mod tests {
         let here = IpAddr::from([10, 0, 0, 1]);
         for _ in 0..TRIES_PER_ACCOUNT {
             assert_eq!(throttle.wait("1001", here), None);
-            throttle.failed("1001", here);
+            throttle.count("1001", here);
         }
         assert!(
             throttle
@@ -73,7 +76,7 @@ mod tests {
                 .is_some_and(|wait| wait <= WINDOW)
         );
         assert_eq!(throttle.wait("1002", here), None);
-        throttle.succeeded("1001");
+        throttle.succeeded("1001", here);
         assert_eq!(throttle.wait("1001", here), None);
     }
 }
