@@ -327,7 +327,8 @@ struct Writer {
 
 impl Writer {
     fn run(&mut self, queue: &Receiver<Job>) {
-        while let Ok(first) = queue.recv() {
+        let mut came_meanwhile = None;
+        while let Some(first) = came_meanwhile.take().or_else(|| queue.recv().ok()) {
             let mut group = vec![first];
             while group.len() < GROUP_JOBS
                 && let Ok(job) = queue.try_recv()
@@ -335,9 +336,10 @@ impl Writer {
                 group.push(job);
             }
             self.room.add_permits(group.len());
-            let more_wait = group.len() == GROUP_JOBS;
             self.commit_group(group);
-            self.checkpoint(more_wait);
+            // Few jobs of many rows each keep the writer as busy as many small ones.
+            came_meanwhile = queue.try_recv().ok();
+            self.checkpoint(came_meanwhile.is_some());
         }
         // Last handle dropped: leave a small log behind for the next start. Not after a failed
         // sync: the log is the only good copy then, and is left for the next start to read.

@@ -7,7 +7,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use rust_embed::RustEmbed;
 use zhiban_kernel::health::Status;
-use zhiban_kernel::web::{Peer, asset, entry_page};
+use zhiban_kernel::web::{Peer, WebError, asset, entry_page};
 
 use crate::chain::Watch;
 
@@ -37,8 +37,11 @@ async fn page(uri: Uri, headers: HeaderMap) -> Response {
     if let Some(found) = asset::<Panel>(path, &headers) {
         return found;
     }
+    if path.starts_with("api/") {
+        return WebError::NotFound(format!("/{path}")).into_response();
+    }
     // Paths of the panel's own pages have no dot; a missing file must not answer with a page.
-    if path.starts_with("api/") || path.contains('.') {
+    if path.contains('.') {
         return StatusCode::NOT_FOUND.into_response();
     }
     entry_page::<Panel>("hall.html", &headers)

@@ -95,8 +95,8 @@ impl Client {
     }
 
     /// As fast as it is acknowledged.
-    async fn pour(mut self, count: usize) -> anyhow::Result<(Self, Vec<Duration>)> {
-        let packets: Vec<_> = (0..count).map(|_| self.packet()).collect();
+    async fn pour(mut self, packets: Vec<Vec<u8>>) -> anyhow::Result<(Self, Vec<Duration>)> {
+        let count = packets.len();
         let (mut read, mut write) = self.stream.split();
         let (mut sent, mut answers) = (VecDeque::with_capacity(WINDOW), Vec::with_capacity(count));
         let (mut next, mut part) = (0, 0);
@@ -146,8 +146,9 @@ impl Client {
 /// All clients at once, as fast as they are acknowledged.
 pub(crate) async fn pour(clients: Vec<Client>, each: usize) -> anyhow::Result<(Vec<Client>, Run)> {
     let mut tasks = JoinSet::new();
-    for client in clients {
-        tasks.spawn(client.pour(each));
+    for mut client in clients {
+        let packets = (0..each).map(|_| client.packet()).collect();
+        tasks.spawn(client.pour(packets));
     }
     collect(tasks).await
 }

@@ -11,6 +11,7 @@ mod paper;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use anyhow::ensure;
 use load::{Run, pour, trickle};
 use ours::Gateway;
 use paper::{Figure, Paper};
@@ -18,7 +19,7 @@ use zhiban_tests::harness::peers::workspace;
 use zhiban_tests::harness::programs;
 
 const DEVICES: usize = 50;
-const EVENTS: usize = 200_000;
+const EVENTS: usize = 400_000;
 /// Each figure is the middle one of three.
 const ROUNDS: usize = 3;
 const FIXED_RATE: usize = 1_000;
@@ -81,7 +82,7 @@ async fn measure(folder: &Path, events: usize) -> anyhow::Result<Paper> {
     let quick = ours.fixed.answer(99) <= Duration::from_millis(50);
     paper.rates(&[
         figure(
-            "bare SQLite insert, WAL, FULL, groups of 500: the ceiling here",
+            "bare SQLite insert, WAL, FULL, groups of 1,000, no checkpoint: the ceiling here",
             &ceiling,
             None,
             None,
@@ -162,7 +163,14 @@ async fn gateway(folder: &Path, each: usize) -> anyhow::Result<Ours> {
     let mut level = Duration::ZERO;
     let poured = middle("MQTT door", async |round| {
         let clients = gateway.clients(&format!("pour-{round}")).await?;
+        let before = gateway.last_id().await?;
         let (clients, run) = pour(clients, each).await?;
+        let kept = gateway.last_id().await? - before;
+        ensure!(
+            kept == run.events as i64,
+            "{kept} of {} reports were kept",
+            run.events
+        );
         level = level.max(gateway.followers_level().await);
         drop(clients);
         Ok(run)

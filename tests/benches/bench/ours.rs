@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use serde_json::Value;
 use zhiban_gateway::journal::{Door, Journal, Submission, migrate};
 use zhiban_kernel::{Clock, Store};
@@ -62,6 +62,12 @@ pub(crate) async fn journal_alone(folder: &Path, events: usize) -> anyhow::Resul
     run.took = started.elapsed();
     run.events = run.answers.len();
     run.answers.sort_unstable();
+    let kept = *journal.head().borrow();
+    ensure!(
+        kept == run.events as i64,
+        "{kept} of {} reports were kept",
+        run.events
+    );
     Ok(run)
 }
 
@@ -101,6 +107,12 @@ impl Gateway {
             clients.push(Client::connect(address, &format!("tm-{nth}"), secret, boot).await?);
         }
         Ok(clients)
+    }
+
+    /// Id of the last report in the journal.
+    pub(crate) async fn last_id(&self) -> anyhow::Result<i64> {
+        let found: Value = self.manager.get("/api/v1/box").await?;
+        found["journal"]["last_id"].as_i64().context("no last id")
     }
 
     /// How long until all followers stand at the end of the journal.
