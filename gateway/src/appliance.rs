@@ -72,15 +72,7 @@ pub async fn run(config: GatewayConfig) -> Result<()> {
     start_followers(&tasks, &journal, &config, &drivers);
     let uplink = start_courier(&tasks, &store, &config, clock, epoch);
 
-    let program = Program {
-        kind: "gateway",
-        id: config.hall.store.to_string(),
-        version: env!("CARGO_PKG_VERSION"),
-        name: config.hall.name.clone(),
-        time_zone: config.hall.time_zone.clone(),
-        clock,
-    };
-    let (people, setup_code) = People::open(store, program, data).await?;
+    let (people, setup_code) = People::open(store, program(&config, clock), data).await?;
     let names = Names::new(&config);
     let floor = Floor::new(
         journal.clone(),
@@ -157,6 +149,17 @@ fn announce(config: &GatewayConfig, addresses: &Addresses, setup_code: Option<&s
     if let Some(code) = setup_code {
         // For the person in front of the box; it works once, and only until the first account.
         eprintln!("\n  首次启动码 first-boot code: {code}\n  http://{web}/\n");
+    }
+}
+
+fn program(config: &GatewayConfig, clock: Clock) -> Program {
+    Program {
+        kind: "gateway",
+        id: config.hall.store.to_string(),
+        version: env!("CARGO_PKG_VERSION"),
+        name: config.hall.name.clone(),
+        time_zone: config.hall.time_zone.clone(),
+        clock,
     }
 }
 
@@ -369,15 +372,7 @@ pub async fn describe(config: &GatewayConfig) -> Result<(String, Vec<RouteRule>,
     let store = Store::open(&data.join(DATABASE), journal::migrate)?;
     let journal = Journal::open(store.clone(), clock).await?;
     let devices = Devices::open(store.clone(), clock).await?;
-    let program = Program {
-        kind: "gateway",
-        id: config.hall.store.to_string(),
-        version: env!("CARGO_PKG_VERSION"),
-        name: config.hall.name.clone(),
-        time_zone: config.hall.time_zone.clone(),
-        clock,
-    };
-    let (people, _) = People::open(store, program, data).await?;
+    let (people, _) = People::open(store, program(config, clock), data).await?;
     let names = Names::new(config);
     let stop = CancellationToken::new();
     let floor = Floor::new(journal.clone(), names.clone(), config, None, stop.clone());

@@ -12,15 +12,12 @@ const LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 70;
 
 /// Files over [`LINES_MAX`], with the lines they have.
-const LONG_FILES: [(&str, usize); 2] = [
-    ("config/kernel/src/people/api.rs", 641),
-    ("config/kernel/src/store.rs", 567),
-];
+const LONG_FILES: [(&str, usize); 1] = [("config/kernel/src/people/api.rs", 640)];
 
 /// Functions over [`FUNCTION_LINES_MAX`], with the lines they have.
 const LONG_FUNCTIONS: [(&str, &str, usize); 2] = [
     // All wiring, in reading order.
-    ("gateway/src/appliance.rs", "run", 99),
+    ("gateway/src/appliance.rs", "run", 92),
     ("tests/src/replay/plan.rs", "day", 73),
 ];
 
