@@ -52,7 +52,11 @@ fn history_that_arrives_late_does_not_move_a_counter() {
         .map(|ticket| ticket.number.clone());
     assert_eq!(shown.as_deref(), Some("A2"));
     hall.ticket("09:10", "A3", "called");
-    assert!(hall.read("A2").flags.contains(&super::Flag::EndImplied));
+    assert!(
+        hall.read("A2")
+            .flags
+            .contains(&crate::queue::Flag::EndImplied)
+    );
 }
 
 #[test]
