@@ -134,7 +134,8 @@ impl Peer {
             None
         };
         let found = timeout(PATIENCE, reading).await;
-        let found = found.unwrap_or_else(|_| panic!("the peer did not say {start:?}"));
+        let found =
+            found.unwrap_or_else(|_| panic!("the peer did not say {start:?}, but {:?}", self.said));
         found.unwrap_or_else(|| panic!("the peer ended before {start:?}: {:?}", self.said))
     }
 }

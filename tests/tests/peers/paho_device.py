@@ -13,6 +13,7 @@ and says "message TOPIC PAYLOAD" for what it hears, "lost CODE" when the connect
 """
 
 import sys
+import threading
 import time
 
 import paho.mqtt.client as mqtt
@@ -26,10 +27,13 @@ if "will" in options:
     client.will_set(options["will"], b'{"status":"down"}', qos=1)
 
 settled, granted = {}, {}
+speaking = threading.Lock()
 
 
 def say(*words):
-    print(*words, flush=True)
+    # Two threads speak; print() would mix their words within one line.
+    with speaking:
+        print(*words, flush=True)
 
 
 def on_connect(client, userdata, flags, reason, properties):
