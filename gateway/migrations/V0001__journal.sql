@@ -5,7 +5,10 @@ create table journal_report (
     -- order of arrival; followers keep the last id they have seen
     id integer primary key,
     received_ms integer not null,
-    device text not null,
+    -- of journal_device; not a foreign key, because checking it costs as much as an index
+    device integer not null,
+    -- the report of the same device before this one; null for its first
+    previous integer,
     kind text not null,
     -- the device's own number; null for devices that do not number their reports
     boot text,
@@ -18,10 +21,18 @@ create table journal_report (
     payload blob not null
 ) strict;
 
+-- Devices that reported, and where the chain of each one's reports begins: an index over all
+-- reports by device would cost as much as writing them.
+create table journal_device (
+    id integer primary key,
+    name text not null unique,
+    last_report integer
+) strict;
+
 -- Which numbers of a (device, boot) have arrived: ranges, as one small row instead of an index
 -- over every report. This is what makes a report that comes twice one report.
 create table journal_seen (
-    device text not null,
+    device integer not null,
     boot text not null,
     ranges text not null,
     primary key (device, boot)
@@ -29,7 +40,7 @@ create table journal_seen (
 
 -- The last unnumbered reports by MQTT packet id, to know a redelivery when it comes.
 create table journal_unnumbered (
-    device text not null,
+    device integer not null,
     packet_slot integer not null,
     -- of kind, packet id and payload
     digest blob not null,
@@ -62,6 +73,3 @@ create table journal_value (
     name text primary key,
     value integer not null
 ) strict;
-
--- The last reports of a device are shown on its page.
-create index journal_report_device on journal_report (device, id);

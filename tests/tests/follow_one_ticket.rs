@@ -256,7 +256,8 @@ impl Line {
         assert_eq!(self.centre.running.stop().await.unwrap(), Ended::Cleanly);
         let hall = Copied::of(&self.hall.program.data, "hall.db");
         let centre = Copied::of(&self.centre.running.program.data, "central.db");
-        let sql = "select count(*) from journal_report where device = 'tm-1'";
+        let sql = "select count(*) from journal_report
+             where device = (select id from journal_device where name = 'tm-1')";
         assert_eq!(hall.one::<i64>(sql), 4);
         let (count, wrong) = facts::compare(&hall, &centre, STORE);
         assert!(count > 0 && wrong.is_empty(), "{wrong:#?}");

@@ -327,19 +327,16 @@ struct Writer {
 
 impl Writer {
     fn run(&mut self, queue: &Receiver<Job>) {
-        let mut came_meanwhile = None;
-        while let Some(first) = came_meanwhile.take().or_else(|| queue.recv().ok()) {
+        let mut next = queue.recv().ok();
+        while let Some(first) = next {
             let mut group = vec![first];
-            while group.len() < GROUP_JOBS
-                && let Ok(job) = queue.try_recv()
-            {
-                group.push(job);
-            }
+            group.extend(queue.try_iter().take(GROUP_JOBS - 1));
             self.room.add_permits(group.len());
             self.commit_group(group);
             // Few jobs of many rows each keep the writer as busy as many small ones.
-            came_meanwhile = queue.try_recv().ok();
-            self.checkpoint(came_meanwhile.is_some());
+            next = queue.try_recv().ok();
+            self.checkpoint(next.is_some());
+            next = next.or_else(|| queue.recv().ok());
         }
         // Last handle dropped: leave a small log behind for the next start. Not after a failed
         // sync: the log is the only good copy then, and is left for the next start to read.

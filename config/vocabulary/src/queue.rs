@@ -45,7 +45,7 @@ impl CustomerClass {
 }
 
 /// One thing that happened to one ticket.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct TicketEvent {
     pub ticket: TicketNumber,
     #[serde(flatten)]
@@ -53,7 +53,7 @@ pub struct TicketEvent {
 }
 
 /// The step itself, with what it needs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "type")]
 pub enum TicketStep {
     /// 取号

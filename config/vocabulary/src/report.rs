@@ -9,14 +9,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use self::fields::Fields;
 use crate::climate::ClimateSample;
 use crate::counter::CounterChange;
 use crate::device::{DeviceHealth, ScreenShown};
 use crate::kiosk::{KioskHealth, KioskTransaction};
-use crate::queue::TicketEvent;
+use crate::queue::{TicketEvent, TicketStep};
 use crate::rating::Rating;
 use crate::time::BusinessDay;
 use crate::{BootId, DeviceId};
+
+mod fields;
 
 macro_rules! kinds {
     ($($variant:ident = $name:literal,)*) => {
@@ -172,20 +175,21 @@ impl Malformed {
 pub fn parse(kind_text: &str, payload: &[u8]) -> Result<Parsed, Malformed> {
     let kind =
         Kind::from_text(kind_text).ok_or_else(|| Malformed::UnknownKind(shorten(kind_text)))?;
-    let mut fields: Map<String, Value> =
-        serde_json::from_slice(payload).map_err(|error| Malformed::BadJson(error.to_string()))?;
-    let time = take::<Timestamp>(kind, &mut fields, "time")?;
-    let boot = take::<BootId>(kind, &mut fields, "boot")?;
-    let seq = take::<u64>(kind, &mut fields, "seq")?;
+    let mut fields =
+        Fields::read(payload).map_err(|error| Malformed::BadJson(error.to_string()))?;
+    let bad_field = |error: serde_json::Error| Malformed::BadField {
+        kind: kind.as_str(),
+        problem: error.to_string(),
+    };
+    let time: Option<Timestamp> = fields.take("time").map_err(bad_field)?;
+    let boot: Option<BootId> = fields.take("boot").map_err(bad_field)?;
+    let seq: Option<u64> = fields.take("seq").map_err(bad_field)?;
     let origin = match (boot, seq) {
         (Some(boot), Some(seq)) => Some(Origin { boot, seq }),
         (_, None) => None,
         (None, Some(_)) => return Err(Malformed::SeqWithoutBoot),
     };
-    let observation = observe(kind, fields).map_err(|error| Malformed::BadField {
-        kind: kind.as_str(),
-        problem: error.to_string(),
-    })?;
+    let observation = observe(kind, fields).map_err(bad_field)?;
     Ok(Parsed {
         origin,
         time,
@@ -216,27 +220,7 @@ pub fn compose(
     Value::Object(fields).to_string().into_bytes()
 }
 
-fn take<T: serde::de::DeserializeOwned>(
-    kind: Kind,
-    fields: &mut Map<String, Value>,
-    name: &'static str,
-) -> Result<Option<T>, Malformed> {
-    let Some(value) = fields.remove(name) else {
-        return Ok(None);
-    };
-    serde_json::from_value(value)
-        .map(Some)
-        .map_err(|error| Malformed::BadField {
-            kind: kind.as_str(),
-            problem: format!("field {name:?}: {error}"),
-        })
-}
-
-fn observe(kind: Kind, mut fields: Map<String, Value>) -> Result<Observation, serde_json::Error> {
-    // The kind comes from the topic; a "type" inside the payload must not override it.
-    fields.insert("type".into(), Value::String(kind.as_str().into()));
-    let fields = Value::Object(fields);
-    use serde_json::from_value as read;
+fn observe(kind: Kind, mut fields: Fields<'_>) -> Result<Observation, serde_json::Error> {
     match kind {
         Kind::TicketIssued
         | Kind::TicketCalled
@@ -245,16 +229,49 @@ fn observe(kind: Kind, mut fields: Map<String, Value>) -> Result<Observation, se
         | Kind::TicketFinished
         | Kind::TicketNoShow
         | Kind::TicketTransferred
-        | Kind::TicketCancelled => read(fields).map(Observation::Ticket),
-        Kind::CounterState => read(fields).map(Observation::Counter),
-        Kind::RatingGiven => read(fields).map(Observation::Rating),
-        Kind::KioskHealth => read(fields).map(Observation::KioskHealth),
-        Kind::KioskTxn => read(fields).map(Observation::KioskTransaction),
-        Kind::Climate => read(fields).map(Observation::Climate),
-        Kind::DeviceHealth => read(fields).map(Observation::Health),
-        Kind::ScreenShown => read(fields).map(Observation::ScreenShown),
-        Kind::DayClosed => read(fields).map(Observation::DayClosed),
+        | Kind::TicketCancelled => ticket_event(kind, &mut fields).map(Observation::Ticket),
+        Kind::CounterState => fields.read_all().map(Observation::Counter),
+        Kind::RatingGiven => fields.read_all().map(Observation::Rating),
+        Kind::KioskHealth => fields.read_all().map(Observation::KioskHealth),
+        Kind::KioskTxn => fields.read_all().map(Observation::KioskTransaction),
+        Kind::Climate => fields.read_all().map(Observation::Climate),
+        Kind::DeviceHealth => fields.read_all().map(Observation::Health),
+        Kind::ScreenShown => fields.read_all().map(Observation::ScreenShown),
+        Kind::DayClosed => fields.read_all().map(Observation::DayClosed),
     }
+}
+
+/// The kind comes from the topic, so the step is chosen by it, not by anything in the payload.
+fn ticket_event(kind: Kind, fields: &mut Fields<'_>) -> Result<TicketEvent, serde_json::Error> {
+    let ticket = fields.need("ticket")?;
+    let step = match kind {
+        Kind::TicketIssued => TicketStep::Issued {
+            queue: fields.need("queue")?,
+            class: fields.take("class")?.unwrap_or_default(),
+            service: fields.take("service")?,
+        },
+        Kind::TicketCalled => TicketStep::Called {
+            counter: fields.need("counter")?,
+            staff: fields.take("staff")?,
+        },
+        Kind::TicketRecalled => TicketStep::Recalled {
+            counter: fields.need("counter")?,
+        },
+        Kind::TicketStarted => TicketStep::Started {
+            counter: fields.need("counter")?,
+            staff: fields.take("staff")?,
+        },
+        Kind::TicketFinished => TicketStep::Finished {
+            service: fields.take("service")?,
+        },
+        Kind::TicketTransferred => TicketStep::Transferred {
+            queue: fields.need("queue")?,
+            counter: fields.take("counter")?,
+        },
+        Kind::TicketCancelled => TicketStep::Cancelled {},
+        _ => TicketStep::NoShow {},
+    };
+    Ok(TicketEvent { ticket, step })
 }
 
 fn shorten(text: &str) -> String {
@@ -273,7 +290,6 @@ pub struct Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::queue::TicketStep;
 
     fn check(kind: &str, payload: &str, expected: &str) {
         let answer = match parse(kind, payload.as_bytes()) {
@@ -325,6 +341,11 @@ mod tests {
             r#"{"ticket":"A1","queue":"A","time":"noon"}"#,
             "field \"time\"",
         );
+        check(
+            "ticket.called",
+            r#"{"ticket":"A1","counter":7}"#,
+            "field \"counter\": invalid type",
+        );
         check("rating.given", r#"{"score":6}"#, "a score from 1 to 5");
         check(
             "counter.state",
@@ -341,6 +362,18 @@ mod tests {
             panic!("not a ticket")
         };
         assert!(matches!(event.step, TicketStep::Issued { .. }));
+    }
+
+    #[test]
+    fn an_empty_field_is_one_that_is_not_there() {
+        let payload = br#"{"ticket":"A1","counter":"3","staff":null,"time":null,"seq":null}"#;
+        let parsed = parse("ticket.called", payload).unwrap();
+        assert_eq!((parsed.time, parsed.origin), (None, None));
+        check(
+            "ticket.called",
+            r#"{"ticket":null,"counter":"3"}"#,
+            "missing field `ticket`",
+        );
     }
 
     #[test]

@@ -79,10 +79,14 @@ impl Journal {
         let written = self
             .0
             .store
-            .write(move |connection| store::append(connection, &prepared, now))
+            .write(move |connection| {
+                let written = store::append(connection, &prepared, now)?;
+                // Freed here would be time the writer has for others.
+                Ok((written, prepared))
+            })
             .await;
         let (outcomes, last) = match written {
-            Ok(written) => written,
+            Ok((written, _prepared)) => written,
             Err(error) => {
                 self.0.refused.fetch_add(count, Ordering::Relaxed);
                 *self.last_refusal_lock() = Some(error.to_string());

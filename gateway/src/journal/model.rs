@@ -137,8 +137,8 @@ pub(super) fn judge_time(device_time: Option<Timestamp>, now: Timestamp) -> (Tim
 
 /// A submission read and ready for the writer thread.
 pub(super) enum Prepared {
-    Report(Box<Numbered>),
-    Dead(DeadLetter),
+    Report(Numbered),
+    Dead(Box<DeadLetter>),
 }
 
 pub(super) struct Numbered {
@@ -168,7 +168,11 @@ pub(super) enum Identity {
 impl Prepared {
     pub(super) fn new(submission: Submission, now: Timestamp) -> Self {
         let refused = |error: &Malformed, submission: &Submission| {
-            Self::Dead(letter(submission, error.code(), error.to_string()))
+            Self::Dead(Box::new(letter(
+                submission,
+                error.code(),
+                error.to_string(),
+            )))
         };
         let parsed = match report::parse(&submission.kind, &submission.payload) {
             Ok(parsed) => parsed,
@@ -188,7 +192,7 @@ impl Prepared {
             (None, None) => Identity::None,
         };
         let (time, clock) = judge_time(parsed.time, now);
-        Self::Report(Box::new(Numbered {
+        Self::Report(Numbered {
             door: submission.door,
             device: submission.device,
             kind,
@@ -197,7 +201,7 @@ impl Prepared {
             identity,
             time,
             clock,
-        }))
+        })
     }
 }
 

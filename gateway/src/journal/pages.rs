@@ -22,8 +22,8 @@ pub struct RawReport {
     pub payload: Vec<u8>,
 }
 
-const RAW: &str = "select id, received_ms, device, kind, boot, seq, time_ms, clock, payload
-     from journal_report";
+const COLUMNS: &str = "report.id, report.received_ms, device.name, report.kind, report.boot,
+     report.seq, report.time_ms, report.clock, report.payload";
 
 fn read_raw(row: &Row<'_>) -> Result<RawReport> {
     Ok(RawReport {
@@ -49,7 +49,19 @@ pub fn reports_of_device(
     before: i64,
     limit: u32,
 ) -> Result<Vec<RawReport>> {
-    let sql = format!("{RAW} where device = ?1 and id < ?2 order by id desc limit ?3");
+    // Along the chain from the newest, or from `before` where that is one of its own.
+    let sql = format!(
+        "with recursive chain (id) as (
+             select iif(own.id is null, last_report, own.previous)
+             from journal_device device
+             left join journal_report own on own.id = ?2 and own.device = device.id
+             where name = ?1
+             union all
+             select previous from chain join journal_report using (id) where previous is not null)
+         select {COLUMNS} from chain
+         join journal_report report using (id) join journal_device device on device.id = device
+         where report.id < ?2 limit ?3"
+    );
     connection
         .prepare_cached(&sql)?
         .query_map(params![device, before, limit], read_raw)?
@@ -61,7 +73,10 @@ pub fn reports_of_device(
 /// # Errors
 /// When the database cannot be read.
 pub fn reports_of_ids(connection: &Connection, ids: &[i64]) -> Result<Vec<RawReport>> {
-    let sql = format!("{RAW} where id = ?1");
+    let sql = format!(
+        "select {COLUMNS} from journal_report report
+         join journal_device device on device.id = report.device where report.id = ?1"
+    );
     let mut statement = connection.prepare_cached(&sql)?;
     let read = |id: &i64| statement.query_row([id], read_raw).optional().transpose();
     ids.iter().filter_map(read).collect()

@@ -1,13 +1,11 @@
 //! All SQL of the journal.
 
-use std::collections::HashMap;
-
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Result, Row, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Result, Row, params};
 use zhiban_kernel::StoreError;
 use zhiban_kernel::clock::{from_ms, to_ms};
-use zhiban_vocabulary::DeviceId;
 use zhiban_vocabulary::report::{self, Origin};
+use zhiban_vocabulary::{BootId, DeviceId};
 
 use super::model::{ClockFlag, DeadLetter, Entry, Identity, Numbered, Outcome, Prepared};
 use super::seen::{Seen, Sight};
@@ -37,12 +35,12 @@ pub(super) fn append(
     prepared: &[Prepared],
     now: Timestamp,
 ) -> std::result::Result<(Vec<Outcome>, Option<i64>), StoreError> {
-    let mut seen = SeenRows::default();
+    let mut appending = Appending::new(connection, now)?;
     let mut outcomes = Vec::with_capacity(prepared.len());
     let mut last = None;
     for one in prepared {
         let outcome = match one {
-            Prepared::Report(report) => append_one(connection, report, &mut seen, now)?,
+            Prepared::Report(report) => appending.append(report)?,
             Prepared::Dead(letter) => {
                 bury(connection, letter, now)?;
                 Outcome::DeadLettered {
@@ -56,65 +54,173 @@ pub(super) fn append(
         }
         outcomes.push(outcome);
     }
-    seen.save(connection)?;
+    appending.save()?;
     Ok((outcomes, last))
 }
 
-fn append_one(
-    connection: &Connection,
-    report: &Numbered,
-    seen: &mut SeenRows,
+/// What is known of one device, read once and written once by an append.
+struct Device {
+    id: i64,
+    name: DeviceId,
+    last_report: Option<i64>,
+    /// Most devices have one boot at a time.
+    seen: Vec<(BootId, Seen)>,
+}
+
+/// One append under way.
+struct Appending<'c> {
+    connection: &'c Connection,
+    insert: CachedStatement<'c>,
+    /// Doors hand in what one device said, so there is hardly ever more than one.
+    devices: Vec<Device>,
     now: Timestamp,
-) -> std::result::Result<Outcome, StoreError> {
-    match sight(connection, report, seen, now)? {
-        Sight::New => Ok(Outcome::Committed(insert(connection, report, now)?)),
-        Sight::Duplicate => Ok(Outcome::Duplicate),
-        Sight::Unknowable => {
-            let letter = stale_letter(report);
-            bury(connection, &letter, now)?;
-            Ok(Outcome::DeadLettered {
-                code: letter.code,
-                reason: letter.reason,
-            })
+}
+
+impl<'c> Appending<'c> {
+    fn new(connection: &'c Connection, now: Timestamp) -> Result<Self> {
+        let sql = "insert into journal_report
+                 (received_ms, device, previous, kind, boot, seq, time_ms, clock, payload)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+        Ok(Self {
+            connection,
+            insert: connection.prepare_cached(sql)?,
+            devices: Vec::new(),
+            now,
+        })
+    }
+
+    fn append(&mut self, report: &Numbered) -> std::result::Result<Outcome, StoreError> {
+        let at = self.device(&report.device)?;
+        let (connection, device, now) = (self.connection, &mut self.devices[at], self.now);
+        match sight(connection, report, device, now)? {
+            Sight::New => {
+                let id = write(&mut self.insert, report, device, now)?;
+                Ok(Outcome::Committed(id))
+            }
+            Sight::Duplicate => Ok(Outcome::Duplicate),
+            Sight::Unknowable => {
+                let letter = stale_letter(report);
+                bury(connection, &letter, now)?;
+                Ok(Outcome::DeadLettered {
+                    code: letter.code,
+                    reason: letter.reason,
+                })
+            }
         }
     }
+
+    /// Where a device is among those of this append.
+    fn device(&mut self, name: &DeviceId) -> Result<usize> {
+        if let Some(at) = self.devices.iter().position(|device| device.name == *name) {
+            return Ok(at);
+        }
+        self.devices.push(read_device(self.connection, name)?);
+        Ok(self.devices.len() - 1)
+    }
+
+    fn save(self) -> Result<()> {
+        let place = "update journal_device set last_report = ?2 where id = ?1";
+        let mut place = self.connection.prepare_cached(place)?;
+        let ranges = "insert into journal_seen values (?1, ?2, ?3)
+             on conflict do update set ranges = excluded.ranges";
+        let mut ranges = self.connection.prepare_cached(ranges)?;
+        for device in self.devices {
+            place.execute(params![device.id, device.last_report])?;
+            for (boot, seen) in device.seen {
+                ranges.execute(params![device.id, boot.as_str(), seen.to_text()])?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read_device(connection: &Connection, name: &DeviceId) -> Result<Device> {
+    let sql = "insert into journal_device (name) values (?1)
+         on conflict do update set name = name returning id, last_report";
+    connection
+        .prepare_cached(sql)?
+        .query_row([name.as_str()], |row| {
+            Ok(Device {
+                id: row.get(0)?,
+                name: name.clone(),
+                last_report: row.get(1)?,
+                seen: Vec::new(),
+            })
+        })
 }
 
 fn sight(
     connection: &Connection,
     report: &Numbered,
-    seen: &mut SeenRows,
+    device: &mut Device,
     now: Timestamp,
 ) -> std::result::Result<Sight, StoreError> {
-    match &report.identity {
-        Identity::Numbered(origin) => seen.see(connection, report, origin),
+    let (redelivery, digest, is_timed) = match &report.identity {
+        Identity::Numbered(origin) => return see(connection, device, origin),
         Identity::Packet {
             redelivery,
             digest,
             is_timed,
-        } => {
-            let slot = redelivery.packet_id % PACKET_SLOTS;
-            let device = report.device.as_str();
-            let since_ms = if *is_timed {
-                i64::MIN
-            } else {
-                to_ms(now) - UNTIMED_WINDOW_MS
-            };
-            let known = redelivery.again
-                && last_digest(connection, device, slot, since_ms)? == Some(*digest);
-            if known {
-                return Ok(Sight::Duplicate);
-            }
-            keep_digest(connection, device, slot, digest, now)?;
-            Ok(Sight::New)
-        }
-        Identity::None => Ok(Sight::New),
+        } => (redelivery, digest, is_timed),
+        Identity::None => return Ok(Sight::New),
+    };
+    let slot = redelivery.packet_id % PACKET_SLOTS;
+    let since_ms = if *is_timed {
+        i64::MIN
+    } else {
+        to_ms(now) - UNTIMED_WINDOW_MS
+    };
+    let known =
+        redelivery.again && last_digest(connection, device.id, slot, since_ms)? == Some(*digest);
+    if known {
+        return Ok(Sight::Duplicate);
     }
+    keep_digest(connection, device.id, slot, digest, now)?;
+    Ok(Sight::New)
+}
+
+fn see(
+    connection: &Connection,
+    device: &mut Device,
+    origin: &Origin,
+) -> std::result::Result<Sight, StoreError> {
+    let known = device
+        .seen
+        .iter_mut()
+        .find(|(boot, _)| *boot == origin.boot);
+    if let Some((_, seen)) = known {
+        return Ok(seen.see(origin.seq));
+    }
+    let mut seen = read_seen(connection, device.id, &origin.boot)?;
+    let sight = seen.see(origin.seq);
+    device.seen.push((origin.boot.clone(), seen));
+    Ok(sight)
+}
+
+fn read_seen(
+    connection: &Connection,
+    device: i64,
+    boot: &BootId,
+) -> std::result::Result<Seen, StoreError> {
+    let sql = "select ranges from journal_seen where device = ?1 and boot = ?2";
+    let mut statement = connection.prepare_cached(sql)?;
+    let text: Option<String> = statement
+        .query_row(params![device, boot.as_str()], |row| row.get(0))
+        .optional()?;
+    let Some(text) = text else {
+        return Ok(Seen::default());
+    };
+    // Starting anew here would let duplicates in: better to stop and say so.
+    Seen::from_text(&text).ok_or_else(|| {
+        StoreError::Database(format!(
+            "journal_seen of {device} {boot} is damaged: {text:?}"
+        ))
+    })
 }
 
 fn last_digest(
     connection: &Connection,
-    device: &str,
+    device: i64,
     slot: u16,
     since_ms: i64,
 ) -> Result<Option<[u8; 32]>> {
@@ -128,7 +234,7 @@ fn last_digest(
 
 fn keep_digest(
     connection: &Connection,
-    device: &str,
+    device: i64,
     slot: u16,
     digest: &[u8],
     now: Timestamp,
@@ -140,28 +246,30 @@ fn keep_digest(
     Ok(())
 }
 
-fn insert(connection: &Connection, report: &Numbered, now: Timestamp) -> Result<i64> {
+/// Gives the journal id.
+fn write(
+    insert: &mut CachedStatement<'_>,
+    report: &Numbered,
+    device: &mut Device,
+    now: Timestamp,
+) -> Result<i64> {
     let origin = match &report.identity {
         Identity::Numbered(origin) => Some(origin),
         Identity::Packet { .. } | Identity::None => None,
     };
-    connection
-        .prepare_cached(
-            "insert into journal_report
-                 (received_ms, device, kind, boot, seq, time_ms, clock, payload)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-        )?
-        .execute(params![
-            to_ms(now),
-            report.device.as_str(),
-            report.kind.as_str(),
-            origin.map(|origin| origin.boot.as_str()),
-            origin.map(|origin| seq_bits(origin.seq)),
-            to_ms(report.time),
-            report.clock.code(),
-            &report.payload[..],
-        ])?;
-    Ok(connection.last_insert_rowid())
+    let id = insert.insert(params![
+        to_ms(now),
+        device.id,
+        device.last_report,
+        report.kind.as_str(),
+        origin.map(|origin| origin.boot.as_str()),
+        origin.map(|origin| seq_bits(origin.seq)),
+        to_ms(report.time),
+        report.clock.code(),
+        &report.payload[..],
+    ])?;
+    device.last_report = Some(id);
+    Ok(id)
 }
 
 /// SQLite integers are signed; the bits are kept.
@@ -182,58 +290,6 @@ fn stale_letter(report: &Numbered) -> DeadLetter {
         payload: report.payload.clone(),
         size: report.payload.len(),
     }
-}
-
-/// The rows of `journal_seen` one append touches, read once and written once.
-#[derive(Default)]
-struct SeenRows(HashMap<(String, String), Seen>);
-
-impl SeenRows {
-    fn see(
-        &mut self,
-        connection: &Connection,
-        report: &Numbered,
-        origin: &Origin,
-    ) -> std::result::Result<Sight, StoreError> {
-        let key = (report.device.to_string(), origin.boot.to_string());
-        if let Some(seen) = self.0.get_mut(&key) {
-            return Ok(seen.see(origin.seq));
-        }
-        let mut seen = read_seen(connection, &key)?;
-        let sight = seen.see(origin.seq);
-        self.0.insert(key, seen);
-        Ok(sight)
-    }
-
-    fn save(self, connection: &Connection) -> Result<()> {
-        let sql = "insert into journal_seen values (?1, ?2, ?3)
-             on conflict do update set ranges = excluded.ranges";
-        let mut statement = connection.prepare_cached(sql)?;
-        for ((device, boot), seen) in self.0 {
-            statement.execute(params![device, boot, seen.to_text()])?;
-        }
-        Ok(())
-    }
-}
-
-fn read_seen(
-    connection: &Connection,
-    (device, boot): &(String, String),
-) -> std::result::Result<Seen, StoreError> {
-    let sql = "select ranges from journal_seen where device = ?1 and boot = ?2";
-    let mut statement = connection.prepare_cached(sql)?;
-    let text: Option<String> = statement
-        .query_row(params![device, boot], |row| row.get(0))
-        .optional()?;
-    let Some(text) = text else {
-        return Ok(Seen::default());
-    };
-    // Starting anew here would let duplicates in: better to stop and say so.
-    Seen::from_text(&text).ok_or_else(|| {
-        StoreError::Database(format!(
-            "journal_seen of {device} {boot} is damaged: {text:?}"
-        ))
-    })
 }
 
 pub(super) fn bury(connection: &Connection, letter: &DeadLetter, now: Timestamp) -> Result<()> {
@@ -335,8 +391,9 @@ pub fn entries_after(
     limit: u32,
 ) -> Result<(Vec<Entry>, i64)> {
     let mut statement = connection.prepare_cached(
-        "select id, received_ms, device, kind, time_ms, clock, payload
-         from journal_report where id > ?1 order by id limit ?2",
+        "select report.id, received_ms, name, kind, time_ms, clock, payload
+         from journal_report report join journal_device device on device.id = report.device
+         where report.id > ?1 order by report.id limit ?2",
     )?;
     let mut rows = statement.query(params![position, limit])?;
     let (mut entries, mut behind) = (Vec::new(), position);

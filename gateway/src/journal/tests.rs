@@ -231,3 +231,24 @@ async fn a_follower_sees_every_report_once_and_goes_on_where_it_was() {
     }
     assert_eq!(counted().await.unwrap(), 1_500);
 }
+
+#[tokio::test]
+async fn the_reports_of_one_device_are_found_among_those_of_others() {
+    let hall = open("chain").await;
+    for seq in 1..=6 {
+        let both = vec![numbered("tm-1", "b", seq), numbered("tm-2", "b", seq)];
+        hall.journal.submit(both).await.unwrap();
+    }
+    let page = async |device: &'static str, before: i64, limit: u32| -> Vec<i64> {
+        let read = move |c: &Connection| Ok(reports_of_device(c, device, before, limit)?);
+        let found = hall.journal.store().read(read).await.unwrap();
+        assert!(found.iter().all(|report| report.device == device));
+        found.iter().map(|report| report.id).collect()
+    };
+    assert_eq!(page("tm-1", i64::MAX, 4).await, [11, 9, 7, 5]);
+    assert_eq!(page("tm-1", 5, 4).await, [3, 1]);
+    assert_eq!(page("tm-1", 1, 4).await, [0; 0]);
+    // Not one of its own.
+    assert_eq!(page("tm-1", 6, 4).await, [5, 3, 1]);
+    assert_eq!(page("nobody", i64::MAX, 4).await, [0; 0]);
+}

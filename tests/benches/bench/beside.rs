@@ -24,7 +24,7 @@ pub(crate) fn bare_sqlite(folder: &Path, events: usize) -> anyhow::Result<Run> {
     let mut connection = Connection::open(file)?;
     connection.execute_batch(
         "pragma page_size = 4096; pragma journal_mode = wal; pragma synchronous = full;
-         pragma cache_size = -16000; pragma wal_autocheckpoint = 0;
+         pragma cache_size = -16000;
          create table event (id integer primary key, body blob not null) strict;",
     )?;
     let bodies: Vec<_> = (0..events)

@@ -17,7 +17,7 @@ use super::load::{Client, Run, payload};
 /// Reports handed in at once by one door.
 const GROUP: usize = 250;
 /// Doors that hand in at the same time.
-const DOORS: usize = 4;
+const DOORS: usize = 20;
 
 /// Reports through `Journal::submit`: parsed, judged, known again, written, committed.
 pub(crate) async fn journal_alone(folder: &Path, events: usize) -> anyhow::Result<Run> {

@@ -200,7 +200,9 @@ impl Ledger {
 pub fn differences(journal: &Copied, device: &LedgerDevice) -> Vec<String> {
     let ledger = device.ledger();
     let sql = format!(
-        "select seq, kind, payload from journal_report where device = '{}' and boot = '{}'",
+        "select seq, kind, payload from journal_report report
+         join journal_device device on device.id = report.device
+         where name = '{}' and boot = '{}'",
         device.device, device.boot
     );
     let read = |row: &rusqlite::Row<'_>| {

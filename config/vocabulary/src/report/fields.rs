@@ -1,0 +1,74 @@
+//! The fields of a payload, cut apart but not yet read: every report is parsed at its door and
+//! again by each follower, so nothing is copied that is not kept.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::value::MapDeserializer;
+use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::Error;
+use serde_json::value::RawValue;
+
+/// A payload may have thousands: nothing here looks at one for each other.
+pub(super) struct Fields<'a>(Vec<(Name<'a>, &'a RawValue)>);
+
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'a> Fields<'a> {
+    pub(super) fn read(payload: &'a [u8]) -> Result<Self, Error> {
+        serde_json::from_slice(payload)
+    }
+
+    /// Removes a field and reads it; null is the same as no field.
+    pub(super) fn take<T: DeserializeOwned>(
+        &mut self,
+        name: &'static str,
+    ) -> Result<Option<T>, Error> {
+        let Some(at) = self.0.iter().rposition(|field| field.0.0 == name) else {
+            return Ok(None);
+        };
+        let (_, value) = self.0.swap_remove(at);
+        if value.get() == "null" {
+            return Ok(None);
+        }
+        let read = T::deserialize(value).map(Some);
+        read.map_err(|error| Error::custom(format_args!("field {name:?}: {error}")))
+    }
+
+    /// Like [`Self::take`], for a field that must be there.
+    pub(super) fn need<T: DeserializeOwned>(&mut self, name: &'static str) -> Result<T, Error> {
+        self.take(name)?.ok_or_else(|| Error::missing_field(name))
+    }
+
+    /// Reads what is left as one value.
+    pub(super) fn read_all<T: DeserializeOwned>(self) -> Result<T, Error> {
+        let fields = self.0.into_iter().map(|(Name(name), value)| (name, value));
+        T::deserialize(MapDeserializer::<_, Error>::new(fields))
+    }
+}
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Reader)
+    }
+}
+
+struct Reader;
+
+impl<'de> Visitor<'de> for Reader {
+    type Value = Fields<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a map")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
+        let mut fields = Fields(Vec::with_capacity(8));
+        while let Some(field) = map.next_entry()? {
+            fields.0.push(field);
+        }
+        Ok(fields)
+    }
+}
