@@ -34,9 +34,12 @@ pub struct Centre {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Zenoh {
-    /// Endpoints the embedded router listens on; loopback or private addresses only, the links of
-    /// real halls are terminated in front of it (DESIGN.md).
+    /// Endpoints the embedded router listens on, such as `tcp/127.0.0.1:7447`; the links of real
+    /// halls are terminated in front of it (DESIGN.md).
     pub listen: Vec<String>,
+    /// Allows unencrypted links on an address other than loopback.
+    #[serde(default)]
+    pub allow_plaintext: bool,
 }
 
 impl CentralConfig {
@@ -74,14 +77,15 @@ fn check(config: &CentralConfig) -> Vec<Problem> {
             format!("{zone:?}"),
         ));
     }
+    let plain = config.zenoh.allow_plaintext;
     for endpoint in &config.zenoh.listen {
-        if !endpoint.starts_with("tcp/") {
-            let found = format!("{endpoint:?}");
-            problems.push(Problem::new(
+        match endpoint.strip_prefix("tcp/").map(str::parse) {
+            Some(Ok(address)) => check_listen("zenoh", address, plain, &mut problems),
+            Some(Err(_)) | None => problems.push(Problem::new(
                 "zenoh.listen",
                 "endpoints like \"tcp/127.0.0.1:7447\"",
-                found,
-            ));
+                format!("{endpoint:?}"),
+            )),
         }
     }
     problems
@@ -92,11 +96,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_sample_is_accepted_and_a_tls_endpoint_is_not() {
+    fn the_sample_is_accepted_and_other_endpoints_are_not() {
         let sample = include_str!("../samples/central.toml");
         let file = Path::new("central.toml");
         assert!(CentralConfig::parse(file, sample).is_ok());
-        let error = CentralConfig::parse(file, &sample.replace("tcp/", "tls/")).unwrap_err();
-        assert!(error.to_string().contains("zenoh.listen"), "{error}");
+        for (from, to) in [("tcp/", "tls/"), ("tcp/127.0.0.1:", "tcp/0.0.0.0:")] {
+            let error = CentralConfig::parse(file, &sample.replace(from, to)).unwrap_err();
+            assert!(error.to_string().contains("zenoh.listen"), "{error}");
+        }
+        let open = sample.replace("tcp/127.0.0.1:", "tcp/0.0.0.0:") + "allow_plaintext = true\n";
+        assert!(CentralConfig::parse(file, &open).is_ok());
     }
 }
