@@ -12,7 +12,7 @@ use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
 use zhiban_config::CentralConfig;
 use zhiban_kernel::health::Health;
 use zhiban_kernel::people::{self, People, Program};
-use zhiban_kernel::runtime::{RunFile, Tasks, make_private};
+use zhiban_kernel::runtime::{FolderLock, RunFile, Tasks, take_folder};
 use zhiban_kernel::web::{self, Api, RouteRule};
 use zhiban_kernel::{Clock, Store, StoreError, store};
 
@@ -30,6 +30,7 @@ pub struct Aggregator {
     pub setup_code: Option<String>,
     pub tasks: Tasks,
     _run_file: RunFile,
+    _lock: FolderLock,
 }
 
 /// Content of `run.json`.
@@ -48,7 +49,9 @@ impl Aggregator {
     pub async fn start(config: &CentralConfig) -> anyhow::Result<Self> {
         let tasks = Tasks::default();
         let clock = Clock::new(config.clock);
-        let store = open_store(&config.centre.data)?;
+        let data = &config.centre.data;
+        let lock = take_folder(data).with_context(|| format!("cannot use {}", data.display()))?;
+        let store = open_store(data)?;
         let (people, setup_code) = open_people(&store, config, clock).await?;
 
         let intake = Intake::new(store.clone(), clock);
@@ -95,6 +98,7 @@ impl Aggregator {
             setup_code,
             tasks,
             _run_file: run_file,
+            _lock: lock,
         })
     }
 
@@ -105,7 +109,6 @@ impl Aggregator {
 }
 
 fn open_store(data: &Path) -> anyhow::Result<Store> {
-    make_private(data).with_context(|| format!("cannot make {}", data.display()))?;
     let file = data.join("central.db");
     Store::open(&file, migrate).with_context(|| format!("cannot open {}", file.display()))
 }
@@ -159,6 +162,7 @@ pub async fn openapi(scratch: &Path) -> anyhow::Result<OpenApi> {
     let mut config = CentralConfig::parse(Path::new("central.toml"), text)?;
     config.centre.data = scratch.to_owned();
     let clock = Clock::new(None);
+    let _lock = take_folder(scratch)?;
     let store = open_store(scratch)?;
     let (people, _) = open_people(&store, &config, clock).await?;
     let centre = Centre {

@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 use serde::Deserialize;
 use zhiban_config::GatewayConfig;
 use zhiban_gateway::{appliance, devices, journal};
-use zhiban_kernel::runtime::make_private;
+use zhiban_kernel::runtime::take_folder;
 use zhiban_kernel::{Clock, telemetry};
 use zhiban_vocabulary::device::DeviceKind;
 use zhiban_vocabulary::{CounterId, DeviceId};
@@ -136,11 +136,10 @@ fn add(
     devices: Vec<devices::NewDevice>,
 ) -> Result<Vec<(DeviceId, String)>> {
     let data = &config.hall.data;
-    make_private(data)?;
-    anyhow::ensure!(
-        !data.join("run.json").exists(),
-        "the gateway is running: use its panel"
-    );
+    let _lock = take_folder(data).with_context(|| {
+        let data = data.display();
+        format!("cannot use {data}; if the gateway is running, add devices in its panel")
+    })?;
     let mut connection = rusqlite::Connection::open(data.join(appliance::DATABASE))?;
     connection.execute_batch("pragma journal_mode = wal; pragma synchronous = full;")?;
     journal::migrate(&mut connection)?;

@@ -89,16 +89,31 @@ impl Drop for RunFile {
     }
 }
 
-/// Makes a directory, if it is not there, that nobody but its owner can look into: it holds
-/// password hashes and what devices said.
+/// Takes a data directory for this process, until the lock is dropped or the process ends in any
+/// way; `run.json` stays behind after a power cut and cannot tell. Made if it is not there, so
+/// that nobody but its owner can look into it: it holds password hashes and what devices said.
 ///
 /// # Errors
-/// When it cannot be made, or belongs to someone else.
-pub fn make_private(folder: &Path) -> std::io::Result<()> {
+/// When another process has it, or it cannot be made or belongs to someone else.
+pub fn take_folder(folder: &Path) -> std::io::Result<FolderLock> {
+    use std::fs::{File, Permissions, TryLockError};
     use std::os::unix::fs::PermissionsExt;
     std::fs::create_dir_all(folder)?;
-    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))
+    std::fs::set_permissions(folder, Permissions::from_mode(0o700))?;
+    let file = File::create(folder.join("lock"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(FolderLock(file)),
+        Err(TryLockError::WouldBlock) => Err(std::io::Error::new(
+            std::io::ErrorKind::ResourceBusy,
+            "another process uses it",
+        )),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
 }
+
+/// A data directory nobody else may use.
+#[derive(Debug)]
+pub struct FolderLock(#[expect(dead_code, reason = "held for what its drop does")] std::fs::File);
 
 /// Writes `file` readable by its owner only, whole or not at all, and on disk when it returns.
 ///
