@@ -64,7 +64,7 @@ impl Hall {
             name: id.to_owned(),
             counter: None,
         };
-        self.devices.add(device).await.unwrap()
+        self.devices.add(device, |_| Ok(())).await.unwrap()
     }
 
     async fn reports(&self) -> usize {

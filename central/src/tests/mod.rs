@@ -1,7 +1,6 @@
 //! A centre in a temporary directory, and halls that speak to it.
 
 mod compared;
-mod measured;
 mod routed;
 mod started;
 mod wired;

@@ -17,9 +17,8 @@ use tokio_util::sync::CancellationToken;
 use zhiban_kernel::health::{Health, Status};
 
 use super::Shared;
+pub(super) use crate::devices::WATCHDOG;
 
-/// Device id of the watchdog; its secret is made at start and known to the door only.
-pub(super) const WATCHDOG: &str = "zhiban-watchdog";
 const TOPIC: &str = "te/device/zhiban-watchdog//cmd/probe/1";
 const PART: &str = "mqtt";
 const EVERY: Duration = Duration::from_secs(10);

@@ -155,15 +155,16 @@ async fn add_device(
         body.name
     };
     let id = device.to_string();
+    let new = NewDevice {
+        device,
+        kind,
+        name,
+        counter,
+    };
+    let detail = format!("{id} {}", new.kind.as_str());
     let secret = devices
-        .add(NewDevice {
-            device,
-            kind,
-            name,
-            counter,
-        })
+        .add(new, audit(who, address, "devices.add", detail))
         .await?;
-    audit(&devices, who, address, "devices.add", id.clone()).await?;
     Ok((
         StatusCode::CREATED,
         Json(SecretView {
@@ -235,38 +236,35 @@ async fn change_device(
         },
         secret_hash: secret.as_deref().map(secret_hash),
     };
+    let audit = audit(who, address, "devices.change", change.summary(&id));
     let ends = change.active == Some(false) || change.secret_hash.is_some();
     let key = id.clone();
     devices
         .0
         .store
-        .write(move |c| store::change(c, &key, &change))
+        .write(move |c| {
+            store::change(c, &key, &change)?;
+            Ok(audit(c)?)
+        })
         .await?;
     devices.reload().await?;
     if ends {
         devices.expel(&id);
     }
-    audit(&devices, who, address, "devices.change", id.clone()).await?;
     Ok(Json(SecretView { device: id, secret }))
 }
 
-async fn audit(
-    devices: &Devices,
+/// Writes the line of the audit log, in the transaction of what it tells of.
+fn audit(
     who: SignedIn,
     address: std::net::IpAddr,
     action: &'static str,
     detail: String,
-) -> Result<()> {
-    let write = move |c: &Connection| {
-        Ok(note(
-            c,
-            who.staff.as_str(),
-            &address.to_string(),
-            action,
-            &detail,
-        )?)
-    };
-    Ok(devices.0.store.write(write).await?)
+) -> impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static {
+    move |connection| {
+        let (staff, from) = (who.staff.as_str(), address.to_string());
+        note(connection, staff, &from, action, &detail)
+    }
 }
 
 fn parse_counter(text: Option<&str>) -> Result<Option<CounterId>> {

@@ -25,6 +25,13 @@ pub use store::{counter_of, screen_at, sync_wired};
 
 use model::{new_secret, secret_hash};
 
+/// The hall's name for itself among its devices.
+pub(crate) const HALL: &str = "hall";
+/// The client that tries the MQTT door; its secret is made at start and known to the door only.
+pub(crate) const WATCHDOG: &str = "zhiban-watchdog";
+/// Ids no device can have.
+const RESERVED: [&str; 2] = [HALL, WATCHDOG];
+
 /// The devices of the hall; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Devices(Arc<Inner>);
@@ -77,16 +84,24 @@ impl Devices {
         bool::from(right.ct_eq(&secret_hash(secret)))
     }
 
-    /// Registers a device and gives its secret, which is shown once.
+    /// Registers a device and gives its secret, which is shown once. `audit` writes who did it, in
+    /// the same transaction.
     ///
     /// # Errors
     /// [`StoreError::Refused`] when the id is taken.
-    pub async fn add(&self, device: NewDevice) -> Result<String, StoreError> {
+    pub async fn add(
+        &self,
+        device: NewDevice,
+        audit: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static,
+    ) -> Result<String, StoreError> {
         let secret = new_secret();
         let (hash, now) = (secret_hash(&secret), self.0.clock.now());
         self.0
             .store
-            .write(move |connection| store::add(connection, &device, Some(&hash), now))
+            .write(move |connection| {
+                store::add(connection, &device, Some(&hash), now)?;
+                Ok(audit(connection)?)
+            })
             .await?;
         self.reload().await?;
         Ok(secret)

@@ -32,6 +32,12 @@ pub(super) fn add(
     secret_hash: Option<&[u8]>,
     now: Timestamp,
 ) -> std::result::Result<(), StoreError> {
+    if super::RESERVED.contains(&device.device.as_str()) {
+        return Err(StoreError::Refused(format!(
+            "device id {} is kept for the hall itself",
+            device.device
+        )));
+    }
     if find(connection, device.device.as_str())?.is_some() {
         return Err(StoreError::Refused(format!(
             "device id {} is taken",
@@ -165,6 +171,22 @@ pub(super) struct Change {
     pub(super) counter: Option<Option<CounterId>>,
     pub(super) active: Option<bool>,
     pub(super) secret_hash: Option<Vec<u8>>,
+}
+
+impl Change {
+    /// For the audit log: what is changed, never a secret.
+    pub(super) fn summary(&self, device: &str) -> String {
+        let mut words = vec![device.to_owned()];
+        words.extend(self.name.as_ref().map(|name| format!("name {name:?}")));
+        words.extend(self.counter.as_ref().map(|counter| {
+            let counter = counter.as_ref().map_or("none", CounterId::as_str);
+            format!("counter {counter}")
+        }));
+        let state = |active| if active { "active" } else { "retired" };
+        words.extend(self.active.map(|active| state(active).to_owned()));
+        words.extend(self.secret_hash.as_ref().map(|_| "new secret".to_owned()));
+        words.join(", ")
+    }
 }
 
 pub(super) fn change(

@@ -13,10 +13,9 @@ use zhiban_vocabulary::report::{DayClosed, Observation, Origin, compose};
 use zhiban_vocabulary::time::BusinessDay;
 
 use super::store;
+use crate::devices::HALL;
 use crate::journal::{Door, Journal, Submission};
 
-/// The hall's name for itself among its devices.
-const HALL: &str = "hall";
 const LOOK_EVERY: Duration = Duration::from_secs(20);
 
 /// Closes each day at `closes` until `shutdown`. A day that passed while the box was off is

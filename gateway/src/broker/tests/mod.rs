@@ -5,7 +5,6 @@ mod hostile;
 mod listeners;
 mod reports;
 mod retained;
-mod speed;
 mod watchdog;
 mod wills;
 
@@ -105,7 +104,7 @@ impl Hall {
             name: id.to_owned(),
             counter: None,
         };
-        self.shared.devices.add(device).await.unwrap()
+        self.shared.devices.add(device, |_| Ok(())).await.unwrap()
     }
 
     async fn dial(&self) -> Peer {
