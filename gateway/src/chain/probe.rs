@@ -1,5 +1,6 @@
 //! Tries the parts of the chain again and again and says how they do.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,8 @@ const AUDIT_EVERY: Duration = Duration::from_secs(24 * 3600);
 const FREE_BYTES_MIN: u64 = 2 << 20;
 /// A follower this far behind needs a look.
 const LAG_DEGRADED: i64 = 10_000;
+/// So does one that has something to do and does not move for so many looks.
+const LOOKS_UNMOVED: u32 = 3;
 
 /// Probes until `shutdown`.
 pub async fn run_probes(
@@ -32,13 +35,14 @@ pub async fn run_probes(
 ) {
     let mut audit_due = Instant::now();
     let mut refused = 0;
+    let mut standing = Standing::default();
     loop {
         if Instant::now() >= audit_due {
             probe_audit(journal.store(), &health).await;
             audit_due += AUDIT_EVERY;
         }
         probe_journal(&journal, &mut refused, &health).await;
-        probe_followers(&journal, &health).await;
+        probe_followers(&journal, &mut standing, &health).await;
         probe_drivers(&drivers, &health);
         if let Some(uplink) = &uplink {
             probe_uplink(&uplink.borrow(), &health);
@@ -110,7 +114,34 @@ fn as_f64(number: i64) -> f64 {
     number as f64
 }
 
-async fn probe_followers(journal: &Journal, health: &Health) {
+/// Where each follower stood at the last look, and for how many looks.
+#[derive(Debug, Default)]
+struct Standing(HashMap<String, (i64, u32)>);
+
+impl Standing {
+    /// What is wrong with the followers, when the journal ends at `last`.
+    fn judge(&mut self, last: i64, positions: &[(String, i64)]) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for (name, at) in positions {
+            let (before, looks) = self.0.entry(name.clone()).or_insert((*at, 0));
+            let lag = last - at;
+            *looks = if *before == *at && lag > 0 {
+                *looks + 1
+            } else {
+                0
+            };
+            *before = *at;
+            if *looks > LOOKS_UNMOVED {
+                wrong.push(format!("{name} does not move, {lag} reports behind"));
+            } else if lag > LAG_DEGRADED {
+                wrong.push(format!("{name} is {lag} reports behind"));
+            }
+        }
+        wrong
+    }
+}
+
+async fn probe_followers(journal: &Journal, standing: &mut Standing, health: &Health) {
     let read = |connection: &rusqlite::Connection| {
         let last = journal::counts(connection)?.last_id;
         Ok((last, journal::position_of(connection)?))
@@ -121,12 +152,11 @@ async fn probe_followers(journal: &Journal, health: &Health) {
                 let lag = metrics::gauge!("zhiban_follower_lag", "follower" => name.clone());
                 lag.set(as_f64(last - at));
             }
-            let slowest = positions.iter().map(|(name, at)| (last - at, name)).max();
-            match slowest {
-                Some((lag, name)) if lag > LAG_DEGRADED => {
-                    (Status::Degraded, format!("{name} is {lag} reports behind"))
-                }
-                _ => (Status::Ok, "keep up".into()),
+            let wrong = standing.judge(last, &positions);
+            if wrong.is_empty() {
+                (Status::Ok, "keep up".into())
+            } else {
+                (Status::Degraded, wrong.join("; "))
             }
         }
         Err(error) => (Status::Failing, error.to_string()),
@@ -167,4 +197,27 @@ fn probe_uplink(state: &UplinkState, health: &Health) {
         )
     };
     health.say("uplink", status, detail, SILENCE_MAX);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_follower_that_stands_still_with_work_to_do_is_named() {
+        let mut standing = Standing::default();
+        let mut look = |last, at| standing.judge(last, &[("queue".into(), at)]);
+        for _ in 0..10 {
+            assert!(look(5, 5).is_empty(), "nothing to do");
+        }
+        for at in 5..15 {
+            assert!(look(20, at).is_empty(), "it moves");
+        }
+        for _ in 0..LOOKS_UNMOVED {
+            assert!(look(20, 14).is_empty(), "not yet");
+        }
+        assert_eq!(look(20, 14), ["queue does not move, 6 reports behind"]);
+        assert!(look(20, 15).is_empty());
+        assert_eq!(look(20_000, 16), ["queue is 19984 reports behind"]);
+    }
 }

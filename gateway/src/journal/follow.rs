@@ -32,10 +32,15 @@ pub trait Follower: Send + Sync + 'static {
 pub async fn follow<F: Follower>(journal: Journal, follower: F, shutdown: CancellationToken) {
     let follower = Arc::new(follower);
     let mut head = journal.head();
+    // Known from the start, so that one that never makes its first step is seen, too.
+    let known = |connection: &Connection| Ok(store::add_follower(connection, F::NAME)?);
+    if let Err(error) = journal.store().write(known).await {
+        tracing::warn!(follower = F::NAME, %error, "follower is not noted yet");
+    }
     loop {
         head.mark_unchanged();
         let pause = match step(&journal, &follower).await {
-            Ok(true) => continue,
+            Ok(true) => Duration::ZERO,
             Ok(false) => LOOK_EVERY,
             Err(error) => {
                 tracing::warn!(follower = F::NAME, %error, "follower will try again");
@@ -43,6 +48,7 @@ pub async fn follow<F: Follower>(journal: Journal, follower: F, shutdown: Cancel
             }
         };
         tokio::select! {
+            biased;
             () = shutdown.cancelled() => return,
             _ = head.changed() => {}
             () = tokio::time::sleep(pause) => {}

@@ -450,6 +450,13 @@ pub fn position_of(connection: &Connection) -> Result<Vec<(String, i64)>> {
         .collect()
 }
 
+/// Notes a follower that has not read anything yet.
+pub(super) fn add_follower(connection: &Connection, name: &str) -> Result<()> {
+    let sql = "insert or ignore into journal_follower values (?1, 0)";
+    connection.prepare_cached(sql)?.execute([name])?;
+    Ok(())
+}
+
 pub(super) fn set_position(connection: &Connection, name: &str, position: i64) -> Result<()> {
     let sql = "insert into journal_follower values (?1, ?2)
          on conflict do update set position = excluded.position";
