@@ -57,8 +57,16 @@ pub struct Hall {
     /// When the books of a day are closed and open tickets become abandoned.
     #[serde(default = "default_day_closes")]
     pub day_closes: Time,
+    /// Whether a rating given during the service ends it, as a call of the next customer does
+    /// (F-21).
+    #[serde(default = "yes")]
+    pub rating_ends_ticket: bool,
     /// Directory of the database and secrets; made when missing.
     pub data: PathBuf,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn default_day_closes() -> Time {

@@ -15,7 +15,7 @@ use zhiban_drivers::supervise::{Supervisor, WiredDevice};
 use zhiban_drivers::{Delivery, deliveries};
 use zhiban_kernel::health::Health;
 use zhiban_kernel::people::{self, People, Program};
-use zhiban_kernel::runtime::{RunFile, Tasks, make_private};
+use zhiban_kernel::runtime::{RunFile, Tasks, take_folder};
 use zhiban_kernel::web::{self, Api, RouteRule};
 use zhiban_kernel::{Clock, Store};
 use zhiban_vocabulary::BootId;
@@ -44,7 +44,7 @@ pub const DATABASE: &str = "hall.db";
 /// When it cannot start; the reason names what and where.
 pub async fn run(config: GatewayConfig) -> Result<()> {
     let data = &config.hall.data;
-    make_private(data).with_context(|| format!("cannot make {}", data.display()))?;
+    let _lock = take_folder(data).with_context(|| format!("cannot use {}", data.display()))?;
     let clock = Clock::new(config.clock);
     let file = data.join(DATABASE);
     let store = Store::open(&file, journal::migrate)
@@ -291,7 +291,8 @@ fn start_followers(
     }
     let zone = config.hall.zone();
     start(tasks, journal, DevicesFollower);
-    start(tasks, journal, QueueFollower::new(zone.clone()));
+    let queue = QueueFollower::new(zone.clone(), config.hall.rating_ends_ticket);
+    start(tasks, journal, queue);
     start(tasks, journal, ClimateFollower);
     start(
         tasks,

@@ -117,6 +117,28 @@ pub(super) fn rate(mut ticket: Ticket, leg: usize, score: Score, at: Timestamp) 
     Folded { ticket, flag: None }
 }
 
+/// The rating of the leg being served is its end (F-21).
+pub(super) fn end_by_rating(mut ticket: Ticket) -> Ticket {
+    let serving = (ticket.state() == State::Serving).then(|| ticket.legs.len() - 1);
+    let rated = ticket.rating.as_ref().map(|rating| (rating.leg, rating.at));
+    if let Some((leg, at)) = rated
+        && serving == Some(leg)
+    {
+        end(&mut ticket, Outcome::Finished, at);
+    }
+    ticket
+}
+
+/// Whether the last leg ended with its rating.
+fn ended_by_rating(ticket: &Ticket) -> bool {
+    let last = ticket.legs.len() - 1;
+    ticket.leg().outcome == Some(Outcome::Finished)
+        && ticket
+            .rating
+            .as_ref()
+            .is_some_and(|rating| rating.leg == last && Some(rating.at) == ticket.leg().ended_at)
+}
+
 fn note(mut ticket: Ticket, flag: Option<Flag>) -> Folded {
     ticket.flags.extend(flag);
     Folded { ticket, flag }
@@ -186,6 +208,8 @@ fn finish(ticket: &mut Ticket, at: Timestamp) -> Option<Flag> {
         }
         // Neither call nor begin: it ended, but no length can be told.
         State::Waiting => Some(Flag::StartMissing),
+        // The clerk confirms what the rating said before: whichever is first counts (F-21).
+        State::Finished if ended_by_rating(ticket) => return None,
         _ => return Some(Flag::AfterEnd),
     };
     end(ticket, Outcome::Finished, at);

@@ -13,7 +13,7 @@ use zhiban_vocabulary::report::Observation;
 use zhiban_vocabulary::time::{BusinessDay, elapsed_s};
 
 use super::counters::CounterNow;
-use super::fold::{Folded, abandon, fold, imply_end, rate};
+use super::fold::{Folded, abandon, end_by_rating, fold, imply_end, rate};
 use super::model::{Flag, Leg, Outcome, State, Ticket, TicketKey};
 use super::store::{self, RatingRow};
 use super::tally::CounterKey;
@@ -27,12 +27,16 @@ const RATING_LATE_MAX_S: u32 = 300;
 #[derive(Debug)]
 pub struct QueueFollower {
     zone: TimeZone,
+    rating_ends_ticket: bool,
 }
 
 impl QueueFollower {
     #[must_use]
-    pub fn new(zone: TimeZone) -> Self {
-        Self { zone }
+    pub fn new(zone: TimeZone, rating_ends_ticket: bool) -> Self {
+        Self {
+            zone,
+            rating_ends_ticket,
+        }
     }
 }
 
@@ -131,7 +135,10 @@ impl QueueFollower {
             flag: None,
         };
         if let Some(((before, leg), key)) = bound {
-            let folded = rate(before.clone(), leg, rating.score, entry.time);
+            let mut folded = rate(before.clone(), leg, rating.score, entry.time);
+            if self.rating_ends_ticket && folded.flag.is_none() {
+                folded.ticket = end_by_rating(folded.ticket);
+            }
             (row.ticket, row.flag) = (Some(key), folded.flag);
             keep(connection, key, Some(&before), &folded, entry.id)?;
         }

@@ -362,7 +362,7 @@ pub(super) fn take_quarters(
 ) -> Stored<Vec<FactRevision>> {
     let mut statement = connection.prepare_cached(
         "select slot_ms, queue, class, day, version + 1, sums from queue_quarter
-         where dirty = 1 and slot_ms + 900000 <= ?1 order by slot_ms limit 2000",
+         where dirty = 1 and slot_ms + 900000 <= ?1 order by slot_ms, queue, class limit 2000",
     )?;
     let mut rows = statement.query([to_ms(before)])?;
     let mut facts = Vec::new();
@@ -388,7 +388,7 @@ pub(super) fn take_quarters(
             "update queue_quarter set dirty = 0, version = version + 1
              where (slot_ms, queue, class) in
                  (select slot_ms, queue, class from queue_quarter
-                  where dirty = 1 and slot_ms + 900000 <= ?1 order by slot_ms limit 2000)",
+                  where dirty = 1 and slot_ms + 900000 <= ?1 order by slot_ms, queue, class limit 2000)",
         )?
         .execute([to_ms(before)])?;
     Ok(facts)

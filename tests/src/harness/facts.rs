@@ -6,7 +6,7 @@ use super::database::Copied;
 
 /// Slot, queue, class.
 type Key = (i64, String, String);
-/// Version and all counts.
+/// Version, all counts, and the ratings by score.
 type Sums = (u32, Vec<u64>);
 
 const COUNTS: [&str; 8] = [
@@ -26,7 +26,9 @@ fn stated(hall: &Copied) -> BTreeMap<Key, Sums> {
     let read = |row: &rusqlite::Row<'_>| {
         let sums: String = row.get(4)?;
         let sums: serde_json::Value = serde_json::from_str(&sums).unwrap_or_default();
-        let counts = COUNTS.map(|name| sums[name].as_u64().unwrap_or(0)).to_vec();
+        let ratings = (0..5).map(|at| &sums["ratings"][at]);
+        let counts = COUNTS.iter().map(|name| &sums[name]).chain(ratings);
+        let counts = counts.map(|count| count.as_u64().unwrap_or(0)).collect();
         Ok((
             (row.get(0)?, row.get(1)?, row.get(2)?),
             (row.get(3)?, counts),
@@ -38,11 +40,12 @@ fn stated(hall: &Copied) -> BTreeMap<Key, Sums> {
 fn received(centre: &Copied, store: &str) -> BTreeMap<Key, Sums> {
     let counts = COUNTS.join(", ");
     let sql = format!(
-        "select slot, queue, class, version, {counts} from facts_queue_quarter
-         where store = '{store}'"
+        "select slot, queue, class, version, {counts},
+             rating_1, rating_2, rating_3, rating_4, rating_5
+         from facts_queue_quarter where store = '{store}'"
     );
     let read = |row: &rusqlite::Row<'_>| {
-        let counts = (4..12).map(|at| row.get::<_, i64>(at).map(i64::cast_unsigned));
+        let counts = (4..17).map(|at| row.get::<_, i64>(at).map(i64::cast_unsigned));
         let counts = counts.collect::<rusqlite::Result<_>>()?;
         Ok((
             (row.get(0)?, row.get(1)?, row.get(2)?),
