@@ -23,8 +23,19 @@ create table queue_ticket (
     primary key (day, number)
 ) strict, without rowid;
 
-create index queue_ticket_counter on queue_ticket (counter, started_ms);
 create index queue_ticket_state on queue_ticket (day, state);
+
+-- Who was served where and when, so that a rating finds its ticket also after a transfer.
+create table queue_leg (
+    counter text not null,
+    started_ms integer not null,
+    day text not null,
+    number text not null,
+    ended_ms integer,
+    primary key (counter, started_ms, day, number)
+) strict, without rowid;
+
+create index queue_leg_ticket on queue_leg (day, number);
 
 -- The trail of a ticket: every event, and what was odd about it.
 create table queue_event (
@@ -37,6 +48,8 @@ create table queue_event (
 
 create table queue_counter (
     counter text primary key,
+    -- 0: nobody has told its state yet, only that a ticket was called there
+    heard integer not null,
     state text not null,
     since_ms integer not null,
     staff text,

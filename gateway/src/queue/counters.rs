@@ -12,6 +12,8 @@ use super::model::TicketKey;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct CounterNow {
     pub(super) counter: CounterId,
+    /// False while only a call told of it: then any state, also an older one, is news.
+    pub(super) heard: bool,
     pub(super) state: CounterState,
     pub(super) since: Timestamp,
     pub(super) staff: Option<StaffId>,
@@ -26,11 +28,20 @@ impl CounterNow {
     pub(super) fn unseen(counter: CounterId, at: Timestamp) -> Self {
         Self {
             counter,
+            heard: false,
             state: CounterState::Closed,
             since: at,
             staff: None,
             ticket: None,
             ticket_at: None,
+        }
+    }
+
+    /// A counter the close of the day closed.
+    pub(super) fn closed(counter: CounterId, at: Timestamp) -> Self {
+        Self {
+            heard: true,
+            ..Self::unseen(counter, at)
         }
     }
 

@@ -209,7 +209,13 @@ fn finish(ticket: &mut Ticket, at: Timestamp) -> Option<Flag> {
         // Neither call nor begin: it ended, but no length can be told.
         State::Waiting => Some(Flag::StartMissing),
         // The clerk confirms what the rating said before: whichever is first counts (F-21).
-        State::Finished if ended_by_rating(ticket) => return None,
+        State::Finished if ended_by_rating(ticket) => {
+            let leg = ticket.leg_mut();
+            if leg.started_at.is_some_and(|start| start <= at) {
+                leg.ended_at = leg.ended_at.min(Some(at));
+            }
+            return None;
+        }
         _ => return Some(Flag::AfterEnd),
     };
     end(ticket, Outcome::Finished, at);
@@ -236,6 +242,12 @@ fn leave_unserved(ticket: &mut Ticket, outcome: Outcome, at: Timestamp) -> Optio
 }
 
 fn transfer(ticket: &mut Ticket, next: Leg, at: Timestamp) -> Option<Flag> {
+    if ended_by_rating(ticket) {
+        // The rating ended what this counter did; the customer is sent on all the same.
+        ticket.leg_mut().outcome = Some(Outcome::Transferred);
+        ticket.legs.push(next);
+        return None;
+    }
     if !ticket.state().is_open() {
         return Some(Flag::AfterEnd);
     }

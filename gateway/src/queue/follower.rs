@@ -235,12 +235,13 @@ fn counter(
 ) -> Result<(), StoreError> {
     let before = store::counter(connection, &change.counter)?
         .unwrap_or_else(|| CounterNow::unseen(change.counter.clone(), entry.time));
-    if entry.time < before.since {
+    if before.heard && entry.time < before.since {
         // History that arrives late cannot change what the counter is doing now.
         return Ok(());
     }
     book_time(connection, &before, entry.time, zone)?;
     let after = CounterNow {
+        heard: true,
         state: change.state,
         since: entry.time,
         staff: change.staff.clone(),
@@ -314,7 +315,7 @@ fn close_day(
         if now.since <= entry.time && BusinessDay::of(now.since, zone) <= day {
             book_time(connection, &now, entry.time, zone)?;
             let counter = now.counter;
-            store::save_counter(connection, &CounterNow::unseen(counter, entry.time))?;
+            store::save_counter(connection, &CounterNow::closed(counter, entry.time))?;
         }
     }
     Ok(())

@@ -6,11 +6,12 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 use zhiban_kernel::StoreError;
 use zhiban_kernel::clock::from_ms;
+use zhiban_vocabulary::CounterId;
 use zhiban_vocabulary::counter::CounterState;
 use zhiban_vocabulary::facts::QueueSums;
 use zhiban_vocabulary::time::{BusinessDay, elapsed_s};
 
-use super::model::State;
+use super::model::{State, TicketKey};
 use super::store;
 
 /// Live numbers of a day (F-20, F-21).
@@ -153,7 +154,7 @@ fn read_counters(
     let mut counters = Vec::new();
     for counter in store::counters(connection)? {
         let ticket = match &counter.ticket {
-            Some(key) if key.day == day => ticket_at(connection, key.number.as_str(), day, now)?,
+            Some(key) if key.day == day => ticket_at(connection, &counter.counter, key, now)?,
             _ => None,
         };
         let finished = finished.get(counter.counter.as_str()).copied().unwrap_or(0);
@@ -181,19 +182,22 @@ fn finished_by_counter(
         .collect()
 }
 
-/// The ticket at a counter, while it is called or served.
+/// The ticket at a counter, while it is called or served there.
 fn ticket_at(
     connection: &Connection,
-    number: &str,
-    day: BusinessDay,
+    counter: &CounterId,
+    key: &TicketKey,
     now: Timestamp,
 ) -> Result<Option<TicketLive>, StoreError> {
     use rusqlite::OptionalExtension;
     let sql = "select number, queue, state, coalesce(started_ms, called_ms) from queue_ticket
-         where day = ?1 and number = ?2 and state in ('called', 'serving')";
+         where day = ?1 and number = ?2 and counter = ?3 and state in ('called', 'serving')";
     let mut statement = connection.prepare_cached(sql)?;
     let read = |row: &Row<'_>| read_ticket(row, now);
     Ok(statement
-        .query_row(params![day.to_string(), number], read)
+        .query_row(
+            params![key.day.to_string(), key.number.as_str(), counter.as_str()],
+            read,
+        )
         .optional()?)
 }

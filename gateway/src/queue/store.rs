@@ -72,6 +72,30 @@ pub(super) fn save_ticket(connection: &Connection, key: &TicketKey, ticket: &Tic
             ticket.rating.as_ref().map(|rating| rating.score.value()),
             !ticket.flags.is_empty(),
         ])?;
+    Ok(save_legs(connection, key, ticket)?)
+}
+
+/// Notes where and when the ticket was served.
+fn save_legs(connection: &Connection, key: &TicketKey, ticket: &Ticket) -> Result<()> {
+    let (day, number) = (key.day.to_string(), key.number.as_str());
+    let mut insert = connection
+        .prepare_cached("insert or replace into queue_leg values (?1, ?2, ?3, ?4, ?5)")?;
+    let clear = "delete from queue_leg where day = ?1 and number = ?2";
+    connection
+        .prepare_cached(clear)?
+        .execute(params![day, number])?;
+    for leg in &ticket.legs {
+        if let (Some(counter), Some(started)) = (&leg.counter, leg.started_at) {
+            let ended = leg.ended_at.map(to_ms);
+            insert.execute(params![
+                counter.as_str(),
+                to_ms(started),
+                day,
+                number,
+                ended
+            ])?;
+        }
+    }
     Ok(())
 }
 
@@ -218,8 +242,9 @@ pub(super) fn change_counter_day(
     Ok(())
 }
 
-const COUNTER: &str = "select counter, state, since_ms, staff, ticket_day, ticket_number, ticket_ms
-     from queue_counter";
+const COUNTER: &str =
+    "select counter, state, since_ms, staff, ticket_day, ticket_number, ticket_ms,
+     heard from queue_counter";
 
 pub(super) fn counter(connection: &Connection, counter: &CounterId) -> Result<Option<CounterNow>> {
     let sql = format!("{COUNTER} where counter = ?1");
@@ -253,6 +278,7 @@ fn read_counter(row: &Row<'_>) -> Result<Option<CounterNow>> {
     let number = text(5)?.and_then(|number| number.parse().ok());
     Ok(Some(CounterNow {
         counter,
+        heard: row.get(7)?,
         state,
         since: from_ms(row.get(2)?),
         staff: text(3)?.and_then(|staff| staff.parse().ok()),
@@ -264,7 +290,7 @@ fn read_counter(row: &Row<'_>) -> Result<Option<CounterNow>> {
 }
 
 pub(super) fn save_counter(connection: &Connection, now: &CounterNow) -> Result<()> {
-    let sql = "insert or replace into queue_counter values (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let sql = "insert or replace into queue_counter values (?1, ?8, ?2, ?3, ?4, ?5, ?6, ?7)";
     connection.prepare_cached(sql)?.execute(params![
         now.counter.as_str(),
         now.state.as_str(),
@@ -273,6 +299,7 @@ pub(super) fn save_counter(connection: &Connection, now: &CounterNow) -> Result<
         now.ticket.as_ref().map(|key| key.day.to_string()),
         now.ticket.as_ref().map(|key| key.number.as_str()),
         now.ticket_at.map(to_ms),
+        now.heard,
     ])?;
     Ok(())
 }
@@ -310,8 +337,8 @@ pub(super) fn served_at(
     at: Timestamp,
     late_s: u32,
 ) -> Result<Option<TicketKey>> {
-    let sql = "select day, number from queue_ticket
-         where counter = ?1 and started_ms <= ?2 and state in ('serving', 'finished')
+    let sql = "select day, number from queue_leg
+         where counter = ?1 and started_ms <= ?2
            and (ended_ms is null or ended_ms >= ?2 - ?3 * 1000)
          order by started_ms desc limit 1";
     let found: Option<(String, String)> = connection

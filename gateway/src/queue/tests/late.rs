@@ -37,6 +37,39 @@ fn a_served_ticket_told_of_after_the_close_was_not_abandoned() {
 }
 
 #[test]
+fn a_call_told_before_the_counter_opened_does_not_keep_it_closed() {
+    let mut hall = Hall::open();
+    hall.ticket("08:00", "A1", "issued");
+    hall.ticket("08:05", "A1", "called");
+    hall.counter("08:04", "1", CounterState::Open, Some("2001"));
+    let day: BusinessDay = "2020-01-02".parse().unwrap();
+    let counter = &live(&hall.connection, day, at("08:06")).unwrap().counters[0];
+    assert_eq!(counter.state, CounterState::Open);
+    assert_eq!(
+        (counter.since, counter.staff.as_deref()),
+        (at("08:04"), Some("2001"))
+    );
+    assert!(counter.ticket.is_some());
+}
+
+#[test]
+fn a_ticket_is_at_the_counter_that_called_it_last_only() {
+    let mut hall = Hall::open();
+    hall.ticket("08:00", "A1", "issued");
+    hall.ticket("08:05", "A1", "called 1");
+    hall.ticket("08:06", "A1", "no-show");
+    hall.ticket("08:08", "A1", "called 2");
+    let day: BusinessDay = "2020-01-02".parse().unwrap();
+    let now = live(&hall.connection, day, at("08:09")).unwrap();
+    let at: Vec<_> = now
+        .counters
+        .iter()
+        .map(|counter| counter.ticket.is_some())
+        .collect();
+    assert_eq!(at, [false, true]);
+}
+
+#[test]
 fn history_that_arrives_late_does_not_move_a_counter() {
     let mut hall = Hall::open();
     for number in ["A1", "A2", "A3"] {
