@@ -166,10 +166,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
             line,
             shared,
         };
+        if connection.device.as_str() != WATCHDOG {
+            connection.be_present(connect.login.as_ref().map(|(_, secret)| &secret[..]));
+        }
         connection
             .take_up_session(connect.clean_start, connect.keep_alive)
             .await;
         connection
+    }
+
+    /// Known as connected from now on. A secret that was taken back while this connection waited
+    /// for its seat ends it at once.
+    fn be_present(&mut self, secret: Option<&str>) {
+        let (devices, device) = (&self.shared.devices, &self.device);
+        self.expelled = devices.connected(device, self.address, self.number);
+        if !secret.is_some_and(|secret| devices.knows(device, secret)) {
+            self.expelled.cancel();
+        }
+        tracing::info!(%device, address = %self.address, "device connected");
     }
 
     async fn take_up_session(&mut self, clean_start: bool, keep_alive: u16) {
@@ -179,11 +193,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
         let size_max = shared.mqtt.packet_bytes_max;
         let (present, out) = (parked.is_some(), &mut self.line.output);
         answer::connack(out, self.version, present, size_max, keep_alive);
-        if self.device.as_str() != WATCHDOG {
-            let devices = &shared.devices;
-            self.expelled = devices.connected(&self.device, self.address, self.number);
-            tracing::info!(device = %self.device, address = %self.address, "device connected");
-        }
         let Some(parked) = parked else { return };
         self.outbox = parked.outbox;
         let receive_max = self.receive_max;

@@ -237,20 +237,7 @@ async fn change_device(
         secret_hash: secret.as_deref().map(secret_hash),
     };
     let audit = audit(who, address, "devices.change", change.summary(&id));
-    let ends = change.active == Some(false) || change.secret_hash.is_some();
-    let key = id.clone();
-    devices
-        .0
-        .store
-        .write(move |c| {
-            store::change(c, &key, &change)?;
-            Ok(audit(c)?)
-        })
-        .await?;
-    devices.reload().await?;
-    if ends {
-        devices.expel(&id);
-    }
+    devices.change(id.clone(), change, audit).await?;
     Ok(Json(SecretView { device: id, secret }))
 }
 

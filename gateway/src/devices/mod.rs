@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::Connection;
 use subtle::ConstantTimeEq;
 use tokio_util::sync::CancellationToken;
+use zhiban_kernel::people::note;
 use zhiban_kernel::{Clock, Store, StoreError};
 use zhiban_vocabulary::DeviceId;
 
@@ -42,6 +43,7 @@ struct Inner {
     clock: Clock,
     /// Secrets by device, so that a connection needs no query. Reloaded after each change.
     secrets: Mutex<HashMap<DeviceId, Vec<u8>>>,
+    reloading: tokio::sync::Mutex<()>,
     /// Devices connected now.
     connected: Mutex<BTreeMap<DeviceId, Presence>>,
 }
@@ -66,6 +68,7 @@ impl Devices {
             store,
             clock,
             secrets: Mutex::new(secrets),
+            reloading: tokio::sync::Mutex::default(),
             connected,
         })))
     }
@@ -107,7 +110,36 @@ impl Devices {
         Ok(secret)
     }
 
+    /// Changes a device and makes it hold: runs to its end, also when whoever asked is gone by
+    /// then, or a retired device would stay connected until the next start.
+    async fn change(
+        &self,
+        device: String,
+        change: store::Change,
+        audit: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let devices = self.clone();
+        let work = async move {
+            let ends = change.ends_connection();
+            let key = device.clone();
+            let write = move |connection: &Connection| {
+                store::change(connection, &key, &change)?;
+                Ok(audit(connection)?)
+            };
+            devices.0.store.write(write).await?;
+            devices.reload().await?;
+            if ends {
+                devices.expel(&device);
+            }
+            Ok(())
+        };
+        let done = tokio::spawn(work).await;
+        done.map_err(|error| StoreError::Database(error.to_string()))?
+    }
+
     async fn reload(&self) -> Result<(), StoreError> {
+        // One after another, or an older answer could overwrite a newer one.
+        let _turn = self.0.reloading.lock().await;
         let secrets = self
             .0
             .store
@@ -197,6 +229,8 @@ pub fn add_offline(
             Some(&secret_hash(&secret)),
             clock.now(),
         )?;
+        let detail = format!("{} {}", device.device, device.kind.as_str());
+        note(&transaction, "console", "local", "devices.add", &detail)?;
         secrets.push((device.device, secret));
     }
     transaction.commit()?;

@@ -174,6 +174,11 @@ pub(super) struct Change {
 }
 
 impl Change {
+    /// Whether the device must prove itself again.
+    pub(super) fn ends_connection(&self) -> bool {
+        self.active == Some(false) || self.secret_hash.is_some()
+    }
+
     /// For the audit log: what is changed, never a secret.
     pub(super) fn summary(&self, device: &str) -> String {
         let mut words = vec![device.to_owned()];
