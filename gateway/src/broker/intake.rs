@@ -123,7 +123,8 @@ impl Batch {
         });
     }
 
-    /// Writes the batch. All of it is one or two jobs of the same group, so it costs one sync.
+    /// Writes the batch. What a topic is to retain is written after the reports, because a report
+    /// that is refused must not take the place of a good one.
     ///
     /// # Errors
     /// When something was not kept; then nothing of the batch may be acknowledged.
@@ -135,11 +136,8 @@ impl Batch {
             letters,
             ..
         } = self;
-        let (outcomes, kept, ()) = tokio::try_join!(
-            submit(shared, reports),
-            keep(shared, keeps),
-            bury(shared, letters)
-        )?;
+        let (outcomes, ()) = tokio::try_join!(submit(shared, reports), bury(shared, letters))?;
+        let kept = keep(shared, worth_keeping(&messages, keeps, &outcomes)).await?;
         let settle = |taken: Taken| settle(taken, &outcomes, &kept);
         Ok(messages.into_iter().map(settle).collect())
     }
@@ -177,6 +175,18 @@ fn letter(device: &DeviceId, publish: &Publish, why: &str) -> DeadLetter {
     }
 }
 
+/// `None` for what was refused.
+fn worth_keeping(messages: &[Taken], keeps: Vec<Keep>, outcomes: &[Outcome]) -> Vec<Option<Keep>> {
+    let mut keeps: Vec<_> = keeps.into_iter().map(Some).collect();
+    for taken in messages {
+        let outcome = taken.report.and_then(|at| outcomes.get(at));
+        if let (Some(at), Some(Outcome::DeadLettered { .. })) = (taken.keep, outcome) {
+            keeps[at] = None;
+        }
+    }
+    keeps
+}
+
 async fn submit(shared: &Shared, reports: Vec<Submission>) -> Result<Vec<Outcome>, StoreError> {
     if reports.is_empty() {
         return Ok(Vec::new());
@@ -184,7 +194,7 @@ async fn submit(shared: &Shared, reports: Vec<Submission>) -> Result<Vec<Outcome
     shared.journal.submit(reports).await
 }
 
-async fn keep(shared: &Shared, keeps: Vec<Keep>) -> Result<Vec<bool>, StoreError> {
+async fn keep(shared: &Shared, keeps: Vec<Option<Keep>>) -> Result<Vec<bool>, StoreError> {
     if keeps.is_empty() {
         return Ok(Vec::new());
     }

@@ -220,7 +220,7 @@ impl Broker {
                 qos: Qos::AtLeastOnce,
             };
             let now = shared.clock.now();
-            let write = move |connection: &_| Ok(retained::apply(connection, &[keep], now)?);
+            let write = move |connection: &_| Ok(retained::apply(connection, &[Some(keep)], now)?);
             shared.store.write(write).await?;
         }
         let message = Passing {

@@ -32,11 +32,17 @@ pub(super) struct Kept {
     pub(super) qos: Qos,
 }
 
-/// Keeps each message, or clears its topic; `false` where the device has no room left.
-pub(super) fn apply(connection: &Connection, keeps: &[Keep], now: Timestamp) -> Result<Vec<bool>> {
+/// Keeps each message, or clears its topic; `false` where the device has no room left. `None` for
+/// one that was refused, which changes nothing.
+pub(super) fn apply(
+    connection: &Connection,
+    keeps: &[Option<Keep>],
+    now: Timestamp,
+) -> Result<Vec<bool>> {
     keeps
         .iter()
         .map(|keep| {
+            let Some(keep) = keep else { return Ok(true) };
             if keep.payload.is_empty() {
                 clear(connection, &keep.topic)?;
             } else if !has_room(connection, keep)? {
