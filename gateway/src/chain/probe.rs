@@ -119,9 +119,10 @@ fn as_f64(number: i64) -> f64 {
 struct Standing(HashMap<String, (i64, u32)>);
 
 impl Standing {
-    /// What is wrong with the followers, when the journal ends at `last`.
-    fn judge(&mut self, last: i64, positions: &[(String, i64)]) -> Vec<String> {
-        let mut wrong = Vec::new();
+    /// What is wrong with the followers, when the journal ends at `last`. One that stands still
+    /// breaks the chain; one that is only behind may catch up.
+    fn judge(&mut self, last: i64, positions: &[(String, i64)]) -> (Status, String) {
+        let (mut status, mut wrong) = (Status::Ok, Vec::new());
         for (name, at) in positions {
             let (before, looks) = self.0.entry(name.clone()).or_insert((*at, 0));
             let lag = last - at;
@@ -132,12 +133,17 @@ impl Standing {
             };
             *before = *at;
             if *looks > LOOKS_UNMOVED {
+                status = Status::Failing;
                 wrong.push(format!("{name} does not move, {lag} reports behind"));
             } else if lag > LAG_DEGRADED {
+                status = status.max(Status::Degraded);
                 wrong.push(format!("{name} is {lag} reports behind"));
             }
         }
-        wrong
+        if wrong.is_empty() {
+            wrong.push("keep up".into());
+        }
+        (status, wrong.join("; "))
     }
 }
 
@@ -152,12 +158,7 @@ async fn probe_followers(journal: &Journal, standing: &mut Standing, health: &He
                 let lag = metrics::gauge!("zhiban_follower_lag", "follower" => name.clone());
                 lag.set(as_f64(last - at));
             }
-            let wrong = standing.judge(last, &positions);
-            if wrong.is_empty() {
-                (Status::Ok, "keep up".into())
-            } else {
-                (Status::Degraded, wrong.join("; "))
-            }
+            standing.judge(last, &positions)
         }
         Err(error) => (Status::Failing, error.to_string()),
     };
@@ -208,16 +209,18 @@ mod tests {
         let mut standing = Standing::default();
         let mut look = |last, at| standing.judge(last, &[("queue".into(), at)]);
         for _ in 0..10 {
-            assert!(look(5, 5).is_empty(), "nothing to do");
+            assert_eq!(look(5, 5).0, Status::Ok, "nothing to do");
         }
         for at in 5..15 {
-            assert!(look(20, at).is_empty(), "it moves");
+            assert_eq!(look(20, at).0, Status::Ok, "it moves");
         }
         for _ in 0..LOOKS_UNMOVED {
-            assert!(look(20, 14).is_empty(), "not yet");
+            assert_eq!(look(20, 14).0, Status::Ok, "not yet");
         }
-        assert_eq!(look(20, 14), ["queue does not move, 6 reports behind"]);
-        assert!(look(20, 15).is_empty());
-        assert_eq!(look(20_000, 16), ["queue is 19984 reports behind"]);
+        let stands = "queue does not move, 6 reports behind".to_owned();
+        assert_eq!(look(20, 14), (Status::Failing, stands));
+        assert_eq!(look(20, 15).0, Status::Ok);
+        let behind = "queue is 19984 reports behind".to_owned();
+        assert_eq!(look(20_000, 16), (Status::Degraded, behind));
     }
 }

@@ -39,18 +39,19 @@ pub async fn follow<F: Follower>(journal: Journal, follower: F, shutdown: Cancel
     }
     loop {
         head.mark_unchanged();
-        let pause = match step(&journal, &follower).await {
-            Ok(true) => Duration::ZERO,
-            Ok(false) => LOOK_EVERY,
+        // News is no reason to try a failing step again at once.
+        let (pause, wakes) = match step(&journal, &follower).await {
+            Ok(true) => (Duration::ZERO, true),
+            Ok(false) => (LOOK_EVERY, true),
             Err(error) => {
                 tracing::warn!(follower = F::NAME, %error, "follower will try again");
-                RETRY_AFTER
+                (RETRY_AFTER, false)
             }
         };
         tokio::select! {
             biased;
             () = shutdown.cancelled() => return,
-            _ = head.changed() => {}
+            _ = head.changed(), if wakes => {}
             () = tokio::time::sleep(pause) => {}
         }
     }

@@ -49,7 +49,8 @@ pub fn reports_of_device(
     before: i64,
     limit: u32,
 ) -> Result<Vec<RawReport>> {
-    // Along the chain from the newest, or from `before` where that is one of its own.
+    // Along the chain from the newest, or from `before` where that is one of its own. The cross
+    // joins keep SQLite from walking all of it before it looks at the limit.
     let sql = format!(
         "with recursive chain (id) as (
              select iif(own.id is null, last_report, own.previous)
@@ -59,7 +60,8 @@ pub fn reports_of_device(
              union all
              select previous from chain join journal_report using (id) where previous is not null)
          select {COLUMNS} from chain
-         join journal_report report using (id) join journal_device device on device.id = device
+         cross join journal_report report using (id)
+         cross join journal_device device on device.id = report.device
          where report.id < ?2 limit ?3"
     );
     connection
