@@ -27,8 +27,9 @@ impl Centre {
         let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("tcp/{}", socket.local_addr().unwrap());
         drop(socket);
+        let data = folder.join("data");
         let config = format!(
-            "[centre]\nname = \"x\"\ntime_zone = \"Europe/Warsaw\"\ndata = {folder:?}\n\
+            "[centre]\nname = \"x\"\ntime_zone = \"Europe/Warsaw\"\ndata = {data:?}\n\
              [web]\nlisten = \"127.0.0.1:0\"\n[zenoh]\nlisten = [{endpoint:?}]\n"
         );
         std::fs::write(folder.join("central.toml"), config).unwrap();
@@ -127,7 +128,7 @@ fn what_was_acknowledged_is_there_once_however_often_the_centre_is_killed() {
     centre.program.kill().unwrap();
     centre.program.wait().unwrap();
 
-    let database = rusqlite::Connection::open(centre.folder.join("central.db")).unwrap();
+    let database = rusqlite::Connection::open(centre.folder.join("data/central.db")).unwrap();
     let number = |sql: &str| {
         database
             .query_row(sql, [], |row| row.get::<_, u64>(0))

@@ -224,6 +224,16 @@ async fn a_heartbeat_is_kept_as_the_latest_and_answered_with_the_cursor() {
     assert_eq!((known.name(), known.backlog), ("Wola", Some(3)));
     assert!(changes.has_changed().unwrap());
     changes.mark_unchanged();
+    // The box started with a wrong clock, then it was set right.
+    for (at, waiting) in [("2037-01-01T00:00:00Z", 8), ("2020-01-02T12:01:00Z", 9)] {
+        let answer = intake.receive(&key, &beat(at, waiting)).await;
+        assert_eq!(committed(&answer.unwrap()), 2);
+        let id = hall.store.clone();
+        let read = move |c: &rusqlite::Connection| Ok(stores::one(c, &id)?);
+        let known = intake.store.read(read).await.unwrap().unwrap();
+        let waits = known.live.as_ref().map(|(_, live)| live.waiting);
+        assert_eq!(waits, Some(waiting), "{at}");
+    }
 }
 
 /// What a hall's outbox may hold: few keys, versions in any order, some unreadable.

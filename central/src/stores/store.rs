@@ -25,7 +25,8 @@ pub fn heard(tx: &Connection, store: &StoreId, epoch: Epoch, now: Timestamp) -> 
     Ok(())
 }
 
-/// Keeps a heartbeat, only the latest. One that was overtaken says when it was heard and no more.
+/// Keeps a heartbeat, only the latest. One that was overtaken says when it was heard and no more;
+/// but one of a clock that was ahead of ours does not hold up those after it.
 ///
 /// # Errors
 /// When the database refuses.
@@ -35,7 +36,8 @@ pub fn beat(tx: &Connection, beat: &Heartbeat, now: Timestamp) -> Result<()> {
     tx.prepare_cached(
         "update stores_store set
              version = ?2, backlog = ?3, oldest_unsent_s = ?4, heartbeat_ms = ?5, live = ?6
-         where store = ?1 and coalesce(heartbeat_ms, ?5) <= ?5",
+         where store = ?1
+           and (heartbeat_ms is null or heartbeat_ms <= ?5 or heartbeat_ms > ?7 + 300000)",
     )?
     .execute(params![
         beat.store.as_str(),
@@ -44,6 +46,7 @@ pub fn beat(tx: &Connection, beat: &Heartbeat, now: Timestamp) -> Result<()> {
         beat.oldest_unsent_s,
         to_ms(beat.at),
         live,
+        to_ms(now),
     ])?;
     Ok(())
 }

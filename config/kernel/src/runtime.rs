@@ -90,17 +90,25 @@ impl Drop for RunFile {
 }
 
 /// Takes a data directory for this process, until the lock is dropped or the process ends in any
-/// way; `run.json` stays behind after a power cut and cannot tell. Made if it is not there, so
-/// that nobody but its owner can look into it: it holds password hashes and what devices said.
+/// way; `run.json` stays behind after a power cut and cannot tell. Made if it is not there. Nobody
+/// but its owner may look into it: it holds password hashes and what devices said.
 ///
 /// # Errors
-/// When another process has it, or it cannot be made or belongs to someone else.
+/// When another process has it, it cannot be made, belongs to someone else, or holds other things.
 pub fn take_folder(folder: &Path) -> std::io::Result<FolderLock> {
     use std::fs::{File, Permissions, TryLockError};
     use std::os::unix::fs::PermissionsExt;
     std::fs::create_dir_all(folder)?;
+    let lock = folder.join("lock");
+    // A slip such as `data = "/var/lib"` must not close a folder others need.
+    if !lock.exists() && std::fs::read_dir(folder)?.next().is_some() {
+        return Err(std::io::Error::new(
+            std::io::ErrorKind::DirectoryNotEmpty,
+            "it holds files of others: name an empty or a new folder",
+        ));
+    }
     std::fs::set_permissions(folder, Permissions::from_mode(0o700))?;
-    let file = File::create(folder.join("lock"))?;
+    let file = File::create(lock)?;
     match file.try_lock() {
         Ok(()) => Ok(FolderLock(file)),
         Err(TryLockError::WouldBlock) => Err(std::io::Error::new(
