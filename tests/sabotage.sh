@@ -3,7 +3,7 @@
 # A test that passes on broken code proves nothing.
 #
 #   tests/sabotage.sh                 all
-#   tests/sabotage.sh early-ack       one: early-ack, no-dedup, no-topic-check
+#   tests/sabotage.sh early-ack       one: early-ack, no-dedup, no-central-dedup, no-topic-check
 #
 # Needs the programs and tests built (`make build`, `cargo test --no-run`): what other crates were
 # compiled to is taken over, so that only ours are compiled again.
@@ -38,7 +38,8 @@ prepare() {
     (cd "$root" && tar -cf - --exclude=./target --exclude=node_modules --exclude=./.git .) |
         tar -xf - -C "$scratch/src"
     # What an earlier sabotage changed is back, with a time cargo would take for unchanged.
-    for file in config/kernel/src/store.rs gateway/src/journal/seen.rs gateway/src/broker/rights.rs; do
+    for file in config/kernel/src/store.rs gateway/src/journal/seen.rs gateway/src/broker/rights.rs \
+        central/src/intake/store.rs; do
         touch "$scratch/src/$file"
     done
     for part in deps build .fingerprint; do
@@ -84,6 +85,24 @@ no_dedup() {
     attempt no-dedup kill_nine_loses_nothing 'is there twice'
 }
 
+no_central_dedup() {
+    prepare
+    plant central/src/intake/store.rs 'Ok(rows == 1)' 'Ok(true)'
+    echo "== no-central-dedup: the intake's own tests must fail"
+    cd "$scratch/src"
+    if CARGO_TARGET_DIR="$scratch/target" cargo test --quiet -p zhiban-central --lib intake >"$log" 2>&1; then
+        echo "   PASSED on broken code"
+        missed="$missed no-central-dedup"
+    elif grep -m 3 'a_batch_sent_twice_has_one_effect' "$log"; then
+        echo "   caught"
+        caught=$((caught + 1))
+    else
+        echo "   failed for another reason, see $log"
+        missed="$missed no-central-dedup"
+    fi
+    cd "$root"
+}
+
 no_topic_check() {
     prepare
     plant gateway/src/broker/rights.rs 'if !topic.starts_with(&self.prefix) {' 'if topic.is_empty() {'
@@ -93,10 +112,12 @@ no_topic_check() {
 case ${1:-all} in
 early-ack) early_ack ;;
 no-dedup) no_dedup ;;
+no-central-dedup) no_central_dedup ;;
 no-topic-check) no_topic_check ;;
 all)
     early_ack
     no_dedup
+    no_central_dedup
     no_topic_check
     ;;
 *)

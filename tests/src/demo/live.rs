@@ -92,7 +92,9 @@ pub async fn run(
             continue;
         }
         if let Some(catch_up) = &mut catch_up
-            && let Some(outcome) = catch_up.look().await?
+            && let Some(outcome) = catch_up
+                .look(progress.ratings.load(Ordering::Relaxed))
+                .await?
         {
             shown(fleet, &progress);
             return Ok(outcome);
@@ -228,12 +230,12 @@ impl<'c> CatchUp<'c> {
         }
     }
 
-    /// Looks once; gives the outcome when there is one.
-    async fn look(&mut self) -> anyhow::Result<Option<Outcome>> {
+    /// Looks once, `rated` ratings having been given; gives the outcome when there is one.
+    async fn look(&mut self, rated: u64) -> anyhow::Result<Option<Outcome>> {
         let now = Instant::now();
         let since = *self.since.get_or_insert(now);
         let comparison: Comparison = self.account.get(&self.path).await?;
-        let differences = summary::differences(self.replay, &comparison);
+        let differences = summary::differences(self.replay, &comparison, rated);
         if differences.is_empty() {
             say("");
             summary::print(self.replay, &comparison);

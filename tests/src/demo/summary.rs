@@ -42,9 +42,14 @@ fn share(value: Option<u32>) -> String {
 }
 
 /// Names everything in which the centre and the file differ; empty when the totals are equal.
+/// Ratings are not in the file: `rated` is how many were given.
 #[must_use]
-pub fn differences(replay: &Replay, comparison: &Comparison) -> Vec<String> {
+pub fn differences(replay: &Replay, comparison: &Comparison, rated: u64) -> Vec<String> {
     let mut differences = Vec::new();
+    let arrived: u64 = comparison.rows.iter().map(|row| row.rated).sum();
+    if arrived != rated {
+        differences.push(format!("ratings: given {rated}, centre {arrived}"));
+    }
     for plan in &replay.halls {
         let store = plan.hall.store.as_str();
         let Some(row) = comparison.rows.iter().find(|row| row.store == store) else {
@@ -172,13 +177,13 @@ mod tests {
         let mut comparison = Comparison {
             rows: vec![row(0), row(1)],
         };
-        assert_eq!(differences(&replay, &comparison), Vec::<String>::new());
+        assert_eq!(differences(&replay, &comparison, 2), Vec::<String>::new());
         print(&replay, &comparison);
         comparison.rows[0].issued -= 1;
         comparison.rows[0].completeness_bp = Some(9_900);
         comparison.rows.pop();
         print(&replay, &comparison);
-        let named = differences(&replay, &comparison);
+        let named = differences(&replay, &comparison, 1);
         let issued = replay.halls[0].file.issued;
         assert_eq!(
             named,
