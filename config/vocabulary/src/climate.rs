@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// integer (`225`), so that sums are exact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
 #[schemars(transparent)]
-pub struct Tenths(#[schemars(with = "f64")] pub i32);
+pub struct Tenths(#[schemars(with = "f64", range(min = -100_000, max = 100_000))] pub i32);
 
 impl Serialize for Tenths {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -59,6 +59,7 @@ pub struct KioskTransaction {
     pub kind: String,
     /// Amount in fen (分), 0 when nothing was paid.
     #[serde(default)]
+    #[schemars(range(max = u32::MAX))]
     pub amount_fen: u32,
     pub method: PayMethod,
     pub succeeded: bool,

@@ -60,7 +60,9 @@ pub enum TicketStep {
     #[serde(rename = "ticket.issued")]
     Issued {
         queue: QueueId,
+        /// Ordinary when it is absent or null.
         #[serde(default)]
+        #[schemars(with = "Option<CustomerClass>")]
         class: CustomerClass,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         service: Option<ServiceId>,

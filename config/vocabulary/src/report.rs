@@ -20,6 +20,9 @@ use crate::time::BusinessDay;
 use crate::{BootId, DeviceId};
 
 mod fields;
+mod schema;
+
+pub use self::schema::schema;
 
 macro_rules! kinds {
     ($($variant:ident = $name:literal,)*) => {
