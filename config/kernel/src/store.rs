@@ -30,7 +30,7 @@ const READ_TIME_MAX: Duration = Duration::from_secs(10);
 /// Size of the write-ahead log above which an idle writer moves it into the database.
 const CHECKPOINT_IDLE_BYTES: u64 = 16 << 20;
 /// Size above which it does so even when jobs wait; larger would make their wait longer.
-const CHECKPOINT_BUSY_BYTES: u64 = 32 << 20;
+const CHECKPOINT_BUSY_BYTES: u64 = 64 << 20;
 const CHECKPOINT_WAIT: Duration = Duration::from_millis(20);
 /// How long a write waits for another process, such as `zhiban-gateway device add`.
 const BUSY_WAIT: Duration = Duration::from_secs(5);

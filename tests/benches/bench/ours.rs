@@ -15,9 +15,9 @@ use zhiban_tests::harness::{Account, Running};
 use super::load::{Client, Run, payload};
 
 /// Reports handed in at once by one door.
-const GROUP: usize = 250;
+const GROUP: usize = 100;
 /// Doors that hand in at the same time.
-const DOORS: usize = 20;
+const DOORS: usize = 50;
 
 /// Reports through `Journal::submit`: parsed, judged, known again, written, committed.
 pub(crate) async fn journal_alone(folder: &Path, events: usize) -> anyhow::Result<Run> {
