@@ -64,8 +64,9 @@ async fn run(file: PathBuf) -> anyhow::Result<()> {
     let listen = config.zenoh.listen.join(", ");
     tracing::info!(web = %aggregator.web, zenoh = listen, "running");
     if let Some(code) = &aggregator.setup_code {
-        tracing::warn!(
-            "first boot: open http://{}/ and enter {code}",
+        // For the person who starts it; it works once, and only until the first account.
+        eprintln!(
+            "\n  设置码 setup code: {code}\n  http://{}/\n",
             aggregator.web
         );
     }

@@ -148,7 +148,7 @@ fn announce(config: &GatewayConfig, addresses: &Addresses, setup_code: Option<&s
     tracing::info!(%store, %web, %mqtt, "gateway is ready");
     if let Some(code) = setup_code {
         // For the person in front of the box; it works once, and only until the first account.
-        eprintln!("\n  首次启动码 first-boot code: {code}\n  http://{web}/\n");
+        eprintln!("\n  设置码 setup code: {code}\n  http://{web}/\n");
     }
 }
 

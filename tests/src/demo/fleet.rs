@@ -146,7 +146,7 @@ impl Fleet {
             rows.push(vec![store, hall.gateway.url(), mqtt, code(&hall.gateway)]);
         }
         table::print(
-            &["", "panel", "MQTT", "one-time code for the first sign-in"],
+            &["", "panel", "MQTT", "setup code for the first sign-in"],
             &rows,
             &[],
         );
