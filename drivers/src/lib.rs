@@ -1,49 +1,68 @@
 //! Drivers turn the bytes of wired devices into the words of [`zhiban_vocabulary`] and back.
 //!
-//! One folder per driver: README (what is proven), settings, a pure codec, a session loop.
-//! [`DRIVERS`] lists them all; [`supervise::Supervisor`] runs them. Nothing here knows a database,
-//! a web page or an alarm, and nothing here has a clock: wired devices report without a time.
+//! One folder per driver: README (what is proven), form, settings, a pure codec, a session loop,
+//! traces, tests. [`DRIVERS`] lists them all; [`supervise::Supervisor`] runs them. Nothing here
+//! knows a database, a web page or an alarm, and nothing here has a clock: wired devices report
+//! without a time.
 
-pub mod lihe_screen;
+mod desk;
+mod form;
+mod hook;
 pub mod link;
-pub mod modbus_climate;
 mod outlet;
 mod settings;
 pub mod simulator;
 pub mod supervise;
+#[cfg(test)]
+mod testing;
+mod thread;
 
 use std::fmt;
 use std::future::Future;
+use std::ops::Range;
 use std::pin::Pin;
+use std::time::Duration;
 
+use zhiban_vocabulary::command::CommandKind;
 use zhiban_vocabulary::device::DeviceKind;
-use zhiban_vocabulary::{CounterId, TicketNumber};
 
-pub use outlet::{
-    COMMANDS_WAITING_MAX, Commands, DELIVERIES_MAX, Delivery, NotTaken, Outlet, deliveries,
-};
+pub use desk::{COMMANDS_WAITING_MAX, Commands, Order};
+pub use form::{Field, FieldKind, Form, Words};
+pub use hook::{HOOK_TIME_MAX, Hook, HookAnswer, Hooks};
+pub use outlet::{DELIVERIES_MAX, Delivery, NotTaken, Outlet, deliveries};
 pub use settings::SettingsError;
+pub use thread::Threads;
 
-/// THE list of drivers. `name` is what `gateway.toml` says.
-pub const DRIVERS: &[DriverKind] = &[
-    DriverKind {
-        name: "modbus-climate",
-        device: DeviceKind::ClimateSensor,
-        build: modbus_climate::build,
-    },
-    DriverKind {
-        name: "lihe-screen",
-        device: DeviceKind::WindowScreen,
-        build: lihe_screen::build,
-    },
-];
+macro_rules! drivers {
+    ($($folder:ident,)*) => {
+        $(pub mod $folder;)*
+
+        /// THE list of drivers.
+        pub const DRIVERS: &[DriverKind] = &[$($folder::DRIVER,)*];
+    };
+}
+
+drivers! {
+    modbus_climate,
+    lihe_screen,
+}
 
 /// One line of [`DRIVERS`].
 pub struct DriverKind {
+    /// What `gateway.toml` says.
     pub name: &'static str,
-    pub device: DeviceKind,
+    /// `form.toml`: what a person is asked when adding such a device.
+    pub form: &'static str,
+    /// Commands its devices understand.
+    pub accepts: &'static [CommandKind],
     /// Checks the settings and makes a driver, without opening a port.
     pub build: fn(toml::Table) -> Result<Box<dyn Driver>, SettingsError>,
+    /// Reads bytes that passed on the line, in either direction, for people.
+    pub explain: fn(&[u8]) -> Vec<Explained>,
+    /// For the fuzzer: panics when the reader of bytes breaks a promise.
+    pub fuzz: fn(&[u8]),
+    /// Looks for such devices in the hall.
+    pub discover: Option<Discover>,
 }
 
 impl fmt::Debug for DriverKind {
@@ -58,13 +77,54 @@ pub fn find(name: &str) -> Option<&'static DriverKind> {
     DRIVERS.iter().find(|kind| kind.name == name)
 }
 
+/// A piece of a byte stream and what it means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explained {
+    pub range: Range<usize>,
+    pub text: String,
+    /// Whether the driver would take it: whole, with the right sum.
+    pub good: bool,
+}
+
+/// Looks at the given places and gives what it found; ends by itself.
+pub type Discover = fn(Places) -> Pin<Box<dyn Future<Output = Vec<Found>> + Send>>;
+
+/// Where to look for devices. Nothing is looked for anywhere else.
+#[derive(Debug, Clone, Default)]
+pub struct Places {
+    pub hosts: Vec<std::net::IpAddr>,
+    /// Serial ports no device of ours uses.
+    pub ports: Vec<String>,
+}
+
+/// A device that answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    pub settings: toml::Table,
+    pub identity: zhiban_vocabulary::device::DeviceIdentity,
+}
+
 /// A session that runs until it fails and then says why.
 pub type Running = Pin<Box<dyn Future<Output = DriverError> + Send>>;
 
 /// A driver with checked settings.
 pub trait Driver: Send {
-    /// Opens the port and serves the device until something goes wrong. The supervisor builds and
-    /// runs the driver anew after every failure, so a session never has to repair itself.
+    /// What the device is.
+    fn device(&self) -> DeviceKind;
+
+    /// The port or peer the device hangs on. Devices with the same line share its thread and,
+    /// through [`Session::line`], its wire.
+    fn line(&self) -> Option<String> {
+        None
+    }
+
+    /// How long the session may give no sign of life ([`Outlet::beat`]) before it counts as hung.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(120)
+    }
+
+    /// Serves the device until something goes wrong. The supervisor builds and runs the driver
+    /// anew after every failure, so a session never has to repair itself.
     fn run(self: Box<Self>, session: Session) -> Running;
 }
 
@@ -73,33 +133,8 @@ pub trait Driver: Send {
 pub struct Session {
     pub outlet: Outlet,
     pub commands: Commands,
-}
-
-/// What a window screen is told to show.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ScreenCommand {
-    /// Nobody is called; the screen's own greeting.
-    Welcome,
-    Call {
-        ticket: TicketNumber,
-        counter: CounterId,
-    },
-    Serving {
-        ticket: TicketNumber,
-    },
-    /// 暂停服务
-    Pause,
-}
-
-impl fmt::Display for ScreenCommand {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Welcome => f.write_str("welcome"),
-            Self::Call { ticket, .. } => write!(f, "call {ticket}"),
-            Self::Serving { ticket } => write!(f, "serving {ticket}"),
-            Self::Pause => f.write_str("pause"),
-        }
-    }
+    pub line: link::Line,
+    pub hooks: Hooks,
 }
 
 /// Why a session ended.
@@ -109,9 +144,12 @@ pub enum DriverError {
     Link(#[from] link::LinkError),
     #[error(transparent)]
     Modbus(#[from] link::modbus::ModbusError),
-    /// The journal's trouble, not the device's.
+    /// The journal's trouble, or a flood; not the device's silence.
     #[error(transparent)]
     NotTaken(#[from] NotTaken),
     #[error("address {address} does not answer")]
     Silent { address: u8 },
+    /// Anything else, in words that name the peer and what was wrong.
+    #[error("{0}")]
+    Device(String),
 }

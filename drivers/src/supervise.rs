@@ -1,34 +1,47 @@
-//! Runs the driver of every wired device, each in its own task, and starts it again when it fails.
+//! Runs the driver of every wired device and starts it again when it fails, hangs or floods.
 //!
 //! ```text
-//!            session fails or panics            back-off over
+//!            session fails, panics, hangs       back-off over
 //!  Running ───────────────────────▶ Restarting ───────────────▶ Running
-//!     │ settings refused / shutdown      │ shutdown
-//!     └────────────▶ Stopped ◀───────────┘
+//!     │ settings refused / removed / shutdown   │ removed / shutdown
+//!     └────────────▶ Stopped ◀──────────────────┘
 //! ```
+//!
+//! The devices of one line share a thread, and no others: a driver that blocks its thread stops
+//! its own line only. The watch then leaves the thread behind and opens a new one.
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use rand::RngExt;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use zhiban_vocabulary::device::{DeviceKind, HealthStatus};
+use zhiban_vocabulary::device::HealthStatus;
 use zhiban_vocabulary::{BootId, DeviceId};
 
-use crate::outlet::Desk;
-use crate::{Commands, Delivery, Driver, DriverError, DriverKind, Outlet, ScreenCommand, Session};
+use crate::desk::Desk;
+use crate::hook::Hook;
+use crate::link::{Line, Piece};
+use crate::thread::{LineThread, Threads};
+use crate::{
+    Commands, Delivery, Driver, DriverError, DriverKind, Hooks, NotTaken, Order, Outlet, Session,
+};
 
 /// First and longest pause before a driver is started again; doubled in between.
 const BACKOFF_FIRST: Duration = Duration::from_secs(1);
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
+/// How often the threads are looked at.
+const WATCH_EVERY: Duration = Duration::from_secs(2);
+/// How long a stop waits for drivers; one that blocks its thread is left behind.
+const STOP_TIME_MAX: Duration = Duration::from_secs(5);
 
-/// A wired device as `gateway.toml` lists it.
+/// A wired device as the hall has it.
 #[derive(Debug, Clone)]
 pub struct WiredDevice {
     pub device: DeviceId,
@@ -50,6 +63,8 @@ pub enum DriverState {
 pub struct DriverStatus {
     pub device: DeviceId,
     pub driver: &'static str,
+    /// The port or peer.
+    pub line: String,
     pub state: DriverState,
     /// Why it failed, while it is not running.
     pub detail: Option<String>,
@@ -57,97 +72,261 @@ pub struct DriverStatus {
     pub bad_frames: u64,
 }
 
-/// A command that did not reach a driver.
+/// A command or request that did not reach a driver.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
     #[error("{0} is not a wired device")]
     UnknownDevice(DeviceId),
-    #[error("{0} shows nothing: it is not a screen")]
-    NotAScreen(DeviceId),
+    #[error("{0} does not understand {1}")]
+    NotUnderstood(DeviceId, &'static str),
     #[error("the driver of {0} has stopped")]
     Stopped(DeviceId),
+    #[error("{0} is behind, the request was given up")]
+    Behind(DeviceId),
 }
 
 /// All wired devices of the hall.
 #[derive(Debug)]
 pub struct Supervisor {
-    posts: BTreeMap<DeviceId, Post>,
+    posts: Mutex<BTreeMap<DeviceId, Post>>,
+    lines: Mutex<BTreeMap<String, OpenLine>>,
+    threads: Threads,
+    /// Gone when the supervisor has finished, so that the channel closes.
+    deliveries: Mutex<Option<mpsc::Sender<Delivery>>>,
+    boot: BootId,
     tasks: TaskTracker,
+    shutdown: CancellationToken,
 }
 
 #[derive(Debug)]
 struct Post {
-    driver: &'static DriverKind,
+    wired: WiredDevice,
+    line: String,
     desk: Arc<Desk>,
+    outlet: Outlet,
+    stop: CancellationToken,
+}
+
+#[derive(Debug)]
+struct OpenLine {
+    line: Line,
+    thread: LineThread,
 }
 
 impl Supervisor {
-    /// Starts one task per device. `boot` is this process: reports are numbered from 1 within it.
+    /// Starts the drivers, one thread per line. `boot` is this process: reports are numbered from
+    /// 1 within it.
     #[must_use]
     pub fn start(
         devices: Vec<WiredDevice>,
         deliveries: mpsc::Sender<Delivery>,
         boot: BootId,
         shutdown: CancellationToken,
-    ) -> Self {
-        let tasks = TaskTracker::new();
-        let mut posts = BTreeMap::new();
+    ) -> Arc<Self> {
+        Self::start_on(Threads::PerLine, devices, deliveries, boot, shutdown)
+    }
+
+    /// As [`Self::start`], on threads of the caller's choice: tests run on their own clock.
+    #[must_use]
+    pub fn start_on(
+        threads: Threads,
+        devices: Vec<WiredDevice>,
+        deliveries: mpsc::Sender<Delivery>,
+        boot: BootId,
+        shutdown: CancellationToken,
+    ) -> Arc<Self> {
+        let supervisor = Arc::new(Self {
+            posts: Mutex::default(),
+            lines: Mutex::default(),
+            threads,
+            deliveries: Mutex::new(Some(deliveries)),
+            boot,
+            tasks: TaskTracker::new(),
+            shutdown,
+        });
         for wired in devices {
-            if posts.contains_key(&wired.device) {
-                tracing::error!(device = %wired.device, "listed twice, second one left out");
-                continue;
-            }
-            let desk = Desk::new(wired.device.clone(), boot.clone());
-            let post = Post {
-                driver: wired.driver,
-                desk: Arc::clone(&desk),
-            };
-            let device = wired.device.clone();
-            let outlet = Outlet::new(desk, deliveries.clone());
-            tasks.spawn(keep_running(
-                wired,
-                Arc::clone(&post.desk),
-                outlet,
-                shutdown.clone(),
-            ));
-            posts.insert(device, post);
+            supervisor.add(wired);
         }
-        tasks.close();
-        // Only the drivers hold the channel now: it closes when the last one has ended.
-        drop((deliveries, boot, shutdown));
-        Self { posts, tasks }
+        let watch = Arc::clone(&supervisor).watch_threads();
+        supervisor.tasks.spawn(watch);
+        supervisor
+    }
+
+    /// Starts the driver of one more device; one that runs under the same id is ended first, and
+    /// its reports are numbered on.
+    pub fn add(&self, wired: WiredDevice) {
+        let Some(deliveries) = lock(&self.deliveries).clone() else {
+            return;
+        };
+        let device = wired.device.clone();
+        let before = self.remove(&device);
+        let desk = before.unwrap_or_else(|| Desk::new(device.clone(), self.boot.clone()));
+        let line = (wired.driver.build)(wired.settings.clone())
+            .ok()
+            .and_then(|driver| driver.line())
+            .unwrap_or_else(|| device.to_string());
+        let post = Post {
+            wired,
+            line,
+            outlet: Outlet::new(Arc::clone(&desk), deliveries),
+            desk,
+            stop: self.shutdown.child_token(),
+        };
+        self.run(&post);
+        lock(&self.posts).insert(device, post);
+    }
+
+    /// Ends the driver of a device.
+    ///
+    /// Gives what is to be kept for a device that comes back.
+    fn remove(&self, device: &DeviceId) -> Option<Arc<Desk>> {
+        let post = lock(&self.posts).remove(device)?;
+        post.stop.cancel();
+        let used = lock(&self.posts)
+            .values()
+            .any(|other| other.line == post.line);
+        if !used && let Some(open) = lock(&self.lines).remove(&post.line) {
+            open.thread.end();
+        }
+        Some(post.desk)
+    }
+
+    /// Ends the driver of a device that is no longer there.
+    pub fn take_away(&self, device: &DeviceId) {
+        let _ = self.remove(device);
+    }
+
+    fn run(&self, post: &Post) {
+        let mut lines = lock(&self.lines);
+        let open = lines.entry(post.line.clone()).or_insert_with(|| OpenLine {
+            line: Line::new(post.line.clone()),
+            thread: self.threads.open(&post.line),
+        });
+        let running = keep_running(
+            post.wired.clone(),
+            Arc::clone(&post.desk),
+            post.outlet.clone(),
+            open.line.clone(),
+            post.stop.clone(),
+            open.thread.given_up(),
+        );
+        self.tasks.spawn_on(running, open.thread.handle());
+    }
+
+    /// Leaves threads behind that do not move, and starts their devices on new ones.
+    async fn watch_threads(self: Arc<Self>) {
+        loop {
+            tokio::select! {
+                () = self.shutdown.cancelled() => return,
+                () = tokio::time::sleep(WATCH_EVERY) => {}
+            }
+            let mut stuck = Vec::new();
+            for (name, open) in lock(&self.lines).iter_mut() {
+                if open.thread.is_stuck() {
+                    tracing::error!(line = %name, "a driver blocks its thread, which is left behind");
+                    open.thread.give_up();
+                    open.thread = self.threads.open(name);
+                    // What the old thread holds of the line it holds for ever.
+                    open.line = open.line.anew();
+                    stuck.push(name.clone());
+                }
+            }
+            for line in stuck {
+                self.start_anew(&line);
+            }
+        }
+    }
+
+    fn start_anew(&self, line: &str) {
+        for post in lock(&self.posts).values().filter(|post| post.line == line) {
+            let detail = format!("a driver on {line} blocked its thread");
+            post.desk.turn(DriverState::Restarting, Some(detail));
+            post.desk.restarts.fetch_add(1, Ordering::Relaxed);
+            self.run(post);
+        }
     }
 
     #[must_use]
     pub fn statuses(&self) -> Vec<DriverStatus> {
-        self.posts.values().map(Post::status).collect()
+        lock(&self.posts).values().map(Post::status).collect()
     }
 
-    /// Hands a command to a screen's driver, at once. When [`crate::COMMANDS_WAITING_MAX`] already wait
-    /// (the screen is slow or away), the oldest is given up: the newest call is the one people
-    /// look for.
+    /// What passed on the line of a device, oldest first, with the driver that can explain it.
+    #[must_use]
+    pub fn pieces(&self, device: &DeviceId) -> Option<(&'static DriverKind, Vec<Piece>)> {
+        let posts = lock(&self.posts);
+        let post = posts.get(device)?;
+        let pieces = lock(&self.lines).get(&post.line)?.line.tap().pieces();
+        Some((post.wired.driver, pieces))
+    }
+
+    /// Hands a command to a driver, at once. When [`crate::COMMANDS_WAITING_MAX`] already wait (the
+    /// device is slow or away), the oldest is given up: the newest call is the one people look
+    /// for.
     ///
     /// # Errors
     /// [`CommandError`] when no driver will ever take the command.
-    pub fn command(&self, device: &DeviceId, command: ScreenCommand) -> Result<(), CommandError> {
-        let unknown = || CommandError::UnknownDevice(device.clone());
-        let post = self.posts.get(device).ok_or_else(unknown)?;
-        if post.driver.device != DeviceKind::WindowScreen {
-            return Err(CommandError::NotAScreen(device.clone()));
+    pub fn command(&self, device: &DeviceId, order: Order) -> Result<(), CommandError> {
+        let posts = lock(&self.posts);
+        let post = running(&posts, device)?;
+        let kind = order.command.kind();
+        if !post.wired.driver.accepts.contains(&kind) {
+            return Err(CommandError::NotUnderstood(device.clone(), kind.as_str()));
         }
-        if post.desk.face().state == DriverState::Stopped {
-            return Err(CommandError::Stopped(device.clone()));
-        }
-        if let Some(command) = post.desk.put(command) {
-            tracing::warn!(%device, %command, "screen is behind, command given up");
+        if let Some(order) = post.desk.orders.put(order) {
+            tracing::warn!(%device, command = %order.command, "device is behind, command given up");
+            order.failed("the device was behind and newer commands came");
         }
         Ok(())
     }
 
+    /// Hands a request to a driver.
+    ///
+    /// # Errors
+    /// [`CommandError`] when no driver will ever answer it.
+    pub fn hook(&self, device: &DeviceId, hook: Hook) -> Result<(), CommandError> {
+        let posts = lock(&self.posts);
+        let post = running(&posts, device)?;
+        match post.desk.hooks.put(hook) {
+            None => Ok(()),
+            Some(oldest) => {
+                oldest.answer(crate::HookAnswer::Unavailable(
+                    "too many requests wait".into(),
+                ));
+                Ok(())
+            }
+        }
+    }
+
     /// Waits until every driver has ended, which they do after the shutdown.
     pub async fn finished(&self) {
-        self.tasks.wait().await;
+        self.tasks.close();
+        let ended = tokio::time::timeout(STOP_TIME_MAX, self.tasks.wait()).await;
+        if ended.is_err() {
+            tracing::warn!("some drivers did not end in time");
+        }
+        lock(&self.posts).clear();
+        for (_, open) in std::mem::take(&mut *lock(&self.lines)) {
+            open.thread.end();
+        }
+        lock(&self.deliveries).take();
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn running<'p>(
+    posts: &'p BTreeMap<DeviceId, Post>,
+    device: &DeviceId,
+) -> Result<&'p Post, CommandError> {
+    let unknown = || CommandError::UnknownDevice(device.clone());
+    let post = posts.get(device).ok_or_else(unknown)?;
+    if post.desk.face().state == DriverState::Stopped {
+        return Err(CommandError::Stopped(device.clone()));
+    }
+    Ok(post)
 }
 
 impl Post {
@@ -158,7 +337,8 @@ impl Post {
         };
         DriverStatus {
             device: self.desk.device.clone(),
-            driver: self.driver.name,
+            driver: self.wired.driver.name,
+            line: self.line.clone(),
             state,
             detail,
             restarts: self.desk.restarts.load(Ordering::Relaxed),
@@ -171,16 +351,42 @@ async fn keep_running(
     wired: WiredDevice,
     desk: Arc<Desk>,
     outlet: Outlet,
-    shutdown: CancellationToken,
+    line: Line,
+    stop: CancellationToken,
+    given_up: CancellationToken,
 ) {
+    let place = Place {
+        wired: &wired,
+        desk: &desk,
+        outlet: &outlet,
+        line: &line,
+    };
     tokio::select! {
-        () = shutdown.cancelled() => desk.turn(DriverState::Stopped, None),
-        () = run_again_and_again(&wired, &desk, &outlet) => {}
+        biased;
+        // Another thread has taken over: the desk is no longer ours to touch.
+        () = given_up.cancelled() => {}
+        () = stop.cancelled() => desk.turn(DriverState::Stopped, None),
+        () = run_again_and_again(place) => {}
     }
 }
 
+/// One device and what it runs with.
+#[derive(Clone, Copy)]
+struct Place<'p> {
+    wired: &'p WiredDevice,
+    desk: &'p Arc<Desk>,
+    outlet: &'p Outlet,
+    line: &'p Line,
+}
+
 /// Ends only when the settings are refused: starting again would not change them.
-async fn run_again_and_again(wired: &WiredDevice, desk: &Arc<Desk>, outlet: &Outlet) {
+async fn run_again_and_again(place: Place<'_>) {
+    let Place {
+        wired,
+        desk,
+        outlet,
+        ..
+    } = place;
     let mut failures = 0;
     loop {
         let driver = match (wired.driver.build)(wired.settings.clone()) {
@@ -192,8 +398,8 @@ async fn run_again_and_again(wired: &WiredDevice, desk: &Arc<Desk>, outlet: &Out
         };
         desk.turn(DriverState::Running, None);
         desk.exchanged.store(false, Ordering::Relaxed);
-        let failure = run_once(driver, desk, outlet.clone()).await;
-        if desk.exchanged.load(Ordering::Relaxed) {
+        let failure = run_once(driver, place).await;
+        if desk.exchanged.load(Ordering::Relaxed) && !failure.is_flood {
             failures = 0;
         }
         let pause = backoff(failures);
@@ -209,6 +415,28 @@ struct Failure {
     text: String,
     /// The device is to blame, not the journal.
     of_device: bool,
+    is_flood: bool,
+}
+
+impl Failure {
+    fn of_driver(text: String) -> Self {
+        Self {
+            text,
+            of_device: true,
+            is_flood: false,
+        }
+    }
+}
+
+impl From<DriverError> for Failure {
+    fn from(error: DriverError) -> Self {
+        let is_flood = matches!(error, DriverError::NotTaken(NotTaken::Flood));
+        Self {
+            of_device: is_flood || !matches!(error, DriverError::NotTaken(_)),
+            is_flood,
+            text: error.to_string(),
+        }
+    }
 }
 
 async fn announce(desk: &Desk, outlet: &Outlet, failure: Failure) {
@@ -221,20 +449,35 @@ async fn announce(desk: &Desk, outlet: &Outlet, failure: Failure) {
     }
 }
 
-async fn run_once(driver: Box<dyn Driver>, desk: &Arc<Desk>, outlet: Outlet) -> Failure {
-    let commands = Commands::new(Arc::clone(desk));
-    let session = Session { outlet, commands };
+async fn run_once(driver: Box<dyn Driver>, place: Place<'_>) -> Failure {
+    let patience = driver.patience();
+    let session = Session {
+        outlet: place.outlet.clone(),
+        commands: Commands(Arc::clone(place.desk)),
+        line: place.line.clone(),
+        hooks: Hooks(Arc::clone(place.desk)),
+    };
     // The panic of one driver must not take the others along.
     let running = AssertUnwindSafe(async move { driver.run(session).await }).catch_unwind();
-    match running.await {
-        Ok(error) => Failure {
-            of_device: !matches!(error, DriverError::NotTaken(_)),
-            text: error.to_string(),
+    tokio::select! {
+        ended = running => match ended {
+            Ok(error) => error.into(),
+            Err(panic) => Failure::of_driver(panic_text(panic.as_ref())),
         },
-        Err(panic) => Failure {
-            of_device: true,
-            text: panic_text(panic.as_ref()),
-        },
+        () = silence(place.desk, patience) => {
+            Failure::of_driver(format!("driver hung: no sign of life for {} s", patience.as_secs()))
+        }
+    }
+}
+
+/// Ends when the session has given no sign of life for `patience`.
+async fn silence(desk: &Desk, patience: Duration) {
+    loop {
+        let until = desk.face().beat + patience;
+        if until <= Instant::now() {
+            return;
+        }
+        tokio::time::sleep_until(until).await;
     }
 }
 
@@ -251,10 +494,5 @@ fn backoff(failures: u32) -> Duration {
     doubled.mul_f64(jitter).min(BACKOFF_MAX)
 }
 
-impl Desk {
-    fn turn(&self, state: DriverState, detail: Option<String>) {
-        let mut face = self.face();
-        face.state = state;
-        face.detail = detail;
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -126,7 +126,7 @@ async fn mosquitto_publishes_and_it_is_on_disk() {
     for (at, version) in VERSIONS.iter().enumerate() {
         let payload = format!(r#"{{"ticket":"A1","queue":"A","boot":"b{at}","seq":1}}"#);
         let mut command = hall.mosquitto("mosquitto_pub", version, "tm-1", &secret);
-        command.args(["-q", "1", "-t", "te/device/tm-1//e/ticket.issued"]);
+        command.args(["-q", "1", "-t", "te/device/tm-1///e/ticket.issued"]);
         command.args(["-m", &payload]);
         assert_eq!(finish(command).await, (Some(0), String::new()));
         assert_eq!(hall.reports().await, at + 1);
@@ -155,7 +155,7 @@ async fn mosquitto_is_told_why_it_is_refused() {
         ),
     ] {
         let mut command = hall.mosquitto("mosquitto_pub", version, id, secret);
-        command.args(["-q", "1", "-t", "te/device/tm-1//e/x", "-m", "{}"]);
+        command.args(["-q", "1", "-t", "te/device/tm-1///e/x", "-m", "{}"]);
         let (code, text) = finish(command).await;
         assert_ne!(code, Some(0));
         let (text, expect) = (text.to_lowercase(), expect.to_lowercase());
@@ -190,7 +190,7 @@ async fn mosquitto_cannot_speak_or_listen_for_another() {
             "-t",
             "te/device/tm-1/#",
             "--will-topic",
-            "te/device/tm-2//e/x",
+            "te/device/tm-2///e/x",
         ]);
         let (code, text) = finish(command).await;
         assert_ne!(code, Some(0), "{text}");

@@ -84,7 +84,7 @@ async fn programs_end_in_time_while_everything_is_in_use() {
     // One device is connected, one sends half a report, one half a CONNECT, one nothing.
     let _idle = RawMqtt::sign_in(&address, "tm-1", &hall.secrets[0], 5).await;
     let mut half = RawMqtt::sign_in(&address, "tm-2", &hall.secrets[1], 4).await;
-    let topic = b"te/device/tm-2//e/ticket.issued";
+    let topic = b"te/device/tm-2///e/ticket.issued";
     half.send(&publish(topic, 1, b"{\"ticket\":\"A1\",\"queue\":\"A\"}", 4)[..30])
         .await;
     let mut rude = RawMqtt::open(&address).await;

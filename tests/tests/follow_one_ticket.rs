@@ -91,7 +91,7 @@ impl Line {
     async fn publish(&self, device: usize, version: &str, kind: &str, payload: &Value) {
         let (host, port) = mqtt(&self.gateway);
         let (id, secret) = (["tm-1", "pad-3"][device], &self.hall.secrets[device]);
-        let topic = format!("te/device/{id}//e/{kind}");
+        let topic = format!("te/device/{id}///e/{kind}");
         let mut command = debian("mosquitto_pub");
         command.args([
             "-V", version, "-h", host, "-p", port, "-i", id, "-u", id, "-P", secret,

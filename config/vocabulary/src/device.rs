@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::CounterId;
+
 /// Families of device a hall has.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
@@ -23,11 +25,23 @@ pub enum DeviceKind {
     LedBoard,
     /// 温湿度传感器
     ClimateSensor,
+    /// 打印机
+    Printer,
+    /// 不间断电源
+    Ups,
+    /// 电表
+    EnergyMeter,
+    /// 客流计数器, 门磁
+    PeopleCounter,
+    /// 开关量模块
+    DigitalIo,
+    /// 排队系统: a program that runs the tickets of the hall
+    QueueSystem,
     Other,
 }
 
 impl DeviceKind {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 14] = [
         Self::TicketMachine,
         Self::Caller,
         Self::EvaluationPad,
@@ -35,6 +49,12 @@ impl DeviceKind {
         Self::WindowScreen,
         Self::LedBoard,
         Self::ClimateSensor,
+        Self::Printer,
+        Self::Ups,
+        Self::EnergyMeter,
+        Self::PeopleCounter,
+        Self::DigitalIo,
+        Self::QueueSystem,
         Self::Other,
     ];
 
@@ -48,6 +68,12 @@ impl DeviceKind {
             Self::WindowScreen => "window-screen",
             Self::LedBoard => "led-board",
             Self::ClimateSensor => "climate-sensor",
+            Self::Printer => "printer",
+            Self::Ups => "ups",
+            Self::EnergyMeter => "energy-meter",
+            Self::PeopleCounter => "people-counter",
+            Self::DigitalIo => "digital-io",
+            Self::QueueSystem => "queue-system",
             Self::Other => "other",
         }
     }
@@ -90,6 +116,65 @@ pub struct DeviceHealth {
     pub status: HealthStatus,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+}
+
+/// `device.identity`: who a device says it is. What it cannot say is absent. The bus, or the port
+/// it hangs on, says which device it is; this says whether it is still the same one (S0-2.5-3b).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DeviceIdentity {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vendor: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serial: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub firmware: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hardware: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<String>,
+}
+
+/// How bad an alarm of a device is; the words of thin-edge.io.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    Critical,
+    Major,
+    Minor,
+    Warning,
+    /// It is over.
+    Cleared,
+}
+
+/// `device.alarm`: a device raises or clears an alarm of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DeviceAlarm {
+    /// Which one, from the topic.
+    pub alarm: String,
+    pub severity: Severity,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+/// `input.state`: a contact changed, such as a door (门磁) or a panic button.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct InputState {
+    /// Name of the input, such as `door`.
+    pub input: String,
+    pub on: bool,
+}
+
+/// `screen.text`: a program of the hall asks for a text on one of our screens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ScreenText {
+    /// The counter whose screen it is for; absent for the summary board.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counter: Option<CounterId>,
+    pub text: String,
+    #[serde(default)]
+    pub speak: bool,
 }
 
 /// `screen.shown`: a display acknowledged (or refused) a text it was sent.

@@ -5,6 +5,7 @@
 //! declared here is the wire; a change is a change of protocol.
 
 pub mod climate;
+pub mod command;
 pub mod counter;
 pub mod device;
 pub mod envelope;
@@ -12,6 +13,9 @@ pub mod facts;
 pub mod histogram;
 pub mod ids;
 pub mod kiosk;
+pub mod people;
+pub mod power;
+pub mod printer;
 pub mod queue;
 pub mod rating;
 pub mod report;

@@ -11,9 +11,15 @@ use serde_json::{Map, Value};
 
 use self::fields::Fields;
 use crate::climate::ClimateSample;
+use crate::command::CommandState;
 use crate::counter::CounterChange;
-use crate::device::{DeviceHealth, ScreenShown};
+use crate::device::{
+    DeviceAlarm, DeviceHealth, DeviceIdentity, InputState, ScreenShown, ScreenText,
+};
 use crate::kiosk::{KioskHealth, KioskTransaction};
+use crate::people::PeopleCount;
+use crate::power::{EnergyReading, PowerState};
+use crate::printer::PrinterHealth;
 use crate::queue::{TicketEvent, TicketStep};
 use crate::rating::Rating;
 use crate::time::BusinessDay;
@@ -61,8 +67,17 @@ kinds! {
     KioskHealth = "kiosk.health",
     KioskTxn = "kiosk.txn",
     Climate = "climate",
+    Energy = "energy",
+    PeopleCount = "people.count",
+    PowerState = "power.state",
+    PrinterHealth = "printer.health",
+    InputState = "input.state",
     DeviceHealth = "device.health",
+    DeviceIdentity = "device.identity",
+    DeviceAlarm = "device.alarm",
+    CommandState = "command.state",
     ScreenShown = "screen.shown",
+    ScreenText = "screen.text",
     DayClosed = "day.closed",
 }
 
@@ -70,7 +85,7 @@ impl Kind {
     /// Measurements go to `m/`, health to `status/health`, everything else is an event (`e/`).
     #[must_use]
     pub fn is_measurement(self) -> bool {
-        matches!(self, Self::Climate)
+        matches!(self, Self::Climate | Self::Energy | Self::PeopleCount)
     }
 
     /// Kinds only the hall itself may report; refused at every door.
@@ -90,8 +105,17 @@ pub enum Observation {
     KioskHealth(KioskHealth),
     KioskTransaction(KioskTransaction),
     Climate(ClimateSample),
+    Energy(EnergyReading),
+    PeopleCount(PeopleCount),
+    Power(PowerState),
+    Printer(PrinterHealth),
+    Input(InputState),
     Health(DeviceHealth),
+    Identity(DeviceIdentity),
+    Alarm(DeviceAlarm),
+    Command(CommandState),
     ScreenShown(ScreenShown),
+    ScreenText(ScreenText),
     DayClosed(DayClosed),
 }
 
@@ -121,8 +145,17 @@ impl Observation {
             Self::KioskHealth(_) => Kind::KioskHealth,
             Self::KioskTransaction(_) => Kind::KioskTxn,
             Self::Climate(_) => Kind::Climate,
+            Self::Energy(_) => Kind::Energy,
+            Self::PeopleCount(_) => Kind::PeopleCount,
+            Self::Power(_) => Kind::PowerState,
+            Self::Printer(_) => Kind::PrinterHealth,
+            Self::Input(_) => Kind::InputState,
             Self::Health(_) => Kind::DeviceHealth,
+            Self::Identity(_) => Kind::DeviceIdentity,
+            Self::Alarm(_) => Kind::DeviceAlarm,
+            Self::Command(_) => Kind::CommandState,
             Self::ScreenShown(_) => Kind::ScreenShown,
+            Self::ScreenText(_) => Kind::ScreenText,
             Self::DayClosed(_) => Kind::DayClosed,
         }
     }
@@ -238,8 +271,17 @@ fn observe(kind: Kind, mut fields: Fields<'_>) -> Result<Observation, serde_json
         Kind::KioskHealth => fields.read_all().map(Observation::KioskHealth),
         Kind::KioskTxn => fields.read_all().map(Observation::KioskTransaction),
         Kind::Climate => fields.read_all().map(Observation::Climate),
+        Kind::Energy => fields.read_all().map(Observation::Energy),
+        Kind::PeopleCount => fields.read_all().map(Observation::PeopleCount),
+        Kind::PowerState => fields.read_all().map(Observation::Power),
+        Kind::PrinterHealth => fields.read_all().map(Observation::Printer),
+        Kind::InputState => fields.read_all().map(Observation::Input),
         Kind::DeviceHealth => fields.read_all().map(Observation::Health),
+        Kind::DeviceIdentity => fields.read_all().map(Observation::Identity),
+        Kind::DeviceAlarm => fields.read_all().map(Observation::Alarm),
+        Kind::CommandState => fields.read_all().map(Observation::Command),
         Kind::ScreenShown => fields.read_all().map(Observation::ScreenShown),
+        Kind::ScreenText => fields.read_all().map(Observation::ScreenText),
         Kind::DayClosed => fields.read_all().map(Observation::DayClosed),
     }
 }

@@ -1,9 +1,11 @@
 //! MQTT topics and zenoh keys are built and parsed here and nowhere else.
 //!
-//! Devices speak the thin-edge.io form: `te/device/<id>//e/<type>` for events, `…/m/<type>` for
-//! measurements, `te/device/<id>/service/<name>/status/health` for health and the will,
-//! `…/cmd/<type>/<id>` for commands. A device may publish and subscribe below its own id only.
+//! Devices speak the thin-edge.io form. The device itself is `te/device/<id>//`; behind it stand
+//! `/e/<type>` for events, `/m/<type>` for measurements, `/a/<type>` for alarms and
+//! `/cmd/<type>/<id>` for commands. `te/device/<id>/service/<name>/status/health` is its health and
+//! the place of its will. A device may publish and subscribe below its own id only.
 
+use crate::command::CommandKind;
 use crate::envelope::PROTOCOL;
 use crate::report::Kind;
 use crate::{DeviceId, StoreId};
@@ -13,8 +15,13 @@ use crate::{DeviceId, StoreId};
 pub enum DeviceTopic<'t> {
     /// Goes to the journal under this kind (which may be one we do not know).
     Report(&'t str),
-    /// Registration, twin, alarm, command state and whatever else the form has: passed on, and
-    /// kept if retained.
+    /// What the device says about itself: maker, model, serial number.
+    Registration,
+    /// An alarm of this type was raised, or cleared by an empty payload.
+    Alarm(&'t str),
+    /// How far a command has come.
+    Command { command: CommandKind, id: &'t str },
+    /// Twin and whatever else the form has: passed on, and kept if retained.
     Other,
 }
 
@@ -29,45 +36,66 @@ pub fn device_prefix(device: &DeviceId) -> String {
 /// ```
 /// use zhiban_vocabulary::{report::Kind, topics};
 /// let device = "tm-1".parse().unwrap();
-/// assert_eq!(topics::report(&device, Kind::TicketIssued), "te/device/tm-1//e/ticket.issued");
-/// assert_eq!(topics::report(&device, Kind::Climate), "te/device/tm-1//m/climate");
+/// assert_eq!(topics::report(&device, Kind::TicketIssued), "te/device/tm-1///e/ticket.issued");
+/// assert_eq!(topics::report(&device, Kind::Climate), "te/device/tm-1///m/climate");
 /// ```
 #[must_use]
 pub fn report(device: &DeviceId, kind: Kind) -> String {
-    if kind == Kind::DeviceHealth {
-        return format!("te/device/{device}/service/agent/status/health");
+    match kind {
+        Kind::DeviceHealth => return format!("te/device/{device}/service/agent/status/health"),
+        Kind::DeviceIdentity => return format!("te/device/{device}//"),
+        _ => {}
     }
     let channel = if kind.is_measurement() { 'm' } else { 'e' };
-    format!("te/device/{device}//{channel}/{}", kind.as_str())
+    format!("te/device/{device}///{channel}/{}", kind.as_str())
+}
+
+/// The topic of one command to a device; the device answers on the same topic.
+///
+/// ```
+/// use zhiban_vocabulary::{command::CommandKind, topics};
+/// let device = "kiosk-1".parse().unwrap();
+/// assert_eq!(topics::command(&device, CommandKind::Restart, "7"), "te/device/kiosk-1///cmd/restart/7");
+/// ```
+#[must_use]
+pub fn command(device: &DeviceId, command: CommandKind, id: &str) -> String {
+    format!("te/device/{device}///cmd/{}/{id}", command.as_str())
 }
 
 /// Reads the part of a topic behind [`device_prefix`].
 ///
 /// ```
+/// use zhiban_vocabulary::command::CommandKind;
 /// use zhiban_vocabulary::topics::{DeviceTopic, below_device};
-/// assert_eq!(below_device("/e/ticket.issued"), DeviceTopic::Report("ticket.issued"));
-/// assert_eq!(below_device("/m/climate"), DeviceTopic::Report("climate"));
+/// assert_eq!(below_device("//e/ticket.issued"), DeviceTopic::Report("ticket.issued"));
+/// assert_eq!(below_device("//m/climate"), DeviceTopic::Report("climate"));
 /// assert_eq!(below_device("service/agent/status/health"), DeviceTopic::Report("device.health"));
-/// assert_eq!(below_device("/m/climate/meta"), DeviceTopic::Other);
-/// assert_eq!(below_device("/cmd/restart/1"), DeviceTopic::Other);
+/// assert_eq!(below_device("/"), DeviceTopic::Registration);
+/// assert_eq!(below_device("//a/paper-low"), DeviceTopic::Alarm("paper-low"));
+/// let (command, id) = (CommandKind::Restart, "1");
+/// assert_eq!(below_device("//cmd/restart/1"), DeviceTopic::Command { command, id });
+/// assert_eq!(below_device("//m/climate/meta"), DeviceTopic::Other);
 /// ```
 #[must_use]
 pub fn below_device(rest: &str) -> DeviceTopic<'_> {
-    if let Some(kind) = rest
-        .strip_prefix("/e/")
-        .or_else(|| rest.strip_prefix("/m/"))
-        && !kind.contains('/')
-    {
-        return DeviceTopic::Report(kind);
-    }
     let mut levels = rest.split('/');
-    let is_health = levels.next() == Some("service")
-        && levels.next().is_some_and(|name| !name.is_empty())
-        && levels.eq(["status", "health"]);
-    if is_health {
-        DeviceTopic::Report(Kind::DeviceHealth.as_str())
-    } else {
-        DeviceTopic::Other
+    let mut next = || levels.next().unwrap_or_default();
+    let head = [next(), next(), next(), next(), next()];
+    if levels.next().is_some() {
+        return DeviceTopic::Other;
+    }
+    match head {
+        ["", "", "", "", ""] if rest == "/" => DeviceTopic::Registration,
+        ["", "", "e" | "m", kind, ""] if !kind.is_empty() => DeviceTopic::Report(kind),
+        ["", "", "a", alarm, ""] if !alarm.is_empty() => DeviceTopic::Alarm(alarm),
+        ["", "", "cmd", command, id] if !id.is_empty() => match CommandKind::from_text(command) {
+            Some(command) => DeviceTopic::Command { command, id },
+            None => DeviceTopic::Other,
+        },
+        ["service", name, "status", "health", ""] if !name.is_empty() => {
+            DeviceTopic::Report(Kind::DeviceHealth.as_str())
+        }
+        _ => DeviceTopic::Other,
     }
 }
 
@@ -125,7 +153,11 @@ mod tests {
         for kind in Kind::ALL {
             let topic = report(&device, *kind);
             let rest = topic.strip_prefix(&device_prefix(&device)).unwrap();
-            assert_eq!(below_device(rest), DeviceTopic::Report(kind.as_str()));
+            let expected = match kind {
+                Kind::DeviceIdentity => DeviceTopic::Registration,
+                kind => DeviceTopic::Report(kind.as_str()),
+            };
+            assert_eq!(below_device(rest), expected);
         }
     }
 }

@@ -16,6 +16,8 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
+use crate::link::framer::{Codec, Framer, Front};
+
 /// Addresses of screens and numbers of windows; see above why not more.
 pub const ADDRESSES: RangeInclusive<u8> = 1..=99;
 pub const WINDOWS: RangeInclusive<u8> = 1..=99;
@@ -170,70 +172,37 @@ fn sum_256(bytes: &[u8]) -> u8 {
     bytes.iter().fold(0, |sum, byte| sum.wrapping_add(*byte))
 }
 
-/// Finds frames in a stream, whatever noise is around them.
-#[derive(Debug, Default)]
-pub struct Parser {
-    pending: Vec<u8>,
-    /// Bytes of a frame that began well and went wrong, since last asked.
-    bad: u64,
-}
+/// Cuts what a screen says, and what is said to it, into frames.
+pub type Parser = Framer<Lihe>;
 
-/// What the bytes at the front of the buffer are.
-enum Front {
-    Frame(Frame, usize),
-    /// Could still become a frame.
-    Incomplete,
-    Broken,
-}
+/// 平安力合 V2.1
+#[derive(Debug)]
+pub struct Lihe;
 
-impl Parser {
-    /// Takes bytes in and gives the frames they complete.
-    pub fn feed(&mut self, bytes: &[u8]) -> Vec<Frame> {
-        self.pending.extend(bytes);
-        let mut frames = Vec::new();
-        loop {
-            self.skip_noise();
-            match front(&self.pending) {
-                Front::Incomplete => return frames,
-                Front::Frame(frame, length) => {
-                    self.pending.drain(..length);
-                    frames.push(frame);
-                }
-                Front::Broken => {
-                    // Only the first byte: the true beginning may be inside.
-                    self.pending.drain(..1);
-                    self.bad += 1;
-                }
-            }
+impl Codec for Lihe {
+    type Frame = Frame;
+    const LENGTH_MAX: usize = INSTANT_HEAD + super::TEXT_BYTES_MAX + 1;
+
+    fn begins(byte: u8) -> bool {
+        matches!(byte, STANDARD | INSTANT)
+    }
+
+    fn front(bytes: &[u8]) -> Front<Frame> {
+        match bytes.first() {
+            None => Front::Incomplete,
+            Some(&STANDARD) => front_standard(bytes),
+            Some(_) => front_instant(bytes),
         }
     }
+}
 
-    /// Forgets what is incomplete, because too much time has passed for it to be one frame.
-    pub fn forget(&mut self) {
-        self.pending.clear();
-    }
-
-    /// Broken frames since the last call.
-    pub fn take_bad(&mut self) -> u64 {
-        std::mem::take(&mut self.bad)
-    }
-
-    fn skip_noise(&mut self) {
-        let begins = |byte: &u8| matches!(*byte, STANDARD | INSTANT);
-        let noise = self.pending.iter().position(begins);
-        self.pending.drain(..noise.unwrap_or(self.pending.len()));
+impl fmt::Display for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.address, self.body)
     }
 }
 
-fn front(bytes: &[u8]) -> Front {
-    match bytes.first() {
-        None => Front::Incomplete,
-        Some(&STANDARD) => front_standard(bytes),
-        Some(_) => front_instant(bytes),
-    }
-}
-
-fn front_standard(bytes: &[u8]) -> Front {
+fn front_standard(bytes: &[u8]) -> Front<Frame> {
     let Some(&length) = bytes.get(1) else {
         return Front::Incomplete;
     };
@@ -272,7 +241,7 @@ fn body(cmd: u8, sub: u8, data: &[u8]) -> Option<Body> {
     }
 }
 
-fn front_instant(bytes: &[u8]) -> Front {
+fn front_instant(bytes: &[u8]) -> Front<Frame> {
     let expected = [None, None, Some(0xBB), Some(0x51), Some(0x54)];
     let fits = |(byte, expected): (&u8, &Option<u8>)| expected.is_none_or(|e| e == *byte);
     let address = bytes.get(1).copied().unwrap_or(*ADDRESSES.start());

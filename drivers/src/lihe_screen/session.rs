@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout, timeout_at};
-use zhiban_vocabulary::device::ScreenShown;
+use zhiban_vocabulary::command::{Command, Display};
+use zhiban_vocabulary::device::{DeviceKind, ScreenShown};
 use zhiban_vocabulary::report::Observation;
 use zhiban_vocabulary::{CounterId, TicketNumber};
 
 use super::frame::{Body, Call, Frame, NUMBER_MAX, Parser};
 use super::settings::Settings;
 use super::to_gbk;
-use crate::link::{LinkError, Wire};
-use crate::{Commands, Driver, DriverError, Outlet, Running, ScreenCommand, Session};
+use crate::link::{self, LinkError, Wire};
+use crate::{Driver, DriverError, Order, Running, Session};
 
 /// How often an idle screen is asked whether it is still there.
 const PROBE_EVERY: Duration = Duration::from_secs(30);
@@ -29,36 +30,44 @@ impl LiheScreen {
 }
 
 impl Driver for LiheScreen {
+    fn device(&self) -> DeviceKind {
+        DeviceKind::WindowScreen
+    }
+
+    fn line(&self) -> Option<String> {
+        Some(self.settings.link.name().to_owned())
+    }
+
     fn run(self: Box<Self>, session: Session) -> Running {
         Box::pin(async move {
-            let Session { outlet, commands } = session;
-            let Err(error) = serve(&self.settings, &outlet, commands).await;
+            let Err(error) = serve(&self.settings, session).await;
             error
         })
     }
 }
 
-async fn serve(
-    settings: &Settings,
-    outlet: &Outlet,
-    mut commands: Commands,
-) -> Result<Infallible, DriverError> {
+async fn serve(settings: &Settings, session: Session) -> Result<Infallible, DriverError> {
+    let mut commands = session.commands;
     let mut line = Line {
         settings,
-        outlet,
-        wire: settings.link.open().await?,
+        outlet: session.outlet,
+        wires: session.line,
         parser: Parser::default(),
     };
     line.probe().await?;
     loop {
-        let Ok(command) = timeout(PROBE_EVERY, commands.next()).await else {
+        let Ok(order) = timeout(PROBE_EVERY, commands.next()).await else {
             line.probe().await?;
             continue;
         };
-        match line.send(&command).await {
-            Ok(attempts) => line.report(&command, attempts).await?,
+        let Command::Display(display) = &order.command else {
+            order.failed("a screen shows and does nothing else");
+            continue;
+        };
+        match line.send(display).await {
+            Ok(attempts) => line.report(order, attempts).await?,
             Err(error) => {
-                commands.give_back(command);
+                commands.give_back(order);
                 return Err(error.into());
             }
         }
@@ -67,32 +76,32 @@ async fn serve(
 
 struct Line<'s> {
     settings: &'s Settings,
-    outlet: &'s Outlet,
-    wire: Box<dyn Wire>,
+    outlet: crate::Outlet,
+    wires: link::Line,
     parser: Parser,
 }
 
 impl Line<'_> {
     /// Sends a command until acknowledged. Gives the attempt that was, `None` when none was.
-    async fn send(&mut self, command: &ScreenCommand) -> Result<Option<u32>, LinkError> {
-        let body = body_of(command, self.settings);
+    async fn send(&mut self, display: &Display) -> Result<Option<u32>, LinkError> {
+        let body = body_of(display, self.settings);
         self.exchange(&body, |answer| *answer == Body::Ack).await
     }
 
     /// Reports what came of a command, and leaves no answer of it outstanding.
-    async fn report(
-        &mut self,
-        command: &ScreenCommand,
-        attempts: Option<u32>,
-    ) -> Result<(), DriverError> {
+    async fn report(&mut self, order: Order, attempts: Option<u32>) -> Result<(), DriverError> {
         let shown = ScreenShown {
-            text: command.to_string(),
+            text: order.command.to_string(),
             acknowledged: attempts.is_some(),
         };
         if attempts.is_some() {
             self.outlet.alive().await?;
         }
         self.outlet.deliver(Observation::ScreenShown(shown)).await?;
+        match attempts {
+            Some(_) => order.done(),
+            None => order.failed("the screen did not acknowledge"),
+        }
         if attempts == Some(1) {
             return Ok(());
         }
@@ -123,23 +132,44 @@ impl Line<'_> {
             body: body.clone(),
         };
         let bytes = frame.encode();
-        self.discard_input().await?;
+        let wires = self.wires.clone();
         for attempt in 1..=self.settings.retries + 1 {
-            self.parser.forget();
-            let sent = self.wire.write_all(&bytes).await;
-            sent.map_err(|error| self.settings.link.lost(error))?;
-            if self.answered(&is_answer).await? {
-                return Ok(Some(attempt));
+            // The other screens of the line have their turn between two attempts.
+            let mut turn = wires.turn().await;
+            let wire = turn.wire(&self.settings.link, wires.tap()).await?;
+            match self.attempt(wire, &bytes, &is_answer).await {
+                Ok(true) => return Ok(Some(attempt)),
+                Ok(false) => {}
+                Err(error) => {
+                    *turn = link::Open::Nothing;
+                    return Err(self.settings.link.lost(error));
+                }
             }
         }
         Ok(None)
     }
 
+    async fn attempt(
+        &mut self,
+        wire: &mut Box<dyn Wire>,
+        bytes: &[u8],
+        is_answer: impl Fn(&Body) -> bool,
+    ) -> std::io::Result<bool> {
+        self.discard_input(wire).await?;
+        self.parser.forget();
+        wire.write_all(bytes).await?;
+        self.answered(wire, is_answer).await
+    }
+
     /// Reads until the answer comes or its time is over. Frames of other addresses, and our own
     /// as some adapters echo them, are passed over.
-    async fn answered(&mut self, is_answer: impl Fn(&Body) -> bool) -> Result<bool, LinkError> {
+    async fn answered(
+        &mut self,
+        wire: &mut Box<dyn Wire>,
+        is_answer: impl Fn(&Body) -> bool,
+    ) -> std::io::Result<bool> {
         let until = Instant::now() + self.settings.ack_timeout;
-        while let Ok(frames) = timeout_at(until, self.receive()).await {
+        while let Ok(frames) = timeout_at(until, self.receive(wire)).await {
             let address = self.settings.address;
             let mut frames = frames?.into_iter();
             if frames.any(|frame| frame.address == address && is_answer(&frame.body)) {
@@ -149,25 +179,20 @@ impl Line<'_> {
         Ok(false)
     }
 
-    async fn receive(&mut self) -> Result<Vec<Frame>, LinkError> {
+    async fn receive(&mut self, wire: &mut Box<dyn Wire>) -> std::io::Result<Vec<Frame>> {
         let mut bytes = [0; 256];
-        let read = self
-            .wire
-            .read(&mut bytes)
-            .await
-            .and_then(|read| match read {
-                0 => Err(std::io::ErrorKind::UnexpectedEof.into()),
-                some => Ok(some),
-            });
-        let read = read.map_err(|error| self.settings.link.lost(error))?;
+        let read = match wire.read(&mut bytes).await? {
+            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            some => some,
+        };
         let frames = self.parser.feed(&bytes[..read]);
         self.outlet.bad_frames(self.parser.take_bad());
         Ok(frames)
     }
 
     /// Nothing that arrived before a command was sent can be its answer.
-    async fn discard_input(&mut self) -> Result<(), LinkError> {
-        while let Ok(frames) = timeout(Duration::ZERO, self.receive()).await {
+    async fn discard_input(&mut self, wire: &mut Box<dyn Wire>) -> std::io::Result<()> {
+        while let Ok(frames) = timeout(Duration::ZERO, self.receive(wire)).await {
             frames?;
         }
         Ok(())
@@ -175,12 +200,13 @@ impl Line<'_> {
 }
 
 /// The frame for a command: the standard one where the number fits, else text.
-fn body_of(command: &ScreenCommand, settings: &Settings) -> Body {
-    match command {
-        ScreenCommand::Welcome => Body::Welcome,
-        ScreenCommand::Pause => Body::Pause,
-        ScreenCommand::Serving { .. } => Body::Serving,
-        ScreenCommand::Call { ticket, counter } => call_of(ticket, counter, settings),
+fn body_of(display: &Display, settings: &Settings) -> Body {
+    match display {
+        Display::Welcome => Body::Welcome,
+        Display::Pause => Body::Pause,
+        Display::Serving { .. } => Body::Serving,
+        Display::Call { ticket, counter } => call_of(ticket, counter, settings),
+        Display::Text { text, .. } => Body::Text(to_gbk(text)),
     }
 }
 

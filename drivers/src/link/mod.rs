@@ -1,5 +1,7 @@
 //! How bytes arrive: a serial port or a TCP connection, and Modbus on top of either.
 
+pub mod framer;
+mod line;
 pub mod modbus;
 pub mod replay;
 pub mod serial;
@@ -9,6 +11,8 @@ use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::SettingsError;
+use line::Tapped;
+pub use line::{Direction, Line, Open, Piece, Tap};
 use serial::{Parity, SerialPort};
 
 /// Anything bytes can be exchanged over.
@@ -30,6 +34,8 @@ pub enum LinkError {
     },
     #[error("{peer}: no connection within {seconds} s")]
     ConnectTimeout { peer: String, seconds: u64 },
+    #[error("{port}: carries Modbus and another protocol at once")]
+    Mixed { port: String },
     #[error("{port}: lost: {source}")]
     Lost {
         port: String,
@@ -110,14 +116,15 @@ impl LinkSettings {
 }
 
 impl Link {
-    /// Opens the link for plain bytes.
+    /// Opens the link for plain bytes, which are noted on `tap`.
     ///
     /// # Errors
     /// [`LinkError`] naming the port or peer.
-    pub async fn open(&self) -> Result<Box<dyn Wire>, LinkError> {
+    pub async fn open(&self, tap: &Tap) -> Result<Box<dyn Wire>, LinkError> {
+        let tap = tap.clone();
         match self {
-            Self::Serial(port) => Ok(Box::new(serial::open(port)?)),
-            Self::Tcp(peer) => Ok(Box::new(tcp::connect(peer).await?)),
+            Self::Serial(port) => Ok(Box::new(Tapped::new(serial::open(port)?, tap))),
+            Self::Tcp(peer) => Ok(Box::new(Tapped::new(tcp::connect(peer).await?, tap))),
         }
     }
 

@@ -25,17 +25,31 @@ impl ModbusClimate {
 }
 
 impl Driver for ModbusClimate {
+    fn device(&self) -> zhiban_vocabulary::device::DeviceKind {
+        zhiban_vocabulary::device::DeviceKind::ClimateSensor
+    }
+
+    fn line(&self) -> Option<String> {
+        Some(self.settings.link.name().to_owned())
+    }
+
     fn run(self: Box<Self>, session: Session) -> Running {
         Box::pin(async move {
-            let Err(error) = poll_forever(&self.settings, &session.outlet).await;
+            let Err(error) = poll_forever(&self.settings, &session).await;
             error
         })
     }
 }
 
-async fn poll_forever(settings: &Settings, outlet: &Outlet) -> Result<Infallible, DriverError> {
+async fn poll_forever(settings: &Settings, session: &Session) -> Result<Infallible, DriverError> {
+    let outlet = &session.outlet;
     let reads = frame::plan(&settings.map);
-    let mut master = Master::new(settings.link.clone(), settings.unit, settings.deadline);
+    let mut master = Master::new(
+        settings.link.clone(),
+        session.line.clone(),
+        settings.unit,
+        settings.deadline,
+    );
     let mut ticks = interval(settings.poll);
     // A sensor that was slow is not asked twice in a row to make up for it.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -1,10 +1,7 @@
-//! The device side of each protocol, over a pseudo terminal or TCP: for tests, the demo and
-//! sales rooms without devices. Foreign masters prove that a simulator is not just the mirror of
-//! our own mistakes (see QUALITY.md).
+//! The device side of protocols, over a pseudo terminal or TCP: for tests, the demo and sales rooms
+//! without devices. The simulators themselves are in the folders of their drivers. Foreign
+//! programs prove that a simulator is not just the mirror of our own mistakes.
 
-mod climate;
-mod port;
-mod screen;
+mod place;
 
-pub use climate::ClimateSimulator;
-pub use screen::{Behaviour, ScreenSimulator};
+pub use place::{Device, Framing, Port};

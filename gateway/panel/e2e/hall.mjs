@@ -222,7 +222,7 @@ async function devices(visitor, tally) {
     await page.waitForSelector('[data-dialog="secret"]');
     const secret = await page.locator('[data-dialog="secret"] .copy input').inputValue();
     expect(secret.length >= 12, `the secret is too short: ${secret.length}`);
-    expect((await visitor.text('[data-dialog="secret"]')).includes(`te/device/${id}//e/`), "the topic is missing");
+    expect((await visitor.text('[data-dialog="secret"]')).includes(`te/device/${id}///e/`), "the topic is missing");
     await visitor.axe();
     await visitor.shot("device-secret");
     await page.locator('[data-dialog="secret"] .el-button--primary').click();

@@ -183,11 +183,11 @@ function makeLetters(stamp, t) {
     id, received: stamp(t - id * 61), door, device, topic, reason, reason_code, payload_text: text, payload_hex: Buffer.from(text ?? [0xff, 0x03, 0x04, 0x00, 0xe0, 0x01, 0xc3, 0x99]).toString("hex"), size: text?.length ?? 8, truncated: false,
   });
   return [
-    make(9, "tm-2", "bad-json", "expected `,` or `}` at line 1 column 31", '{"ticket":"A017","queue":"A" "time":"2020-01-02T02:11:09Z"}', "te/device/tm-2//e/ticket.issued"),
-    make(8, "tm-2", "unknown-kind", "unknown kind ticket.eaten", '{"ticket":"A018"}', "te/device/tm-2//e/ticket.eaten"),
-    make(7, "tm-2", "topic-not-permitted", "device tm-2 may publish below te/device/tm-2/ only", '{"ticket":"B001","queue":"B"}', "te/device/caller-3//e/ticket.called"),
+    make(9, "tm-2", "bad-json", "expected `,` or `}` at line 1 column 31", '{"ticket":"A017","queue":"A" "time":"2020-01-02T02:11:09Z"}', "te/device/tm-2///e/ticket.issued"),
+    make(8, "tm-2", "unknown-kind", "unknown kind ticket.eaten", '{"ticket":"A018"}', "te/device/tm-2///e/ticket.eaten"),
+    make(7, "tm-2", "topic-not-permitted", "device tm-2 may publish below te/device/tm-2/ only", '{"ticket":"B001","queue":"B"}', "te/device/caller-3///e/ticket.called"),
     make(6, "th-1", "bad-frame", "crc 0x99c3, expected 0x41c2", null, null, "wired"),
-    make(5, "tm-2", "bad-field", "missing field `queue`", '{"ticket":"排队-19"}', "te/device/tm-2//e/ticket.issued"),
+    make(5, "tm-2", "bad-field", "missing field `queue`", '{"ticket":"排队-19"}', "te/device/tm-2///e/ticket.issued"),
     make(4, null, "too-large", "70124 bytes, at most 65536", '{"x":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', "排队机/1"),
   ].map((letter) => (letter.reason_code === "too-large" ? { ...letter, truncated: true, size: 70124 } : letter));
 }

@@ -19,7 +19,7 @@ use zhiban_kernel::health::{Health, Status};
 use super::Shared;
 pub(super) use crate::devices::WATCHDOG;
 
-const TOPIC: &str = "te/device/zhiban-watchdog//cmd/probe/1";
+const TOPIC: &str = "te/device/zhiban-watchdog///cmd/probe/1";
 const PART: &str = "mqtt";
 const EVERY: Duration = Duration::from_secs(10);
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);

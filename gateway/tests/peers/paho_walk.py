@@ -99,7 +99,7 @@ def refused():
 
 def rights(device):
     forbidden = ReasonCode(PacketTypes.PUBACK, identifier=0x87 if VERSION == 5 else 0)
-    equal(device.publish("te/device/tm-2//e/x", "{}").value, forbidden.value)
+    equal(device.publish("te/device/tm-2///e/x", "{}").value, forbidden.value)
     equal(device.publish("排队机/1", "{}").value, forbidden.value)
     no = 0x87 if VERSION == 5 else 0x80
     equal(device.subscribe("te/device/tm-2/#"), [no])
@@ -110,7 +110,7 @@ def rights(device):
 def reports(device):
     for seq in range(1, 201):
         payload = '{"ticket":"A%d","queue":"A","boot":"v%d","seq":%d}' % (seq, VERSION, seq)
-        mid = device.client.publish(OWN + "/e/ticket.issued", payload, 1).mid
+        mid = device.client.publish(OWN + "//e/ticket.issued", payload, 1).mid
     device.wait(lambda: mid in device.answers)
     print("reports")
 
@@ -136,7 +136,7 @@ def qos_2():
     device.client.on_disconnect = lambda *a: gone.set()
     if VERSION == 5:
         equal(device.properties.MaximumQoS, 1)
-    device.client.publish(OWN + "/e/x", "{}", 2)
+    device.client.publish(OWN + "//e/x", "{}", 2)
     if not gone.wait(10):
         raise AssertionError("QoS 2 was taken")
     device.client.loop_stop()

@@ -84,7 +84,7 @@ impl Client {
 
     fn packet(&mut self) -> Vec<u8> {
         self.seq += 1;
-        let topic = format!("te/device/{}//e/ticket.issued", self.device);
+        let topic = format!("te/device/{}///e/ticket.issued", self.device);
         let packet_id = u16::try_from(self.seq % 60_000).unwrap_or(0) + 1;
         publish(
             topic.as_bytes(),

@@ -16,7 +16,7 @@ use zhiban_tests::harness::wire::{RawMqtt, publish};
 use zhiban_tests::harness::{Account, Running};
 
 pub(crate) const GOOD: &str = r#"{"ticket":"A1","queue":"A"}"#;
-pub(crate) const TOPIC: &[u8] = b"te/device/tm-1//e/ticket.issued";
+pub(crate) const TOPIC: &[u8] = b"te/device/tm-1///e/ticket.issued";
 pub(crate) const SOON: Duration = Duration::from_secs(10);
 
 pub(crate) struct Scene {

@@ -59,7 +59,7 @@ async fn payloads_no_report_can_be_made_of_become_dead_letters() {
     let mut scene = Scene::open("bad-payload", |_| ()).await;
     for (kind, payload, code, reason) in CASES {
         for version in [4, 5] {
-            let topic = format!("te/device/tm-1//e/{kind}");
+            let topic = format!("te/device/tm-1///e/{kind}");
             let mut device = RawMqtt::sign_in(scene.mqtt(), "tm-1", &scene.secret, version).await;
             device
                 .send(&publish(topic.as_bytes(), 5, payload.as_bytes(), version))

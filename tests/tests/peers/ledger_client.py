@@ -94,7 +94,7 @@ def by_mqtt():
         seq += 1
         ticket, kind, fields = report(seq)
         note("sent", seq, ticket, kind)
-        topic = f"te/device/{device}//e/{kind}"
+        topic = f"te/device/{device}///e/{kind}"
         # The lock is not held: the library answers from a thread of its own.
         mid = client.publish(topic, json.dumps(fields), qos=1).mid
         with lock:

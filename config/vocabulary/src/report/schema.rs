@@ -10,9 +10,15 @@ use serde_json::{Map, Value, json};
 use super::{DayClosed, Kind};
 use crate::BootId;
 use crate::climate::ClimateSample;
+use crate::command::CommandState;
 use crate::counter::CounterChange;
-use crate::device::{DeviceHealth, ScreenShown};
+use crate::device::{
+    DeviceAlarm, DeviceHealth, DeviceIdentity, InputState, ScreenShown, ScreenText,
+};
 use crate::kiosk::{KioskHealth, KioskTransaction};
+use crate::people::PeopleCount;
+use crate::power::{EnergyReading, PowerState};
+use crate::printer::PrinterHealth;
 use crate::queue::TicketEvent;
 use crate::rating::Rating;
 
@@ -78,6 +84,15 @@ fn kind_fields(kind: Kind, generator: &mut SchemaGenerator) -> Schema {
         Kind::KioskHealth => generator.root_schema_for::<KioskHealth>(),
         Kind::KioskTxn => generator.root_schema_for::<KioskTransaction>(),
         Kind::Climate => generator.root_schema_for::<ClimateSample>(),
+        Kind::Energy => generator.root_schema_for::<EnergyReading>(),
+        Kind::PeopleCount => generator.root_schema_for::<PeopleCount>(),
+        Kind::PowerState => generator.root_schema_for::<PowerState>(),
+        Kind::PrinterHealth => generator.root_schema_for::<PrinterHealth>(),
+        Kind::InputState => generator.root_schema_for::<InputState>(),
+        Kind::DeviceIdentity => generator.root_schema_for::<DeviceIdentity>(),
+        Kind::DeviceAlarm => generator.root_schema_for::<DeviceAlarm>(),
+        Kind::CommandState => generator.root_schema_for::<CommandState>(),
+        Kind::ScreenText => generator.root_schema_for::<ScreenText>(),
         Kind::DeviceHealth => generator.root_schema_for::<DeviceHealth>(),
         Kind::ScreenShown => generator.root_schema_for::<ScreenShown>(),
         Kind::DayClosed => generator.root_schema_for::<DayClosed>(),

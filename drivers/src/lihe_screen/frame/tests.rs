@@ -117,7 +117,7 @@ proptest! {
         let mut parser = Parser::default();
         for chunk in bytes.chunks(7) {
             parser.feed(chunk);
-            prop_assert!(parser.pending.len() <= INSTANT_HEAD + super::super::TEXT_BYTES_MAX + 1);
+            prop_assert!(parser.pending() <= INSTANT_HEAD + super::super::TEXT_BYTES_MAX + 1);
         }
     }
 

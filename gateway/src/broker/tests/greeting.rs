@@ -23,7 +23,7 @@ async fn a_refused_device_is_told_why() {
     borrowed.user = "tm-1".into();
     check(&hall, &borrowed, &[0x20, 2, 0, 2]).await;
     check(&hall, &borrowed.v5(), &[0x20, 3, 0, 0x85, 0]).await;
-    let foreign = good.clone().will("te/device/tm-2//e/x", "{}", false);
+    let foreign = good.clone().will("te/device/tm-2///e/x", "{}", false);
     check(&hall, &foreign, &[0x20, 2, 0, 5]).await;
     check(&hall, &foreign.v5(), &[0x20, 3, 0, 0x87, 0]).await;
     let mut old = good.clone();

@@ -23,11 +23,11 @@ async fn pour(device: &mut Peer, topic: &str, count: u16) {
 /// A listener that is another connection than the speaker: the hall itself speaks.
 async fn five_thousand(hall: &Hall, qos: u8) {
     let mut sleeper = hall.device("tm-1").await;
-    sleeper.subscribed("te/device/tm-1//cmd/#", qos).await;
+    sleeper.subscribed("te/device/tm-1///cmd/#", qos).await;
     let broker = Broker(Arc::clone(&hall.shared));
     for n in 0..5_000 {
         let payload = Bytes::from(n.to_string());
-        let topic = "te/device/tm-1//cmd/text/1";
+        let topic = "te/device/tm-1///cmd/text/1";
         broker.publish(topic, payload, false).await.unwrap();
     }
     tokio::time::sleep(Duration::from_millis(500)).await;
@@ -50,14 +50,14 @@ async fn a_listener_that_sleeps_gets_five_thousand_at_qos_1() {
 async fn a_listener_that_never_acknowledges_holds_up_nobody() {
     let hall = Hall::open("holds-up").await;
     let mut stubborn = hall.device("tm-1").await;
-    stubborn.subscribed("te/device/tm-1//cmd/#", 1).await;
+    stubborn.subscribed("te/device/tm-1///cmd/#", 1).await;
     let mut other = hall.device("tm-2").await;
-    other.subscribed("te/device/tm-2//cmd/#", 1).await;
+    other.subscribed("te/device/tm-2///cmd/#", 1).await;
     let broker = Broker(Arc::clone(&hall.shared));
     for n in 0..500 {
         let payload = Bytes::from(n.to_string());
         for device in ["tm-1", "tm-2"] {
-            let topic = format!("te/device/{device}//cmd/text/1");
+            let topic = format!("te/device/{device}///cmd/text/1");
             broker
                 .publish(&topic, payload.clone(), false)
                 .await
@@ -123,11 +123,11 @@ async fn a_session_is_kept_while_the_gateway_runs() {
     let secret = hall.register("tm-1").await;
     let login = login("tm-1", &secret).lasting();
     let mut device = hall.connected(&login).await;
-    device.subscribed("te/device/tm-1//cmd/#", 1).await;
+    device.subscribed("te/device/tm-1///cmd/#", 1).await;
     device.send(&[0xe0, 0]).await;
     device.closed().await;
     let broker = Broker(Arc::clone(&hall.shared));
-    let topic = "te/device/tm-1//cmd/text/1";
+    let topic = "te/device/tm-1///cmd/text/1";
     broker.publish(topic, "1".into(), false).await.unwrap();
     broker.publish(topic, "2".into(), false).await.unwrap();
     let mut device = hall.dial().await;

@@ -256,7 +256,7 @@ fn subscribe(level: u8, filter: &str, qos: u8) -> Vec<u8> {
 }
 
 fn issued(device: &str, seq: u64) -> (String, String) {
-    let topic = format!("te/device/{device}//e/ticket.issued");
+    let topic = format!("te/device/{device}///e/ticket.issued");
     let payload = format!(r#"{{"ticket":"A{seq}","queue":"A","boot":"b1","seq":{seq}}}"#);
     (topic, payload)
 }

@@ -86,13 +86,13 @@ async fn a_device_keeps_no_more_than_its_share() {
 async fn the_hall_tells_a_device_and_it_is_kept() {
     let hall = Hall::open("hall").await;
     let mut device = hall.device("tm-1").await;
-    device.subscribed("te/device/tm-1//cmd/#", 1).await;
+    device.subscribed("te/device/tm-1///cmd/#", 1).await;
     let broker = Broker(Arc::clone(&hall.shared));
-    let topic = "te/device/tm-1//cmd/restart/1";
+    let topic = "te/device/tm-1///cmd/restart/1";
     let payload = Bytes::from_static(b"{}");
     broker.publish(topic, payload.clone(), true).await.unwrap();
     assert_eq!(device.message().await, (topic.into(), "{}".into(), false));
-    device.subscribed("te/device/tm-1//cmd/#", 0).await;
+    device.subscribed("te/device/tm-1///cmd/#", 0).await;
     assert_eq!(device.message().await, (topic.into(), "{}".into(), true));
     let nobody = broker.publish("te/hall", payload, false).await;
     assert!(matches!(nobody, Err(StoreError::Refused(_))));

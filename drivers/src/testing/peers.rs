@@ -36,65 +36,65 @@ pub(crate) fn debian(program: &str) -> Command {
     command
 }
 
-/// A pymodbus server.
-pub(crate) struct ModbusServer {
+/// A program of other people driven by a script of ours: it prints `ready`, takes one order per
+/// line and answers each with a line.
+pub(crate) struct Peer {
     process: Child,
     orders: ChildStdin,
     says: Lines<BufReader<ChildStdout>>,
 }
 
-impl ModbusServer {
-    /// `place` is `["tcp", port]` or `["serial", path]`.
-    pub(crate) async fn start(place: [&str; 2], unit: u8, registers: &[&str]) -> Self {
-        let script = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/tests/drivers/modbus_server.py"
-        );
-        let mut process = Command::new(python())
-            .arg(script)
-            .args(place)
-            .arg(unit.to_string())
-            .args(registers)
+impl Peer {
+    /// Starts `drivers/src/<script>` with the Python of `deploy/setup/peers.sh`, and waits until it
+    /// is ready.
+    pub(crate) async fn python(script: &str, args: &[&str]) -> Self {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/src/").to_owned() + script;
+        let mut command = Command::new(python());
+        command.arg(script).args(args).kill_on_drop(true);
+        let mut peer = Self::start(command);
+        peer.wait_for("ready").await;
+        peer
+    }
+
+    pub(crate) fn start(mut command: Command) -> Self {
+        let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .kill_on_drop(true)
             .spawn()
             .unwrap();
         let orders = process.stdin.take().unwrap();
         let says = BufReader::new(process.stdout.take().unwrap()).lines();
-        let mut server = Self {
+        Self {
             process,
             orders,
             says,
-        };
-        server.wait_for("ready").await;
-        server
+        }
     }
 
+    /// Gives an order that is answered by `done <order>`.
     pub(crate) async fn order(&mut self, line: &str) {
-        self.orders
-            .write_all(format!("{line}\n").as_bytes())
-            .await
-            .unwrap();
+        self.tell(line).await;
         self.wait_for(&format!("done {line}")).await;
+    }
+
+    pub(crate) async fn tell(&mut self, line: &str) {
+        let line = format!("{line}\n");
+        self.orders.write_all(line.as_bytes()).await.unwrap();
     }
 
     pub(crate) async fn kill(mut self) {
         self.process.kill().await.unwrap();
     }
 
-    async fn wait_for(&mut self, expected: &str) {
-        let reading = async {
-            while let Some(line) = self.says.next_line().await.unwrap() {
-                if line == expected {
-                    return;
-                }
-            }
-            panic!("the pymodbus server ended before it said {expected:?}");
-        };
-        tokio::time::timeout(Duration::from_secs(20), reading)
-            .await
-            .expect(expected);
+    /// The next line it prints.
+    pub(crate) async fn line(&mut self) -> String {
+        let reading = tokio::time::timeout(Duration::from_secs(20), self.says.next_line());
+        let line = reading.await.expect("a line within 20 s").unwrap();
+        line.expect("the peer goes on")
+    }
+
+    pub(crate) async fn wait_for(&mut self, expected: &str) {
+        while self.line().await != expected {}
     }
 }
 

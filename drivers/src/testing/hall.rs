@@ -4,11 +4,12 @@ use std::fmt::Display;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::supervise::{DriverStatus, Supervisor, WiredDevice};
+use crate::{Delivery, Threads, deliveries, find};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use zhiban_drivers::supervise::{DriverStatus, Supervisor, WiredDevice};
-use zhiban_drivers::{Delivery, deliveries, find};
 use zhiban_vocabulary::DeviceId;
 use zhiban_vocabulary::report::{Observation, Report};
 
@@ -16,7 +17,7 @@ use zhiban_vocabulary::report::{Observation, Report};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) struct Hall {
-    pub(crate) supervisor: Supervisor,
+    pub(crate) supervisor: Arc<Supervisor>,
     journal: Journal,
     shutdown: CancellationToken,
     writer: JoinHandle<()>,
@@ -63,7 +64,9 @@ impl Hall {
         let writer = tokio::spawn(journal.clone().write(receiver));
         let shutdown = CancellationToken::new();
         let boot = "boot-1".parse().unwrap();
-        let supervisor = Supervisor::start(devices, sender, boot, shutdown.clone());
+        // On the test's own runtime, and with it on its clock.
+        let here = Threads::Shared(Handle::current());
+        let supervisor = Supervisor::start_on(here, devices, sender, boot, shutdown.clone());
         Self {
             supervisor,
             journal,

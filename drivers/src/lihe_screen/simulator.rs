@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::port::{Device, Framing, Port};
+use crate::simulator::{Device, Framing, Port};
 use crate::lihe_screen::frame::{Body, Frame, Parser};
 use crate::link::Wire;
 

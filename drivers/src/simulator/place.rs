@@ -10,7 +10,7 @@ use tokio_serial::{SerialPort as _, SerialStream};
 use crate::link::Wire;
 
 /// Something that answers on a wire until the wire breaks.
-pub(crate) trait Device: Send + Sync + 'static {
+pub trait Device: Send + Sync + 'static {
     fn serve(
         self: Arc<Self>,
         wire: Box<dyn Wire>,
@@ -18,25 +18,29 @@ pub(crate) trait Device: Send + Sync + 'static {
     ) -> impl Future<Output = io::Result<()>> + Send;
 }
 
+/// What a simulated device hangs on; some protocols are framed differently on each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Framing {
+pub enum Framing {
     Serial,
     Tcp,
 }
 
 /// A running simulation; ends when dropped.
 #[derive(Debug)]
-pub(crate) struct Port {
+pub struct Port {
     /// `/dev/pts/N` or `host:port`.
-    pub(crate) path: String,
+    pub path: String,
     _tasks: JoinSet<()>,
     /// Held open, so that the terminal lives on while the gateway has it closed.
     _far_end: Option<SerialStream>,
 }
 
 impl Port {
-    /// A terminal in raw mode of its own.
-    pub(crate) fn pty<D: Device>(device: Arc<D>) -> io::Result<Self> {
+    /// A terminal in raw mode of its own. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// When there is no terminal to be had.
+    pub fn pty<D: Device>(device: Arc<D>) -> io::Result<Self> {
         let (near, far) = SerialStream::pair()?;
         let path = far.name().ok_or(io::ErrorKind::NotFound)?;
         let mut tasks = JoinSet::new();
@@ -51,7 +55,10 @@ impl Port {
     }
 
     /// Any number of connections to a free port of this machine.
-    pub(crate) async fn tcp<D: Device>(device: Arc<D>) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// When there is no port to be had.
+    pub async fn tcp<D: Device>(device: Arc<D>) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let path = listener.local_addr()?.to_string();
         let mut tasks = JoinSet::new();

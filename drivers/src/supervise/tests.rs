@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use zhiban_drivers::supervise::{CommandError, DriverState, WiredDevice};
-use zhiban_drivers::{
-    Driver, DriverError, DriverKind, Running, ScreenCommand, Session, SettingsError,
-};
+use crate::supervise::{CommandError, DriverState, WiredDevice};
+use crate::{Driver, DriverError, DriverKind, Order, Running, Session, SettingsError};
 use zhiban_vocabulary::climate::{ClimateSample, Tenths};
+use zhiban_vocabulary::command::Command;
 use zhiban_vocabulary::device::DeviceKind;
 use zhiban_vocabulary::report::Observation;
 
-use crate::hall::{Hall, device, id};
+use crate::testing::{Hall, device, id};
 
 /// Reports a sample a second.
 struct Steady;
@@ -34,6 +33,10 @@ async fn report_once(session: &Session) -> Result<(), DriverError> {
 }
 
 impl Driver for Steady {
+    fn device(&self) -> DeviceKind {
+        DeviceKind::ClimateSensor
+    }
+
     fn run(self: Box<Self>, session: Session) -> Running {
         Box::pin(async move {
             loop {
@@ -47,6 +50,10 @@ impl Driver for Steady {
 }
 
 impl Driver for Panics {
+    fn device(&self) -> DeviceKind {
+        DeviceKind::ClimateSensor
+    }
+
     fn run(self: Box<Self>, session: Session) -> Running {
         Box::pin(async move {
             report_once(&session).await.unwrap();
@@ -56,12 +63,20 @@ impl Driver for Panics {
 }
 
 impl Driver for Fails {
+    fn device(&self) -> DeviceKind {
+        DeviceKind::ClimateSensor
+    }
+
     fn run(self: Box<Self>, _: Session) -> Running {
         Box::pin(async { DriverError::Silent { address: 9 } })
     }
 }
 
 impl Driver for Hangs {
+    fn device(&self) -> DeviceKind {
+        DeviceKind::ClimateSensor
+    }
+
     fn run(self: Box<Self>, _: Session) -> Running {
         Box::pin(std::future::pending())
     }
@@ -73,8 +88,12 @@ const fn kind(
 ) -> DriverKind {
     DriverKind {
         name,
-        device: DeviceKind::ClimateSensor,
+        form: "",
+        accepts: &[],
         build,
+        explain: |_| Vec::new(),
+        fuzz: |_| {},
+        discover: None,
     }
 }
 
@@ -187,11 +206,14 @@ async fn refused_settings_stop_only_their_driver() {
 #[tokio::test(start_paused = true)]
 async fn a_command_nobody_can_take_is_refused_at_once() {
     let hall = Hall::open(vec![wired(&STEADY)]);
-    let command = |device: &str| hall.supervisor.command(&id(device), ScreenCommand::Pause);
+    let command = |device: &str| {
+        let (order, _) = Order::new(Command::Restart {});
+        hall.supervisor.command(&id(device), order)
+    };
     assert_eq!(command("x"), Err(CommandError::UnknownDevice(id("x"))));
     assert_eq!(
         command("steady"),
-        Err(CommandError::NotAScreen(id("steady")))
+        Err(CommandError::NotUnderstood(id("steady"), "restart"))
     );
     hall.close().await;
 }

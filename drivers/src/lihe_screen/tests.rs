@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use zhiban_drivers::simulator::{Behaviour, ScreenSimulator};
-use zhiban_drivers::{COMMANDS_WAITING_MAX, ScreenCommand};
+use super::{Behaviour, ScreenSimulator};
+use zhiban_vocabulary::command::{Command, Display};
 
-use crate::hall::{Hall, device, id};
+use crate::{COMMANDS_WAITING_MAX, Order};
+
+use crate::testing::{Hall, device, id};
 
 fn open(link: &str) -> Hall {
     open_with(link, "ack_timeout_ms = 200\nretries = 1")
@@ -20,24 +22,25 @@ fn over_terminal(screen: &ScreenSimulator) -> Hall {
     open(&format!("serial = '{}'", screen.path()))
 }
 
-fn call(ticket: &str, counter: &str) -> ScreenCommand {
-    ScreenCommand::Call {
+fn call(ticket: &str, counter: &str) -> Display {
+    Display::Call {
         ticket: ticket.parse().unwrap(),
         counter: counter.parse().unwrap(),
     }
 }
 
-fn command(hall: &Hall, command: ScreenCommand) {
-    hall.supervisor.command(&id("screen"), command).unwrap();
+fn command(hall: &Hall, display: Display) {
+    let (order, _) = Order::new(Command::Display(display));
+    hall.supervisor.command(&id("screen"), order).unwrap();
 }
 
 async fn shows_everything(screen: &ScreenSimulator, hall: Hall) {
     command(&hall, call("B016", "3"));
     command(&hall, call("贵宾001", "3"));
     let ticket = "B016".parse().unwrap();
-    command(&hall, ScreenCommand::Serving { ticket });
-    command(&hall, ScreenCommand::Pause);
-    command(&hall, ScreenCommand::Welcome);
+    command(&hall, Display::Serving { ticket });
+    command(&hall, Display::Pause);
+    command(&hall, Display::Welcome);
     hall.says("screen", 0, "welcome acknowledged").await;
     assert_eq!(
         hall.said("screen"),

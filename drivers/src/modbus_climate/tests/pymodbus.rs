@@ -2,8 +2,15 @@
 
 use std::time::Duration;
 
-use crate::hall::{Hall, device};
-use crate::peers::{ModbusServer, SerialCable, free_port};
+use crate::testing::{Hall, device};
+use crate::testing::{Peer, SerialCable, free_port};
+
+/// A pymodbus server. `place` is `["tcp", port]` or `["serial", path]`.
+async fn modbus_server(place: [&str; 2], unit: u8, registers: &[&str]) -> Peer {
+    let unit = unit.to_string();
+    let args = [&place[..], &[&unit], registers].concat();
+    Peer::python("modbus_climate/peers/modbus_server.py", &args).await
+}
 
 const REGISTERS: [&str; 2] = ["1=225", "2=546"];
 
@@ -25,7 +32,7 @@ fn over_cable(cable: &SerialCable, map: &str) -> Hall {
 #[tokio::test]
 async fn values_are_read_over_tcp() {
     let port = free_port();
-    let mut server = ModbusServer::start(["tcp", &port], 1, &REGISTERS).await;
+    let mut server = modbus_server(["tcp", &port], 1, &REGISTERS).await;
     let hall = over_tcp(&port, 1);
     hall.says("air", 0, "22.5 54.6").await;
     assert_eq!(hall.said("air")[0], "up");
@@ -43,7 +50,7 @@ async fn values_are_read_over_tcp() {
 async fn values_are_read_by_rtu_over_a_cable() {
     let cable = SerialCable::lay().await;
     let place = ["serial", &cable.end("device")];
-    let mut server = ModbusServer::start(place, 1, &REGISTERS).await;
+    let mut server = modbus_server(place, 1, &REGISTERS).await;
     let hall = over_cable(&cable, "xy-md02");
     hall.says("air", 0, "22.5 54.6").await;
     server.order("set 1 65331").await;
@@ -55,7 +62,7 @@ async fn values_are_read_by_rtu_over_a_cable() {
 #[tokio::test]
 async fn a_refusal_is_reported_with_unit_and_registers() {
     let port = free_port();
-    let mut server = ModbusServer::start(["tcp", &port], 1, &REGISTERS).await;
+    let mut server = modbus_server(["tcp", &port], 1, &REGISTERS).await;
     server.order("refuse 2").await;
     let hall = over_tcp(&port, 1);
     hall.says("air", 0, "down").await;
@@ -71,7 +78,7 @@ async fn a_refusal_is_reported_with_unit_and_registers() {
 #[tokio::test]
 async fn a_unit_that_is_not_there_is_down() {
     let port = free_port();
-    let _server = ModbusServer::start(["tcp", &port], 1, &REGISTERS).await;
+    let _server = modbus_server(["tcp", &port], 1, &REGISTERS).await;
     let hall = over_tcp(&port, 9);
     hall.says("air", 0, "down").await;
     assert_eq!(hall.said("air"), ["down"]);
@@ -81,7 +88,7 @@ async fn a_unit_that_is_not_there_is_down() {
 /// Answers that are wrong in form are never values.
 async fn never_read(order: &str, expected_detail: &str) {
     let port = free_port();
-    let mut server = ModbusServer::start(["tcp", &port], 1, &REGISTERS).await;
+    let mut server = modbus_server(["tcp", &port], 1, &REGISTERS).await;
     server.order(order).await;
     let hall = over_tcp(&port, 1);
     hall.says("air", 0, "down").await;
@@ -106,13 +113,13 @@ async fn a_short_answer_is_not_read() {
 #[tokio::test]
 async fn a_server_killed_and_started_again_is_read_again() {
     let port = free_port();
-    let server = ModbusServer::start(["tcp", &port], 1, &REGISTERS).await;
+    let server = modbus_server(["tcp", &port], 1, &REGISTERS).await;
     let hall = over_tcp(&port, 1);
     hall.says("air", 0, "22.5 54.6").await;
     server.kill().await;
     hall.says("air", 0, "down").await;
     let before = hall.said("air").len();
-    let _server = ModbusServer::start(["tcp", &port], 1, &["1=198", "2=400"]).await;
+    let _server = modbus_server(["tcp", &port], 1, &["1=198", "2=400"]).await;
     hall.says("air", before, "19.8 40").await;
     assert!(hall.status("air").restarts >= 1);
     let health: Vec<_> = hall
@@ -129,12 +136,12 @@ async fn a_server_killed_and_started_again_is_read_again() {
 async fn a_killed_rtu_device_is_read_again() {
     let cable = SerialCable::lay().await;
     let end = cable.end("device");
-    let server = ModbusServer::start(["serial", &end], 1, &REGISTERS).await;
+    let server = modbus_server(["serial", &end], 1, &REGISTERS).await;
     let hall = over_cable(&cable, "xy-md02");
     hall.says("air", 0, "22.5 54.6").await;
     server.kill().await;
     hall.says("air", 0, "down").await;
-    let _server = ModbusServer::start(["serial", &end], 1, &["1=198", "2=400"]).await;
+    let _server = modbus_server(["serial", &end], 1, &["1=198", "2=400"]).await;
     hall.says("air", 0, "19.8 40").await;
     hall.close().await;
 }
@@ -145,7 +152,7 @@ async fn late_answers(lateness: &[&str]) {
     let cable = SerialCable::lay().await;
     let place = ["serial", &cable.end("device")];
     let registers = ["0=2100", "1=0", "2=5000"];
-    let mut server = ModbusServer::start(place, 1, &registers).await;
+    let mut server = modbus_server(place, 1, &registers).await;
     let hall = over_cable(&cable, "qfa3150");
     hall.says("air", 0, "21 50").await;
     for late in lateness {
@@ -175,7 +182,7 @@ async fn a_late_rtu_answer_is_never_taken_for_the_next() {
 async fn a_late_tcp_answer_is_never_taken_for_the_next() {
     let port = free_port();
     let registers = ["0=2100", "1=0", "2=5000"];
-    let mut server = ModbusServer::start(["tcp", &port], 1, &registers).await;
+    let mut server = modbus_server(["tcp", &port], 1, &registers).await;
     let settings = format!(
         "link = {{ tcp = '127.0.0.1:{port}' }}\nunit = 1\nmap = 'qfa3150'\npoll_s = 0.2\ntimeout_ms = 100"
     );

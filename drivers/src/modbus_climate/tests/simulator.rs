@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use zhiban_drivers::simulator::ClimateSimulator;
+use crate::modbus_climate::ClimateSimulator;
 
-use crate::hall::{Hall, device};
-use crate::peers::debian;
+use crate::testing::{Hall, device};
+use crate::testing::debian;
 
 async fn mbpoll(arguments: &[&str]) -> String {
     let output = debian("mbpoll").args(arguments).output().await.unwrap();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use zhiban_vocabulary::climate::Tenths;
 
-use super::port::{Device, Framing, Port};
+use crate::simulator::{Device, Framing, Port};
 use crate::link::Wire;
 use crate::link::modbus::{Function, WORDS_MAX};
 use crate::modbus_climate::encode;
@@ -165,6 +165,8 @@ impl State {
 
 fn code(function: Function) -> u8 {
     match function {
+        Function::Coil => 1,
+        Function::Discrete => 2,
         Function::Holding => 3,
         Function::Input => 4,
     }

@@ -1,0 +1,4 @@
+//! Against foreign Modbus programs.
+
+mod pymodbus;
+mod simulator;

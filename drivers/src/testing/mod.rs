@@ -1,0 +1,7 @@
+//! What the tests of all drivers use: a gateway in small, and programs of other people.
+
+mod hall;
+mod peers;
+
+pub(crate) use hall::{Hall, device, id};
+pub(crate) use peers::{Peer, SerialCable, debian, free_port};
