@@ -34,7 +34,7 @@ pub struct Field {
     /// Shown to begin with.
     #[serde(default)]
     pub default: Option<String>,
-    /// For [`FieldKind::Choice`].
+    /// For [`FieldKind::Choice`]. `$maps` stands for the register maps we ship.
     #[serde(default)]
     pub choices: Vec<String>,
     #[serde(default)]
@@ -63,7 +63,14 @@ impl Form {
     /// # Errors
     /// What is wrong with the text; every shipped form is read by a test.
     pub fn read(text: &str) -> Result<Self, String> {
-        toml::from_str(text).map_err(|error| error.to_string())
+        let mut form: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        for field in &mut form.fields {
+            if field.choices == ["$maps"] {
+                let maps = crate::modbus::map::MAPS.iter();
+                field.choices = maps.map(|(name, _)| (*name).to_owned()).collect();
+            }
+        }
+        Ok(form)
     }
 }
 

@@ -43,7 +43,7 @@ macro_rules! drivers {
 }
 
 drivers! {
-    modbus_climate,
+    modbus,
     lihe_screen,
 }
 

@@ -81,8 +81,6 @@ pub enum CommandError {
     NotUnderstood(DeviceId, &'static str),
     #[error("the driver of {0} has stopped")]
     Stopped(DeviceId),
-    #[error("{0} is behind, the request was given up")]
-    Behind(DeviceId),
 }
 
 /// All wired devices of the hall.

@@ -28,6 +28,7 @@ use crate::boards::BoardsFollower;
 use crate::broker::Door;
 use crate::chain::{self, BoxState, Watch};
 use crate::climate::ClimateFollower;
+use crate::commands::{self, CommandsFollower, Dispatcher, Wake};
 use crate::devices::{self, Devices, DevicesFollower, NewDevice};
 use crate::federation::{self, Courier, UplinkState, ZenohUplink};
 use crate::floor::{self, Floor};
@@ -60,16 +61,20 @@ pub async fn run(config: GatewayConfig) -> Result<()> {
     let epoch = federation::open_epoch(&store, data).await?;
 
     let (delivered, from_drivers) = deliveries();
-    let drivers = Arc::new(Supervisor::start(
-        wired,
-        delivered,
-        new_boot(),
-        stop.clone(),
-    ));
+    let drivers = Supervisor::start(wired, delivered, new_boot(), stop.clone());
     let door = open_mqtt(&config, &journal, &devices).await?;
     let (mqtt, broker) = (door.local_addr()?, door.broker());
     start_doors(&tasks, &journal, from_drivers, door, &drivers, &health)?;
-    start_followers(&tasks, &journal, &config, &drivers);
+    let wake = Wake::default();
+    start_followers(&tasks, &journal, &config, &wake);
+    let dispatcher = Dispatcher::new(
+        store.clone(),
+        clock,
+        Arc::clone(&drivers),
+        broker.clone(),
+        wake.clone(),
+    );
+    tasks.spawn("commands", dispatcher.run(stop.clone()));
     let uplink = start_courier(&tasks, &store, &config, clock, epoch);
 
     let (people, setup_code) = People::open(store, program(&config, clock), data).await?;
@@ -114,6 +119,7 @@ pub async fn run(config: GatewayConfig) -> Result<()> {
         floor,
         state,
         zone: config.hall.zone(),
+        wake,
     };
     let (api, _, _) = slices.api(people.clone()).split();
     let watch = Watch { health, people };
@@ -216,8 +222,9 @@ pub fn wired_devices(config: &GatewayConfig) -> Result<Vec<WiredDevice>> {
 
 async fn sync_wired(store: &Store, config: &GatewayConfig, clock: Clock) -> Result<()> {
     let row = |device: &zhiban_config::gateway::WiredDevice| {
-        let kind =
-            zhiban_drivers::find(&device.driver).map_or(DeviceKind::Other, |driver| driver.device);
+        let kind = zhiban_drivers::find(&device.driver)
+            .and_then(|driver| (driver.build)(device.settings.clone()).ok())
+            .map_or(DeviceKind::Other, |driver| driver.device());
         let name = device.name.clone().unwrap_or_else(|| device.id.to_string());
         let new = NewDevice {
             device: device.id.clone(),
@@ -269,20 +276,16 @@ fn start_doors(
     let wired = doors::run_wired(journal.clone(), from_drivers);
     let drivers = Arc::clone(drivers);
     tasks.spawn("wired door", async move {
-        // Without wired devices the channel closes at once, which is not a failure.
-        wired.await;
-        stop.cancelled().await;
-        drivers.finished().await;
+        // The channel closes when the last driver has ended.
+        tokio::join!(wired, async {
+            stop.cancelled().await;
+            drivers.finished().await;
+        });
     });
     Ok(())
 }
 
-fn start_followers(
-    tasks: &Tasks,
-    journal: &Journal,
-    config: &GatewayConfig,
-    drivers: &Arc<Supervisor>,
-) {
+fn start_followers(tasks: &Tasks, journal: &Journal, config: &GatewayConfig, wake: &Wake) {
     fn start<F: Follower>(tasks: &Tasks, journal: &Journal, follower: F) {
         tasks.spawn(
             F::NAME,
@@ -294,11 +297,9 @@ fn start_followers(
     let queue = QueueFollower::new(zone.clone(), config.hall.rating_ends_ticket);
     start(tasks, journal, queue);
     start(tasks, journal, ClimateFollower);
-    start(
-        tasks,
-        journal,
-        BoardsFollower::new(Arc::clone(drivers), journal.clock()),
-    );
+    let boards = BoardsFollower::new(journal.clock(), wake.clone());
+    start(tasks, journal, boards);
+    start(tasks, journal, CommandsFollower::new(wake.clone()));
     let stop = tasks.shutdown.clone();
     let closer = SlotCloser::new(journal.clone(), config);
     tasks.spawn("slot closer", closer.run(stop.clone()));
@@ -342,6 +343,7 @@ struct Slices {
     floor: Floor,
     state: BoxState,
     zone: jiff::tz::TimeZone,
+    wake: Wake,
 }
 
 #[derive(OpenApi)]
@@ -356,6 +358,8 @@ impl Slices {
         let api = floor::add_routes(api, &self.floor);
         let api = queue::add_routes(api, &self.journal, &self.names, self.zone.clone());
         let api = devices::add_routes(api, &self.devices);
+        let (store, clock) = (self.journal.store(), self.journal.clock());
+        let api = commands::add_routes(api, store, clock, &self.wake);
         let api = journal::add_routes(api, &self.journal);
         chain::add_routes(api, &self.state)
     }
@@ -387,7 +391,7 @@ pub async fn describe(config: &GatewayConfig) -> Result<(String, Vec<RouteRule>,
         journal: journal.clone(),
         broker: door.broker(),
         mqtt: door.local_addr()?,
-        drivers: Arc::new(Supervisor::start(Vec::new(), delivered, new_boot(), stop)),
+        drivers: Supervisor::start(Vec::new(), delivered, new_boot(), stop),
         uplink: None,
         routers: Vec::new(),
     };
@@ -398,6 +402,7 @@ pub async fn describe(config: &GatewayConfig) -> Result<(String, Vec<RouteRule>,
         floor,
         state,
         zone: config.hall.zone(),
+        wake: Wake::default(),
     };
     let (router, openapi, rules) = slices.api(people).split();
     Ok((openapi.to_pretty_json()?, rules, router))

@@ -8,6 +8,7 @@ pub mod boards;
 pub mod broker;
 pub mod chain;
 pub mod climate;
+pub mod commands;
 pub mod devices;
 pub mod doors;
 pub mod federation;

@@ -60,9 +60,9 @@ async fn a_configuration_with_a_typo_is_refused_with_file_key_expected_and_found
         ),
         (
             device("", "modbus-climat"),
-            vec!["th-1", "modbus-climate", "modbus-climat"],
+            vec!["th-1", "modbus", "modbus-climat"],
         ),
-        (device("unit = 1", "modbus-climate"), vec!["th-1", "link"]),
+        (device("unit = 1", "modbus"), vec!["th-1", "link"]),
         (with("[hall]", "[hall"), vec!["line 1"]),
     ] {
         refused(folder.path(), &hall.program, &text, &expected).await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::process::Command;
-use zhiban_drivers::simulator::{ClimateSimulator, ScreenSimulator};
+use zhiban_drivers::{lihe_screen::ScreenSimulator, modbus::ModbusSimulator};
 use zhiban_tests::harness::Running;
 use zhiban_tests::harness::clock::ReplayClock;
 use zhiban_tests::harness::configs::{Folder, centre};
@@ -126,7 +126,7 @@ async fn both_panels_work_in_a_browser_and_have_no_barriers() {
     clock.put(&mut config);
     central.write_config(&config).unwrap();
     let mut central = central.start().await.unwrap();
-    let sensor = ClimateSimulator::start_pty(1, "xy-md02").unwrap();
+    let sensor = ModbusSimulator::start_pty(1, "xy-md02").unwrap();
     let screen = ScreenSimulator::start_pty(1).unwrap();
     let devices = ["tm-1 ticket-machine", "pad-1 evaluation-pad 1"];
     let hall = Hall::prepare(
@@ -137,7 +137,7 @@ async fn both_panels_work_in_a_browser_and_have_no_barriers() {
         |config| {
             clock.put(config);
             let wired = json!([
-                {"id": "th-1", "name": "大厅温湿度", "driver": "modbus-climate", "settings": {
+                {"id": "th-1", "name": "大厅温湿度", "driver": "modbus", "settings": {
                     "link": {"serial": sensor.path()}, "unit": 1, "map": "xy-md02", "poll_s": 1}},
                 {"id": "screen-1", "driver": "lihe-screen", "counter": "1", "settings": {
                     "link": {"serial": screen.path()}, "address": 1}},

@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use zhiban_drivers::simulator::ClimateSimulator;
+use zhiban_drivers::modbus::ModbusSimulator;
 use zhiban_tests::harness::configs::Folder;
 use zhiban_tests::harness::program::STOP_WITHIN;
 use zhiban_tests::harness::stage::{Centre, Hall};
@@ -57,7 +57,7 @@ async fn stops(mut running: Running) {
 async fn programs_end_in_time_while_everything_is_in_use() {
     let folder = Folder::new("stop");
     let centre = Centre::start(folder.path(), None).await;
-    let sensor = ClimateSimulator::start_pty(1, "xy-md02").unwrap();
+    let sensor = ModbusSimulator::start_pty(1, "xy-md02").unwrap();
     let devices = ["tm-1 ticket-machine", "tm-2 ticket-machine"];
     let hall = Hall::prepare(
         folder.path(),
@@ -65,7 +65,7 @@ async fn programs_end_in_time_while_everything_is_in_use() {
         Some(&centre.endpoint),
         &devices,
         |config| {
-            let wired = json!([{"id": "th-1", "driver": "modbus-climate", "settings": {
+            let wired = json!([{"id": "th-1", "driver": "modbus", "settings": {
             "link": {"serial": sensor.path()}, "unit": 1, "map": "xy-md02", "poll_s": 0.5}}]);
             config.insert("device".into(), toml::Value::try_from(wired).unwrap());
         },

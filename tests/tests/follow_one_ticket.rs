@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use zhiban_drivers::simulator::ScreenSimulator;
+use zhiban_drivers::lihe_screen::ScreenSimulator;
 use zhiban_tests::harness::clock::ReplayClock;
 use zhiban_tests::harness::configs::Folder;
 use zhiban_tests::harness::database::Copied;
@@ -62,7 +62,7 @@ impl Line {
         sensor.until("ready").await;
         let screen = ScreenSimulator::start_pty(1).unwrap();
         let wired = json!([
-            {"id": "th-1", "driver": "modbus-climate", "settings": {
+            {"id": "th-1", "driver": "modbus", "settings": {
                 "link": {"tcp": format!("127.0.0.1:{port}")}, "unit": 1, "map": "xy-md02",
                 "poll_s": 0.5}},
             {"id": "screen-3", "driver": "lihe-screen", "counter": "3", "settings": {

@@ -192,7 +192,7 @@ async fn a_health_report_that_was_refused_is_made_again() {
 
 #[tokio::test(start_paused = true)]
 async fn refused_settings_stop_only_their_driver() {
-    let bad = device("bad", "modbus-climate", "unit = 1");
+    let bad = device("bad", "modbus", "unit = 1");
     let hall = Hall::open(vec![bad, wired(&STEADY)]);
     seconds(2).await;
     let status = hall.status("bad");

@@ -140,6 +140,10 @@ fn readable(observation: &Observation) -> String {
                 .map_or_else(|| "-".into(), |h| tenths(h.0).to_string());
             format!("{} {humidity}", tenths(sample.temperature.0))
         }
+        Observation::Input(input) => {
+            format!("{} {}", input.input, if input.on { "on" } else { "off" })
+        }
+        Observation::Energy(reading) => format!("{} Wh", reading.energy_wh.unwrap_or_default()),
         Observation::Health(health) => health.status.as_str().to_owned(),
         Observation::ScreenShown(shown) => {
             let not = if shown.acknowledged { "" } else { "not " };

@@ -148,7 +148,7 @@ export function gateway({ speed, big, quiet }) {
         doors: {
           mqtt: { listen: "0.0.0.0:1883", connections: 31, refused: 4 },
           wired: [
-            { device: "th-1", driver: "modbus-climate", status: "running", detail: null, restarts: 0, bad_frames: 0 },
+            { device: "th-1", driver: "modbus", status: "running", detail: null, restarts: 0, bad_frames: 0 },
             { device: "screen-3", driver: "lihe-screen", status: "restarting", detail: "no answer from address 3, trying again in 8 s", restarts: 2, bad_frames: 5 },
           ],
         },
@@ -167,8 +167,8 @@ function makeDevices(day, stamp, now) {
     device("tm-1", "ticket-machine", "取号机 1", null, { reports: 812 }),
     device("tm-2", "ticket-machine", "取号机 2", null, { health: { status: "down", detail: "offline since 10:02, will received" }, connected: false, last_report: stamp(now() - 2000), dead_letters: 4 }),
     device("kiosk-1", "kiosk", "自助终端 1", null, { clock_suspect: true, health: { status: "degraded", detail: "paper low" } }),
-    device("th-1", "climate-sensor", "大厅温湿度", null, { driver: "modbus-climate", connected: null, address: null }),
-    device("th-2", "climate-sensor", "等候区温湿度", null, { driver: "modbus-climate", connected: null, address: null }),
+    device("th-1", "climate-sensor", "大厅温湿度", null, { driver: "modbus", connected: null, address: null }),
+    device("th-2", "climate-sensor", "等候区温湿度", null, { driver: "modbus", connected: null, address: null }),
     device("old-pad", "evaluation-pad", "旧评价器", "2", { state: "retired", connected: false, health: { status: "unknown", detail: "" } }),
   ];
   for (const counter of day.counters) {

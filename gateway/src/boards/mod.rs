@@ -1,19 +1,18 @@
-//! Window screens: a call at a counter is shown over it.
+//! Screens: a call at a counter is shown over it, and a text that a program of the hall asks for.
 //!
-//! The follower only looks: it asks for the screen of the counter and sends the driver a command.
-//! What the screen acknowledged comes back as a report like any other.
+//! The follower only looks: it asks for the screen of the counter and writes a command. What the
+//! screen acknowledged comes back as a report like any other.
 
 use rusqlite::Connection;
-use std::sync::Arc;
-use zhiban_drivers::ScreenCommand;
-use zhiban_drivers::supervise::Supervisor;
 use zhiban_kernel::{Clock, StoreError};
+use zhiban_vocabulary::CounterId;
+use zhiban_vocabulary::command::{Command, Display};
 use zhiban_vocabulary::counter::CounterState;
 use zhiban_vocabulary::queue::TicketStep;
 use zhiban_vocabulary::report::Observation;
 use zhiban_vocabulary::time::elapsed_s;
-use zhiban_vocabulary::{CounterId, DeviceId};
 
+use crate::commands::{self, Wake};
 use crate::devices;
 use crate::journal::{ClockFlag, Entry, Follower};
 
@@ -23,20 +22,14 @@ const CALL_FRESH_S: u32 = 60;
 /// Follower `boards`.
 #[derive(Debug)]
 pub struct BoardsFollower {
-    drivers: Arc<Supervisor>,
     clock: Clock,
+    wake: Wake,
 }
 
 impl BoardsFollower {
     #[must_use]
-    pub fn new(drivers: Arc<Supervisor>, clock: Clock) -> Self {
-        Self { drivers, clock }
-    }
-
-    fn show(&self, screen: &DeviceId, command: ScreenCommand) {
-        if let Err(error) = self.drivers.command(screen, command) {
-            tracing::warn!(%screen, %error, "the screen was not told");
-        }
+    pub fn new(clock: Clock, wake: Wake) -> Self {
+        Self { clock, wake }
     }
 
     /// Seconds that count as a moment, also in a replay that runs faster than the wires.
@@ -49,50 +42,66 @@ impl Follower for BoardsFollower {
     const NAME: &'static str = "boards";
 
     fn apply(&self, connection: &Connection, entries: &[Entry]) -> Result<(), StoreError> {
+        let now = self.clock.now();
         for entry in entries {
-            let fresh = entry.clock != ClockFlag::Late
-                && elapsed_s(entry.received, self.clock.now()) <= self.fresh_s();
-            let Some((counter, command)) = command_of(&entry.observation).filter(|_| fresh) else {
+            let fresh =
+                entry.clock != ClockFlag::Late && elapsed_s(entry.received, now) <= self.fresh_s();
+            let Some((counter, display)) = display_of(&entry.observation).filter(|_| fresh) else {
                 continue;
             };
-            if let Some(screen) = devices::screen_at(connection, counter)? {
-                self.show(&screen, command);
+            let command = Command::Display(display);
+            for screen in devices::screens_at(connection, counter, is_for_all(&command))? {
+                commands::ask(connection, &screen, &command, commands::HALL, now)?;
             }
         }
         Ok(())
     }
+
+    fn committed(&self) {
+        self.wake.wake();
+    }
 }
 
-/// What an observation asks the screen over its counter to show.
-fn command_of(observation: &Observation) -> Option<(&CounterId, ScreenCommand)> {
+/// Whether the boards of the whole hall show it, too: who is called, not what each counter does.
+fn is_for_all(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Display(Display::Call { .. } | Display::Text { .. })
+    )
+}
+
+/// What an observation asks the screens over a counter, or those of the whole hall, to show.
+fn display_of(observation: &Observation) -> Option<(Option<&CounterId>, Display)> {
     match observation {
-        Observation::Ticket(event) => match &event.step {
-            TicketStep::Called { counter, .. } | TicketStep::Recalled { counter } => {
-                let (ticket, counter_id) = (event.ticket.clone(), counter.clone());
-                Some((
-                    counter,
-                    ScreenCommand::Call {
-                        ticket,
-                        counter: counter_id,
-                    },
-                ))
-            }
-            TicketStep::Started { counter, .. } => Some((
-                counter,
-                ScreenCommand::Serving {
-                    ticket: event.ticket.clone(),
-                },
-            )),
-            _ => None,
-        },
-        Observation::Counter(change) => {
-            let command = match change.state {
-                CounterState::Open => ScreenCommand::Welcome,
-                CounterState::Busy | CounterState::Break | CounterState::Closed => {
-                    ScreenCommand::Pause
+        Observation::Ticket(event) => {
+            let ticket = event.ticket.clone();
+            match &event.step {
+                TicketStep::Called { counter, .. } | TicketStep::Recalled { counter } => {
+                    let at = counter.clone();
+                    Some((
+                        Some(counter),
+                        Display::Call {
+                            ticket,
+                            counter: at,
+                        },
+                    ))
                 }
+                TicketStep::Started { counter, .. } => {
+                    Some((Some(counter), Display::Serving { ticket }))
+                }
+                _ => None,
+            }
+        }
+        Observation::Counter(change) => {
+            let display = match change.state {
+                CounterState::Open => Display::Welcome,
+                CounterState::Busy | CounterState::Break | CounterState::Closed => Display::Pause,
             };
-            Some((&change.counter, command))
+            Some((Some(&change.counter), display))
+        }
+        Observation::ScreenText(asked) => {
+            let (text, speak) = (asked.text.clone(), asked.speak);
+            Some((asked.counter.as_ref(), Display::Text { text, speak }))
         }
         _ => None,
     }

@@ -1,8 +1,10 @@
 //! From PUBLISH to PUBACK: what a device sent is on disk before anyone hears of it.
 
 use bytes::Bytes;
+use serde_json::Value;
 use zhiban_kernel::StoreError;
 use zhiban_vocabulary::DeviceId;
+use zhiban_vocabulary::report::Kind;
 use zhiban_vocabulary::topics::{DeviceTopic, below_device};
 
 use super::Shared;
@@ -85,14 +87,31 @@ impl Batch {
             self.keeps.len() - 1
         });
         let report = match below_device(&topic[rights.prefix().len()..]) {
-            // An empty retained payload clears a topic; it reports nothing.
-            DeviceTopic::Report(kind) if !clears => {
-                self.reports
-                    .push(submission(device, kind, &topic, &publish));
-                Some(self.reports.len() - 1)
+            DeviceTopic::Alarm(alarm) if clears => Some((
+                Kind::DeviceAlarm.as_str(),
+                with_field("alarm", alarm, br#"{"severity":"cleared"}"#),
+            )),
+            // An empty retained payload clears any other topic; it reports nothing.
+            _ if clears => None,
+            DeviceTopic::Report(kind) => Some((kind, publish.payload.clone())),
+            DeviceTopic::Registration => {
+                Some((Kind::DeviceIdentity.as_str(), publish.payload.clone()))
             }
-            DeviceTopic::Report(_) | DeviceTopic::Other => None,
+            DeviceTopic::Alarm(alarm) => Some((
+                Kind::DeviceAlarm.as_str(),
+                with_field("alarm", alarm, &publish.payload),
+            )),
+            DeviceTopic::Command { id, .. } => Some((
+                Kind::CommandState.as_str(),
+                with_field("command", id, &publish.payload),
+            )),
+            DeviceTopic::Other => None,
         };
+        let report = report.map(|(kind, payload)| {
+            let submitted = submission(device, kind, payload, &topic, &publish);
+            self.reports.push(submitted);
+            self.reports.len() - 1
+        });
         self.messages.push(Taken {
             packet_id: publish.packet_id,
             report,
@@ -143,7 +162,26 @@ impl Batch {
     }
 }
 
-fn submission(device: &DeviceId, kind: &str, topic: &str, publish: &Publish) -> Submission {
+/// A payload with what its topic says written into it, so that the journal has both. What is no
+/// JSON object stays as it is and is refused as that.
+fn with_field(name: &str, value: &str, payload: &[u8]) -> Bytes {
+    let Some(fields) = payload.trim_ascii_start().strip_prefix(b"{") else {
+        return Bytes::copy_from_slice(payload);
+    };
+    let is_empty = fields.trim_ascii_start().starts_with(b"}");
+    let comma = if is_empty { "" } else { "," };
+    let mut whole = format!("{{{name:?}:{}{comma}", Value::from(value)).into_bytes();
+    whole.extend(fields);
+    whole.into()
+}
+
+fn submission(
+    device: &DeviceId,
+    kind: &str,
+    payload: Bytes,
+    topic: &str,
+    publish: &Publish,
+) -> Submission {
     let redelivery = publish.packet_id.map(|packet_id| Redelivery {
         packet_id,
         again: publish.again,
@@ -152,7 +190,7 @@ fn submission(device: &DeviceId, kind: &str, topic: &str, publish: &Publish) -> 
         door: Door::Mqtt,
         device: device.clone(),
         kind: kind.to_owned(),
-        payload: publish.payload.clone(),
+        payload,
         topic: Some(topic.to_owned()),
         redelivery,
     }

@@ -22,7 +22,7 @@ pub use api::add_routes;
 pub use follower::DevicesFollower;
 pub use model::{Device, NewDevice};
 pub(crate) use store::clock_suspects;
-pub use store::{counter_of, screen_at, sync_wired};
+pub use store::{counter_of, is_active, screens_at, sync_wired};
 
 use model::{new_secret, secret_hash};
 

@@ -149,19 +149,45 @@ pub fn counter_of(connection: &Connection, device: &DeviceId) -> Result<Option<C
     Ok(counter.flatten().and_then(|text| text.parse().ok()))
 }
 
-/// The window screen over a counter.
+/// The screens over a counter and, where asked for, those that stand at none: the boards of the
+/// whole hall.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub fn screen_at(connection: &Connection, counter: &CounterId) -> Result<Option<DeviceId>> {
+pub fn screens_at(
+    connection: &Connection,
+    counter: Option<&CounterId>,
+    with_boards: bool,
+) -> Result<Vec<DeviceId>> {
     let sql = "select device from devices_device
-         where counter = ?1 and kind = ?2 and state = 'active' limit 1";
+         where (counter = ?1 or (?4 and counter is null)) and kind in (?2, ?3)
+             and state = 'active'
+         order by device";
     let mut statement = connection.prepare_cached(sql)?;
-    let screen = DeviceKind::WindowScreen.as_str();
-    let device: Option<String> = statement
-        .query_row(params![counter.as_str(), screen], |row| row.get(0))
-        .optional()?;
-    Ok(device.and_then(|text| text.parse().ok()))
+    let (screen, board) = (
+        DeviceKind::WindowScreen.as_str(),
+        DeviceKind::LedBoard.as_str(),
+    );
+    let counter = counter.map(CounterId::as_str);
+    let rows = statement.query_map(params![counter, screen, board, with_boards], |row| {
+        row.get(0)
+    })?;
+    let devices: Vec<String> = rows.collect::<Result<_>>()?;
+    Ok(devices
+        .iter()
+        .filter_map(|text| text.parse().ok())
+        .collect())
+}
+
+/// Whether there is such a device, and it is in use.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn is_active(connection: &Connection, device: &str) -> Result<bool> {
+    let sql = "select exists (select 1 from devices_device where device = ?1 and state = 'active')";
+    connection
+        .prepare_cached(sql)?
+        .query_row([device], |row| row.get(0))
 }
 
 /// A change of a device asked for by a person; what is `None` stays.

@@ -26,6 +26,9 @@ pub trait Follower: Send + Sync + 'static {
     /// # Errors
     /// The step is taken back and tried again.
     fn apply(&self, connection: &Connection, entries: &[Entry]) -> Result<(), StoreError>;
+
+    /// Called once a step is on disk, for those who wait for it.
+    fn committed(&self) {}
 }
 
 /// Follows until `shutdown`.
@@ -67,13 +70,14 @@ async fn step<F: Follower>(journal: &Journal, follower: &Arc<F>) -> Result<bool,
     if behind == position {
         return Ok(false);
     }
-    let follower = Arc::clone(follower);
+    let applied = Arc::clone(follower);
     journal
         .store()
         .write(move |connection| {
-            follower.apply(connection, &entries)?;
+            applied.apply(connection, &entries)?;
             Ok(store::set_position(connection, F::NAME, behind)?)
         })
         .await?;
+    follower.committed();
     Ok(true)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
-use zhiban_drivers::simulator::{ClimateSimulator, ScreenSimulator};
+use zhiban_drivers::{lihe_screen::ScreenSimulator, modbus::ModbusSimulator};
 
 use crate::harness::clock::ReplayClock;
 use crate::replay::Hall;
@@ -23,7 +23,7 @@ const LOOK_EVERY_S: f64 = 120.0;
 /// The wired devices of one hall. They are gone when dropped.
 #[derive(Debug)]
 pub struct Wired {
-    sensor: Arc<ClimateSimulator>,
+    sensor: Arc<ModbusSimulator>,
     screens: Vec<ScreenSimulator>,
     /// Decides what the air is like.
     warmth: f64,
@@ -41,7 +41,7 @@ impl Wired {
         let screens = (1..=windows)
             .map(ScreenSimulator::start_pty)
             .collect::<io::Result<_>>()?;
-        let sensor = Arc::new(ClimateSimulator::start_pty(SENSOR_UNIT, SENSOR_MAP)?);
+        let sensor = Arc::new(ModbusSimulator::start_pty(SENSOR_UNIT, SENSOR_MAP)?);
         let warmth = nth as f64 * 0.7;
         Ok(Self {
             sensor,
@@ -55,7 +55,7 @@ impl Wired {
     pub fn config(&self, hall: &Hall, speed: u32) -> Vec<Value> {
         let poll_s = (LOOK_EVERY_S / f64::from(speed)).clamp(0.2, 60.0);
         let sensor = json!({
-            "id": "th-1", "name": "大厅温湿度", "driver": "modbus-climate",
+            "id": "th-1", "name": "大厅温湿度", "driver": "modbus",
             "settings": {
                 "link": { "serial": self.sensor.path() },
                 "unit": SENSOR_UNIT, "map": SENSOR_MAP, "poll_s": poll_s,

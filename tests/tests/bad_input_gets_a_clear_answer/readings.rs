@@ -15,7 +15,7 @@ async fn readings_with_a_bad_sum_are_dropped_and_counted() {
     let mut sensor = Peer::start(&mut python("bad_sensor.py"));
     let path = sensor.until("/dev/").await;
     let mut scene = Scene::open("bad-sum", |config| {
-        let wired = json!([{"id": "th-1", "driver": "modbus-climate", "settings": {
+        let wired = json!([{"id": "th-1", "driver": "modbus", "settings": {
             "link": {"serial": path}, "unit": 1, "map": "xy-md02", "poll_s": 0.2, "timeout_ms": 200}}]);
         config.insert("device".into(), toml::Value::try_from(wired).unwrap());
     })

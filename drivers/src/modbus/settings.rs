@@ -1,4 +1,4 @@
-//! `settings` of a `modbus-climate` device.
+//! `settings` of a `modbus` device.
 
 use std::time::Duration;
 
@@ -100,7 +100,7 @@ mod tests {
         check(&format!("{GOOD}map = 'srth'\npol_s = 1"), "settings.pol_s");
         check(
             &format!("{GOOD}map = 'srht'"),
-            "settings.map: expected one of qfa3150, querx, srth",
+            "settings.map: expected one of adam-6050, io-8di-8do, qfa3150, querx, sdm630, srth",
         );
         check(
             &format!("{GOOD}map = 3"),

@@ -9,7 +9,7 @@ use crate::testing::{Peer, SerialCable, free_port};
 async fn modbus_server(place: [&str; 2], unit: u8, registers: &[&str]) -> Peer {
     let unit = unit.to_string();
     let args = [&place[..], &[&unit], registers].concat();
-    Peer::python("modbus_climate/peers/modbus_server.py", &args).await
+    Peer::python("modbus/peers/modbus_server.py", &args).await
 }
 
 const REGISTERS: [&str; 2] = ["1=225", "2=546"];
@@ -18,7 +18,7 @@ fn over_tcp(port: &str, unit: u8) -> Hall {
     let settings = format!(
         "link = {{ tcp = '127.0.0.1:{port}' }}\nunit = {unit}\nmap = 'xy-md02'\npoll_s = 0.2\ntimeout_ms = 300"
     );
-    Hall::open(vec![device("air", "modbus-climate", &settings)])
+    Hall::open(vec![device("air", "modbus", &settings)])
 }
 
 fn over_cable(cable: &SerialCable, map: &str) -> Hall {
@@ -26,7 +26,7 @@ fn over_cable(cable: &SerialCable, map: &str) -> Hall {
     let settings = format!(
         "link = {{ serial = '{port}', baud = 9600, parity = 'none' }}\nunit = 1\nmap = '{map}'\npoll_s = 0.2\ntimeout_ms = 200"
     );
-    Hall::open(vec![device("air", "modbus-climate", &settings)])
+    Hall::open(vec![device("air", "modbus", &settings)])
 }
 
 #[tokio::test]
@@ -186,7 +186,7 @@ async fn a_late_tcp_answer_is_never_taken_for_the_next() {
     let settings = format!(
         "link = {{ tcp = '127.0.0.1:{port}' }}\nunit = 1\nmap = 'qfa3150'\npoll_s = 0.2\ntimeout_ms = 100"
     );
-    let hall = Hall::open(vec![device("air", "modbus-climate", &settings)]);
+    let hall = Hall::open(vec![device("air", "modbus", &settings)]);
     hall.says("air", 0, "21 50").await;
     for late in ["0.15", "0.25", "0.35", "0.45"] {
         server.order(&format!("late {late}")).await;

@@ -1,4 +1,4 @@
-//! A Modbus climate sensor: RTU on a terminal, Modbus TCP on a socket. Written without the
+//! A Modbus device with a register map: RTU on a terminal, Modbus TCP on a socket. Written without the
 //! library the driver uses, so that both do not share a fault.
 
 use std::collections::BTreeMap;
@@ -7,24 +7,25 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use zhiban_vocabulary::climate::Tenths;
 
 use crate::simulator::{Device, Framing, Port};
 use crate::link::Wire;
 use crate::link::modbus::{Function, WORDS_MAX};
-use crate::modbus_climate::encode;
-use crate::modbus_climate::map::{Register, RegisterMap};
+use super::frame::encode;
+use super::map::{Register, RegisterMap};
 
 /// A pause in the middle of a frame after which the frame is given up.
 const FRAME_GAP: Duration = Duration::from_millis(50);
+
+const WRITE_COIL: u8 = 5;
 
 const ILLEGAL_FUNCTION: u8 = 1;
 const ILLEGAL_ADDRESS: u8 = 2;
 const ILLEGAL_COUNT: u8 = 3;
 
-/// A sensor whose air can be set.
+/// A device whose values can be set.
 #[derive(Debug)]
-pub struct ClimateSimulator {
+pub struct ModbusSimulator {
     sensor: Arc<Sensor>,
     port: Port,
 }
@@ -43,7 +44,7 @@ struct State {
     delay: Duration,
 }
 
-impl ClimateSimulator {
+impl ModbusSimulator {
     /// Starts on a new terminal, at 22.5 °C and 45 %. Must be called within a tokio runtime.
     ///
     /// # Errors
@@ -70,8 +71,23 @@ impl ClimateSimulator {
         &self.port.path
     }
 
+    /// For climate sensors.
     pub fn set(&self, temperature_tenths: i32, humidity_tenths: i32) {
-        self.sensor.set(temperature_tenths, humidity_tenths);
+        self.sensor.set("temperature", f64::from(temperature_tenths) / 10.0);
+        self.sensor.set("humidity", f64::from(humidity_tenths) / 10.0);
+    }
+
+    /// Sets a value by its name in the map, such as `energy` or `input.door`, in its unit. A name
+    /// the map does not have is ignored.
+    pub fn set_value(&self, name: &str, value: f64) {
+        self.sensor.set(name, value);
+    }
+
+    /// Whether the switch of the map is on.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        let coil = self.sensor.map.switch.map(|coil| (code(Function::Coil), coil.address));
+        coil.is_some_and(|coil| self.sensor.state().words.get(&coil) == Some(&1))
     }
 
     pub fn stay_silent(&self, silent: bool) {
@@ -92,7 +108,22 @@ impl Sensor {
             map: RegisterMap::find(map_name).ok_or_else(unknown)?,
             state: Mutex::default(),
         };
-        sensor.set(225, 450);
+        for (name, _, _) in sensor.map.polled() {
+            let value = match &name[..] {
+                "temperature" => 22.5,
+                "humidity" => 45.0,
+                "voltage" => 230.0,
+                _ => 0.0,
+            };
+            sensor.set(&name, value);
+        }
+        if let Some(coil) = sensor.map.switch {
+            let coil = (code(Function::Coil), coil.address);
+            sensor.state().words.insert(coil, 0);
+        }
+        if let Some(serial) = &sensor.map.serial {
+            sensor.state().hold(serial, 4_711.0);
+        }
         Ok(Arc::new(sensor))
     }
 
@@ -100,29 +131,29 @@ impl Sensor {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set(&self, temperature_tenths: i32, humidity_tenths: i32) {
-        let mut state = self.state();
-        state.hold(&self.map.temperature, temperature_tenths);
-        if let Some(humidity) = &self.map.humidity {
-            state.hold(humidity, humidity_tenths);
+    fn set(&self, name: &str, value: f64) {
+        let polled = self.map.polled();
+        if let Some((_, _, register)) = polled.iter().find(|(known, _, _)| known == name) {
+            self.state().hold(register, value);
         }
     }
 
     /// The answer to a request; `None` when there is to be none.
     fn answer(&self, unit: u8, request: &[u8]) -> Option<Vec<u8>> {
-        let state = self.state();
+        let mut state = self.state();
         if unit != self.unit || state.silent {
             return None;
         }
         let function = *request.first()?;
-        Some(match state.read(function, request) {
-            Ok(words) => {
-                let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).collect();
+        let answer = match function {
+            WRITE_COIL => state.write_coil(request),
+            _ => state.read(function, request).map(|values| {
+                let bytes = pack(function, &values);
                 let length = u8::try_from(bytes.len()).unwrap_or(0);
                 [&[function, length][..], &bytes].concat()
-            }
-            Err(exception) => vec![function | 0x80, exception],
-        })
+            }),
+        };
+        Some(answer.unwrap_or_else(|exception| vec![function | 0x80, exception]))
     }
 
     async fn wait(&self) {
@@ -132,18 +163,15 @@ impl Sensor {
 }
 
 impl State {
-    fn hold(&mut self, register: &Register, tenths: i32) {
-        let words = encode(register, Tenths(tenths));
+    fn hold(&mut self, register: &Register, value: f64) {
+        let words = encode(register, value);
         for (address, word) in (register.address..).zip(words) {
             self.words.insert((code(register.function), address), word);
         }
     }
 
     fn read(&self, function: u8, request: &[u8]) -> Result<Vec<u16>, u8> {
-        if ![Function::Holding, Function::Input]
-            .map(code)
-            .contains(&function)
-        {
+        if !(1..=4).contains(&function) {
             return Err(ILLEGAL_FUNCTION);
         }
         let [_, a, b, c, d] = *request else {
@@ -161,6 +189,30 @@ impl State {
             })
             .collect()
     }
+}
+
+impl State {
+    fn write_coil(&mut self, request: &[u8]) -> Result<Vec<u8>, u8> {
+        let [_, a, b, value @ (0 | 0xFF), 0] = *request else {
+            return Err(ILLEGAL_COUNT);
+        };
+        let coil = (code(Function::Coil), u16::from_be_bytes([a, b]));
+        let word = self.words.get_mut(&coil).ok_or(ILLEGAL_ADDRESS)?;
+        *word = u16::from(value != 0);
+        Ok(request.to_vec())
+    }
+}
+
+/// Words as they are, bits eight to a byte, the first lowest.
+fn pack(function: u8, values: &[u16]) -> Vec<u8> {
+    if function > 2 {
+        return values.iter().flat_map(|word| word.to_be_bytes()).collect();
+    }
+    let byte = |bits: &[u16]| {
+        let set = bits.iter().zip(0..).filter(|(bit, _)| **bit != 0);
+        set.fold(0_u8, |byte, (_, at)| byte | 1 << at)
+    };
+    values.chunks(8).map(byte).collect()
 }
 
 fn code(function: Function) -> u8 {
@@ -259,7 +311,8 @@ mod tests {
 
     fn check(request: &[u8], expected: Option<&[u8]>) {
         let sensor = Sensor::new(1, "xy-md02").unwrap();
-        sensor.set(-205, 546);
+        sensor.set("temperature", -20.5);
+        sensor.set("humidity", 54.6);
         assert_eq!(
             sensor.answer(1, request).as_deref(),
             expected,

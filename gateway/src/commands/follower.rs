@@ -1,0 +1,45 @@
+//! Follows what devices say about their commands.
+
+use rusqlite::Connection;
+use zhiban_kernel::StoreError;
+use zhiban_vocabulary::report::Observation;
+
+use super::{Wake, store};
+use crate::journal::{Entry, Follower};
+
+/// Follower `commands`.
+#[derive(Debug)]
+pub struct CommandsFollower {
+    wake: Wake,
+}
+
+impl CommandsFollower {
+    #[must_use]
+    pub fn new(wake: Wake) -> Self {
+        Self { wake }
+    }
+}
+
+impl Follower for CommandsFollower {
+    const NAME: &'static str = "commands";
+
+    fn apply(&self, connection: &Connection, entries: &[Entry]) -> Result<(), StoreError> {
+        for entry in entries {
+            let Observation::Command(state) = &entry.observation else {
+                continue;
+            };
+            // A number that is none of ours changes nothing.
+            let Ok(id) = state.command.parse() else {
+                continue;
+            };
+            let reason = state.reason.as_deref();
+            let (device, now) = (&entry.device, entry.received);
+            store::note(connection, id, device, state.status, reason, now)?;
+        }
+        Ok(())
+    }
+
+    fn committed(&self) {
+        self.wake.wake();
+    }
+}

@@ -1,0 +1,62 @@
+//! Commands to devices: each is a row before it leaves, is acknowledged by its device, tried again
+//! until it expires, and stays as the log of what the hall told whom.
+//!
+//! Whoever wants a device to do something writes the row in its own transaction ([`ask`]) and
+//! wakes the dispatcher, which hands it to the wired driver or publishes it on the device's topic.
+
+mod api;
+mod follower;
+mod store;
+mod task;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+use tokio::sync::Notify;
+use zhiban_vocabulary::DeviceId;
+use zhiban_vocabulary::command::Command;
+
+pub use api::add_routes;
+pub use follower::CommandsFollower;
+pub use task::Dispatcher;
+
+/// Who asks when it is no person.
+pub const HALL: &str = "hall";
+/// A call or a text is history after this.
+pub const DISPLAY_EXPIRES: Duration = Duration::from_secs(60);
+/// A restart that comes much later hits somebody at work.
+pub const RESTART_EXPIRES: Duration = Duration::from_secs(5 * 60);
+
+/// Tells the dispatcher that there is something to do; cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Wake(Arc<Notify>);
+
+impl Wake {
+    pub fn wake(&self) {
+        self.0.notify_one();
+    }
+}
+
+/// Writes a command down; to be followed by [`Wake::wake`] once committed. Gives its number.
+///
+/// # Errors
+/// When the database cannot be written.
+pub fn ask(
+    connection: &Connection,
+    device: &DeviceId,
+    command: &Command,
+    asked_by: &str,
+    now: Timestamp,
+) -> rusqlite::Result<i64> {
+    let expires = now + expires_after(command);
+    store::insert(connection, device, command, asked_by, now, expires)
+}
+
+fn expires_after(command: &Command) -> Duration {
+    match command {
+        Command::Display(_) => DISPLAY_EXPIRES,
+        Command::Restart {} | Command::Power { .. } => RESTART_EXPIRES,
+    }
+}
