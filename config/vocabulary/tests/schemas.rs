@@ -110,6 +110,82 @@ const GOOD: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "energy",
+        &[
+            "{}",
+            r#"{"energy_wh":1234567,"power":1500.5,"voltage":230.1,"COMMON"}"#,
+            r#"{"energy_wh":null,"power":null,"voltage":null}"#,
+        ],
+    ),
+    (
+        "people.count",
+        &[
+            r#"{"entered":0}"#,
+            r#"{"entered":70000,"left":69998,"COMMON"}"#,
+            r#"{"entered":1,"left":null}"#,
+        ],
+    ),
+    (
+        "power.state",
+        &[
+            r#"{"source":"mains"}"#,
+            r#"{"source":"battery","battery":"low","charge_percent":12,"runtime_s":300,
+                "load_percent":40,"COMMON"}"#,
+            r#"{"source":"off","battery":null,"charge_percent":null,"runtime_s":null,
+                "load_percent":null}"#,
+        ],
+    ),
+    (
+        "printer.health",
+        &[
+            r#"{"online":true}"#,
+            r#"{"online":false,"paper":"out","cover_open":true,"cutter_fault":false,
+                "toner":"low","faults":["jam"],"COMMON"}"#,
+            r#"{"online":true,"paper":null,"cover_open":null,"cutter_fault":null,"toner":null}"#,
+        ],
+    ),
+    (
+        "input.state",
+        &[
+            r#"{"input":"door","on":true}"#,
+            r#"{"input":"door","on":false,"COMMON"}"#,
+        ],
+    ),
+    (
+        "device.identity",
+        &[
+            "{}",
+            r#"{"vendor":"v","model":"m","serial":"s","firmware":"1","hardware":"2","mac":"a",
+                "COMMON"}"#,
+            r#"{"vendor":null,"model":null,"serial":null,"firmware":null,"hardware":null,
+                "mac":null}"#,
+        ],
+    ),
+    (
+        "device.alarm",
+        &[
+            r#"{"alarm":"paper-low","severity":"warning"}"#,
+            r#"{"alarm":"paper-low","severity":"cleared","text":"done","COMMON"}"#,
+            r#"{"alarm":"paper-low","severity":"major","text":null}"#,
+        ],
+    ),
+    (
+        "command.state",
+        &[
+            r#"{"command":"7","status":"executing"}"#,
+            r#"{"command":"7","status":"failed","reason":"no power","COMMON"}"#,
+            r#"{"command":"7","status":"successful","reason":null}"#,
+        ],
+    ),
+    (
+        "screen.text",
+        &[
+            r#"{"text":"请排队"}"#,
+            r#"{"text":"请排队","counter":"3","speak":true,"COMMON"}"#,
+            r#"{"text":"请排队","counter":null}"#,
+        ],
+    ),
+    (
         "device.health",
         &[
             r#"{"status":"up"}"#,
@@ -252,8 +328,9 @@ fn spoilt(kind: Kind) -> Vec<String> {
         }
     }
     let open = least.strip_suffix('}').unwrap();
+    let comma = if open == "{" { "" } else { "," };
     let common = BAD_COMMON.iter();
-    all.extend(common.map(|addition| format!("{open},{addition}}}")));
+    all.extend(common.map(|addition| format!("{open}{comma}{addition}}}")));
     all
 }
 
