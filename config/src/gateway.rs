@@ -10,6 +10,7 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 use zhiban_vocabulary::climate::Tenths;
+use zhiban_vocabulary::device::DeviceKind;
 use zhiban_vocabulary::{CounterId, DeviceId, QueueId, StaffId, StoreId};
 
 use crate::read::{ConfigError, Problem, parse, read};
@@ -33,6 +34,8 @@ pub struct GatewayConfig {
     pub web: WebConfig,
     #[serde(default)]
     pub uplink: Option<Uplink>,
+    #[serde(default)]
+    pub registry: Registry,
     #[serde(default, rename = "device")]
     pub devices: Vec<WiredDevice>,
     #[serde(default)]
@@ -168,6 +171,39 @@ pub struct Uplink {
 
 fn default_heartbeat_s() -> u32 {
     60
+}
+
+/// `[registry]`: how the hall treats devices that change or are too many.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Registry {
+    /// What becomes of a kiosk whose address or identity changed, until a person grants it
+    /// (S0-2.5-3b, X-09).
+    pub changes: Changes,
+    /// Different models of kiosk a hall may have without asking (S0-2.5-3a).
+    pub kiosk_models_max: u32,
+    /// How many devices of each kind the hall should have, by master data.
+    pub expected: std::collections::BTreeMap<DeviceKind, u32>,
+}
+
+/// What a change does until it is granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Changes {
+    /// The device goes on, marked as provisional.
+    Lenient,
+    /// The device is shut out.
+    Strict,
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self {
+            changes: Changes::Lenient,
+            kiosk_models_max: 2,
+            expected: std::collections::BTreeMap::new(),
+        }
+    }
 }
 
 /// `[[device]]`: a wired device. Its settings belong to the driver and are checked by it.

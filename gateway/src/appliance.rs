@@ -19,7 +19,6 @@ use zhiban_kernel::runtime::{RunFile, Tasks, take_folder};
 use zhiban_kernel::web::{self, Api, RouteRule};
 use zhiban_kernel::{Clock, Store};
 use zhiban_vocabulary::BootId;
-use zhiban_vocabulary::device::DeviceKind;
 use zhiban_vocabulary::envelope::{Epoch, Item};
 use zhiban_vocabulary::facts::HallProfile;
 use zhiban_vocabulary::topics;
@@ -29,7 +28,7 @@ use crate::broker::Door;
 use crate::chain::{self, BoxState, Watch};
 use crate::climate::ClimateFollower;
 use crate::commands::{self, CommandsFollower, Dispatcher, Wake};
-use crate::devices::{self, Devices, DevicesFollower, NewDevice};
+use crate::devices::{self, Devices, DevicesFollower, Keeper, NewDevice};
 use crate::federation::{self, Courier, UplinkState, ZenohUplink};
 use crate::floor::{self, Floor};
 use crate::journal::{self, Follower, Journal, follow};
@@ -50,23 +49,25 @@ pub async fn run(config: GatewayConfig) -> Result<()> {
     let file = data.join(DATABASE);
     let store = Store::open(&file, journal::migrate)
         .with_context(|| format!("cannot open {}", file.display()))?;
-    let wired = wired_devices(&config)?;
+    wired_devices(&config)?;
     let tasks = Tasks::default();
     let stop = tasks.shutdown.clone();
     let health = Health::default();
 
     let journal = Journal::open(store.clone(), clock).await?;
     sync_wired(&store, &config, clock).await?;
-    let devices = Devices::open(store.clone(), clock).await?;
+    let devices = Devices::open(store.clone(), clock, config.registry.clone()).await?;
     let epoch = federation::open_epoch(&store, data).await?;
 
     let (delivered, from_drivers) = deliveries();
-    let drivers = Supervisor::start(wired, delivered, new_boot(), stop.clone());
+    let drivers = Supervisor::start(Vec::new(), delivered, new_boot(), stop.clone());
     let door = open_mqtt(&config, &journal, &devices).await?;
     let (mqtt, broker) = (door.local_addr()?, door.broker());
     start_doors(&tasks, &journal, from_drivers, door, &drivers, &health)?;
     let wake = Wake::default();
-    start_followers(&tasks, &journal, &config, &wake);
+    start_followers(&tasks, &journal, &devices, &config, &wake);
+    let keeper = Keeper::new(devices.clone(), journal.clone(), Arc::clone(&drivers));
+    tasks.spawn("devices keeper", keeper.run(stop.clone()));
     let dispatcher = Dispatcher::new(
         store.clone(),
         clock,
@@ -222,9 +223,8 @@ pub fn wired_devices(config: &GatewayConfig) -> Result<Vec<WiredDevice>> {
 
 async fn sync_wired(store: &Store, config: &GatewayConfig, clock: Clock) -> Result<()> {
     let row = |device: &zhiban_config::gateway::WiredDevice| {
-        let kind = zhiban_drivers::find(&device.driver)
-            .and_then(|driver| (driver.build)(device.settings.clone()).ok())
-            .map_or(DeviceKind::Other, |driver| driver.device());
+        let driver = zhiban_drivers::find(&device.driver)?;
+        let kind = (driver.build)(device.settings.clone()).ok()?.device();
         let name = device.name.clone().unwrap_or_else(|| device.id.to_string());
         let new = NewDevice {
             device: device.id.clone(),
@@ -232,9 +232,10 @@ async fn sync_wired(store: &Store, config: &GatewayConfig, clock: Clock) -> Resu
             name,
             counter: device.counter.clone(),
         };
-        (new, device.driver.clone())
+        let settings = serde_json::to_string(&device.settings).unwrap_or_default();
+        Some((new, driver.name, settings))
     };
-    let wired: Vec<_> = config.devices.iter().map(row).collect();
+    let wired: Vec<_> = config.devices.iter().filter_map(row).collect();
     store
         .write(move |c| devices::sync_wired(c, &wired, clock.now()))
         .await?;
@@ -285,7 +286,13 @@ fn start_doors(
     Ok(())
 }
 
-fn start_followers(tasks: &Tasks, journal: &Journal, config: &GatewayConfig, wake: &Wake) {
+fn start_followers(
+    tasks: &Tasks,
+    journal: &Journal,
+    devices: &Devices,
+    config: &GatewayConfig,
+    wake: &Wake,
+) {
     fn start<F: Follower>(tasks: &Tasks, journal: &Journal, follower: F) {
         tasks.spawn(
             F::NAME,
@@ -293,7 +300,8 @@ fn start_followers(tasks: &Tasks, journal: &Journal, config: &GatewayConfig, wak
         );
     }
     let zone = config.hall.zone();
-    start(tasks, journal, DevicesFollower);
+    let registry = config.registry.clone();
+    start(tasks, journal, DevicesFollower::new(devices.clone(), registry));
     let queue = QueueFollower::new(zone.clone(), config.hall.rating_ends_ticket);
     start(tasks, journal, queue);
     start(tasks, journal, ClimateFollower);
@@ -357,7 +365,7 @@ impl Slices {
         let api = doors::add_routes(api, &self.journal, &self.devices);
         let api = floor::add_routes(api, &self.floor);
         let api = queue::add_routes(api, &self.journal, &self.names, self.zone.clone());
-        let api = devices::add_routes(api, &self.devices);
+        let api = devices::add_routes(api, &self.devices, &self.state.drivers);
         let (store, clock) = (self.journal.store(), self.journal.clock());
         let api = commands::add_routes(api, store, clock, &self.wake);
         let api = journal::add_routes(api, &self.journal);
@@ -376,7 +384,7 @@ pub async fn describe(config: &GatewayConfig) -> Result<(String, Vec<RouteRule>,
     let clock = Clock::new(None);
     let store = Store::open(&data.join(DATABASE), journal::migrate)?;
     let journal = Journal::open(store.clone(), clock).await?;
-    let devices = Devices::open(store.clone(), clock).await?;
+    let devices = Devices::open(store.clone(), clock, config.registry.clone()).await?;
     let (people, _) = People::open(store, program(config, clock), data).await?;
     let names = Names::new(config);
     let stop = CancellationToken::new();

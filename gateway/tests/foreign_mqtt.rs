@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tokio_util::sync::CancellationToken;
-use zhiban_config::gateway::Mqtt;
+use zhiban_config::gateway::{Mqtt, Registry};
 use zhiban_gateway::broker::Door;
 use zhiban_gateway::devices::{Devices, NewDevice};
 use zhiban_gateway::journal::{Journal, entries_after, migrate};
@@ -38,7 +38,7 @@ impl Hall {
         let store = Store::open(&folder.join("hall.db"), migrate).unwrap();
         let clock = Clock::new(None);
         let journal = Journal::open(store.clone(), clock).await.unwrap();
-        let devices = Devices::open(store.clone(), clock).await.unwrap();
+        let devices = Devices::open(store.clone(), clock, Registry::default()).await.unwrap();
         let mqtt = Mqtt {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             ..Mqtt::default()

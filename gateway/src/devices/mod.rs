@@ -3,28 +3,36 @@
 //! The table is the truth; what devices announce is only ever compared with it.
 
 mod api;
+mod file;
 mod follower;
+mod identity;
+mod keeper;
 mod model;
 mod store;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
 use subtle::ConstantTimeEq;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use zhiban_config::gateway::Registry;
 use zhiban_kernel::people::note;
 use zhiban_kernel::{Clock, Store, StoreError};
 use zhiban_vocabulary::DeviceId;
 
 pub use api::add_routes;
 pub use follower::DevicesFollower;
-pub use model::{Device, NewDevice};
+pub use keeper::Keeper;
+pub use model::{Device, NewDevice, State};
 pub(crate) use store::clock_suspects;
 pub use store::{counter_of, is_active, screens_at, sync_wired};
 
 use model::{new_secret, secret_hash};
+use store::Way;
 
 /// The hall's name for itself among its devices.
 pub(crate) const HALL: &str = "hall";
@@ -46,6 +54,11 @@ struct Inner {
     reloading: tokio::sync::Mutex<()>,
     /// Devices connected now.
     connected: Mutex<BTreeMap<DeviceId, Presence>>,
+    registry: Registry,
+    /// Wakes the keeper.
+    changed: Notify,
+    /// A follower's step changed something the keeper must see once it is committed.
+    is_dirty: AtomicBool,
 }
 
 /// A device's connection.
@@ -59,7 +72,11 @@ struct Presence {
 impl Devices {
     /// # Errors
     /// When the devices cannot be read.
-    pub async fn open(store: Store, clock: Clock) -> Result<Self, StoreError> {
+    pub async fn open(
+        store: Store,
+        clock: Clock,
+        registry: Registry,
+    ) -> Result<Self, StoreError> {
         let secrets = store
             .read(|connection| Ok(store::secrets(connection)?))
             .await?;
@@ -70,6 +87,9 @@ impl Devices {
             secrets: Mutex::new(secrets),
             reloading: tokio::sync::Mutex::default(),
             connected,
+            registry,
+            changed: Notify::new(),
+            is_dirty: AtomicBool::new(false),
         })))
     }
 
@@ -102,12 +122,50 @@ impl Devices {
         self.0
             .store
             .write(move |connection| {
-                store::add(connection, &device, Some(&hash), now)?;
+                store::add(connection, &device, Way::Secret(&hash), now)?;
+                note_added(connection, &device, now)?;
                 Ok(audit(connection)?)
             })
             .await?;
         self.reload().await?;
         Ok(secret)
+    }
+
+    /// Registers a wired device, which is started at once. `settings` are JSON its driver took.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] when the id is taken.
+    async fn add_wired(
+        &self,
+        device: NewDevice,
+        driver: &'static str,
+        settings: String,
+        audit: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let now = self.0.clock.now();
+        let write = move |connection: &Connection| {
+            let way = Way::Wired {
+                driver,
+                settings: &settings,
+                from_file: false,
+            };
+            store::add(connection, &device, way, now)?;
+            note_added(connection, &device, now)?;
+            Ok(audit(connection)?)
+        };
+        self.0.store.write(write).await?;
+        self.0.changed.notify_one();
+        Ok(())
+    }
+
+    fn note_change(&self) {
+        self.0.is_dirty.store(true, Ordering::Relaxed);
+    }
+
+    fn wake_if_changed(&self) {
+        if self.0.is_dirty.swap(false, Ordering::Relaxed) {
+            self.0.changed.notify_one();
+        }
     }
 
     /// Changes a device and makes it hold: runs to its end, also when whoever asked is gone by
@@ -131,6 +189,7 @@ impl Devices {
             if ends {
                 devices.expel(&device);
             }
+            devices.0.changed.notify_one();
             Ok(())
         };
         let done = tokio::spawn(work).await;
@@ -169,7 +228,35 @@ impl Devices {
             expelled: expelled.clone(),
         };
         self.presences().insert(device.clone(), presence);
+        self.note_address(device.clone(), address);
         expelled
+    }
+
+    /// Holds the address against the one known. Whoever connects does not wait for it.
+    fn note_address(&self, device: DeviceId, address: IpAddr) {
+        let devices = self.clone();
+        tokio::spawn(async move {
+            let (registry, now) = (devices.0.registry.clone(), devices.0.clock.now());
+            let address = address.to_string();
+            let write = move |connection: &Connection| {
+                let device = device.as_str();
+                Ok(identity::judge_address(connection, &registry, device, &address, now)?)
+            };
+            match devices.0.store.write(write).await {
+                Ok(()) => devices.0.changed.notify_one(),
+                Err(error) => tracing::warn!(%error, "an address was not noted"),
+            }
+        });
+    }
+
+    /// Ends the connections of devices that are shut out.
+    fn expel_strangers(&self) {
+        let secrets = self.0.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        for (device, presence) in self.presences().iter() {
+            if !secrets.contains_key(device) {
+                presence.expelled.cancel();
+            }
+        }
     }
 
     /// Ends the connection of a device that no longer may have one.
@@ -210,6 +297,16 @@ impl Devices {
     }
 }
 
+/// The first entry of a device's file.
+fn note_added(
+    connection: &Connection,
+    device: &NewDevice,
+    now: jiff::Timestamp,
+) -> rusqlite::Result<()> {
+    let (id, detail) = (device.device.as_str(), device.kind.as_str());
+    file::write(connection, id, "registered", detail, file::HALL, now)
+}
+
 /// Registers devices while the gateway is stopped, as `zhiban-gateway device add` does.
 ///
 /// # Errors
@@ -223,12 +320,9 @@ pub fn add_offline(
     let mut secrets = Vec::with_capacity(devices.len());
     for device in devices {
         let secret = new_secret();
-        store::add(
-            &transaction,
-            &device,
-            Some(&secret_hash(&secret)),
-            clock.now(),
-        )?;
+        let hash = secret_hash(&secret);
+        store::add(&transaction, &device, Way::Secret(&hash), clock.now())?;
+        note_added(&transaction, &device, clock.now())?;
         let detail = format!("{} {}", device.device, device.kind.as_str());
         note(&transaction, "console", "local", "devices.add", &detail)?;
         secrets.push((device.device, secret));

@@ -1,8 +1,8 @@
-//! A device and its secret.
+//! A device, its secret, and what a change of its identity means.
 
 use rand::RngExt;
 use sha2::{Digest, Sha256};
-use zhiban_vocabulary::device::DeviceKind;
+use zhiban_vocabulary::device::{DeviceIdentity, DeviceKind};
 use zhiban_vocabulary::{CounterId, DeviceId};
 
 /// Driver name of devices that come in by MQTT or HTTP.
@@ -17,6 +17,34 @@ pub struct NewDevice {
     pub counter: Option<CounterId>,
 }
 
+/// Whether a device may take part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    Active,
+    /// Shut out until a person decides.
+    Suspended,
+    Retired,
+}
+
+impl State {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Retired => "retired",
+        }
+    }
+
+    pub(super) fn from_text(text: &str) -> Self {
+        match text {
+            "active" => Self::Active,
+            "suspended" => Self::Suspended,
+            _ => Self::Retired,
+        }
+    }
+}
+
 /// A registered device.
 #[derive(Debug, Clone)]
 pub struct Device {
@@ -25,7 +53,16 @@ pub struct Device {
     pub name: String,
     pub counter: Option<CounterId>,
     pub driver: String,
-    pub active: bool,
+    /// JSON of a wired device's settings.
+    pub settings: Option<String>,
+    /// Whether `gateway.toml` owns it.
+    pub from_file: bool,
+    pub state: State,
+    /// Why it is suspended.
+    pub reason: Option<String>,
+    pub identity: DeviceIdentity,
+    /// Where it last connected from.
+    pub address: Option<String>,
 }
 
 impl Device {
@@ -36,12 +73,69 @@ impl Device {
 }
 
 /// 160 random bits as text a person can copy.
-pub(super) fn new_secret() -> String {
+pub(crate) fn new_secret() -> String {
     let bytes: [u8; 20] = rand::rng().random();
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A fast hash will do: the secret is random, so there is nothing to guess from a list.
-pub(super) fn secret_hash(secret: &str) -> Vec<u8> {
+pub(crate) fn secret_hash(secret: &str) -> Vec<u8> {
     Sha256::digest(secret.as_bytes()).to_vec()
+}
+
+/// What of an identity is another than before. A part that was unknown, or is not said now, is no
+/// change. Firmware may change by itself.
+pub(super) fn changes(before: &DeviceIdentity, now: &DeviceIdentity) -> Vec<String> {
+    let parts = [
+        ("vendor", &before.vendor, &now.vendor),
+        ("model", &before.model, &now.model),
+        ("serial", &before.serial, &now.serial),
+        ("mac", &before.mac, &now.mac),
+    ];
+    parts
+        .into_iter()
+        .filter_map(|(name, before, now)| match (before, now) {
+            (Some(before), Some(now)) if before != now => {
+                Some(format!("{name}: {before} → {now}"))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// What is known after a device has spoken: what it says now, else what it said before.
+pub(super) fn merged(before: &DeviceIdentity, now: &DeviceIdentity) -> DeviceIdentity {
+    let either = |now: &Option<String>, before: &Option<String>| {
+        now.as_ref().or(before.as_ref()).cloned()
+    };
+    DeviceIdentity {
+        vendor: either(&now.vendor, &before.vendor),
+        model: either(&now.model, &before.model),
+        serial: either(&now.serial, &before.serial),
+        firmware: either(&now.firmware, &before.firmware),
+        hardware: either(&now.hardware, &before.hardware),
+        mac: either(&now.mac, &before.mac),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(model: &str, serial: Option<&str>) -> DeviceIdentity {
+        DeviceIdentity {
+            model: Some(model.into()),
+            serial: serial.map(str::to_owned),
+            ..DeviceIdentity::default()
+        }
+    }
+
+    #[test]
+    fn what_a_device_does_not_say_is_no_change() {
+        let before = identity("K1", Some("S1"));
+        assert_eq!(changes(&before, &identity("K1", None)), Vec::<String>::new());
+        assert_eq!(changes(&before, &identity("K1", Some("S2"))), ["serial: S1 → S2"]);
+        assert_eq!(changes(&DeviceIdentity::default(), &before), Vec::<String>::new());
+        assert_eq!(merged(&before, &identity("K2", None)), identity("K2", Some("S1")));
+    }
 }

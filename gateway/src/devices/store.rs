@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use zhiban_kernel::StoreError;
 use zhiban_kernel::clock::{from_ms, to_ms};
-use zhiban_vocabulary::device::DeviceKind;
+use zhiban_vocabulary::device::{DeviceIdentity, DeviceKind};
 use zhiban_vocabulary::{CounterId, DeviceId};
 
-use super::model::{Device, NOT_WIRED, NewDevice};
+use super::model::{Device, NOT_WIRED, NewDevice, State};
 
 pub(super) fn secrets(connection: &Connection) -> Result<HashMap<DeviceId, Vec<u8>>> {
     let sql = "select device, secret_hash from devices_device
@@ -26,10 +26,22 @@ pub(super) fn secrets(connection: &Connection) -> Result<HashMap<DeviceId, Vec<u
     Ok(secrets)
 }
 
+/// How a device comes in.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Way<'a> {
+    Secret(&'a [u8]),
+    Wired {
+        driver: &'a str,
+        /// JSON
+        settings: &'a str,
+        from_file: bool,
+    },
+}
+
 pub(super) fn add(
     connection: &Connection,
     device: &NewDevice,
-    secret_hash: Option<&[u8]>,
+    way: Way<'_>,
     now: Timestamp,
 ) -> std::result::Result<(), StoreError> {
     if super::RESERVED.contains(&device.device.as_str()) {
@@ -44,30 +56,41 @@ pub(super) fn add(
             device.device
         )));
     }
-    let driver = NOT_WIRED;
-    insert(connection, device, driver, secret_hash, now)?;
+    insert(connection, device, way, now)?;
     Ok(())
 }
 
 fn insert(
     connection: &Connection,
     device: &NewDevice,
-    driver: &str,
-    secret_hash: Option<&[u8]>,
+    way: Way<'_>,
     now: Timestamp,
 ) -> Result<()> {
+    let (driver, settings, secret_hash, from_file) = match way {
+        Way::Secret(hash) => (NOT_WIRED, None, Some(hash), false),
+        Way::Wired {
+            driver,
+            settings,
+            from_file,
+        } => (driver, Some(settings), None, from_file),
+    };
     connection.execute(
-        "insert into devices_device (device, kind, name, counter, driver, secret_hash, created_ms)
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+        "insert into devices_device
+             (device, kind, name, counter, driver, settings, source, secret_hash, created_ms)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
          on conflict (device) do update set
              kind = excluded.kind, name = excluded.name, counter = excluded.counter,
-             driver = excluded.driver, secret_hash = excluded.secret_hash, state = 'active'",
+             driver = excluded.driver, settings = excluded.settings, source = excluded.source,
+             secret_hash = excluded.secret_hash,
+             state = iif(state = 'suspended', state, 'active')",
         params![
             device.device.as_str(),
             device.kind.as_str(),
             device.name,
             device.counter.as_ref().map(CounterId::as_str),
             driver,
+            settings,
+            if from_file { "file" } else { "panel" },
             secret_hash,
             to_ms(now),
         ],
@@ -82,25 +105,33 @@ fn insert(
 /// [`StoreError::Refused`] when an id already belongs to a device that is not wired.
 pub fn sync_wired(
     connection: &Connection,
-    wired: &[(NewDevice, String)],
+    wired: &[(NewDevice, &str, String)],
     now: Timestamp,
 ) -> std::result::Result<(), StoreError> {
-    let sql = "update devices_device set state = 'retired' where driver <> ?1";
-    connection.execute(sql, [NOT_WIRED])?;
-    for (device, driver) in wired {
-        let known = find(connection, device.device.as_str())?;
-        if known.is_some_and(|known| !known.is_wired()) {
-            let id = &device.device;
+    let sql = "update devices_device set state = 'retired'
+         where source = 'file' and state = 'active'";
+    connection.execute(sql, [])?;
+    for (device, driver, settings) in wired {
+        let id = device.device.as_str();
+        let known = find(connection, id)?;
+        if super::RESERVED.contains(&id) || known.is_some_and(|known| !known.from_file) {
             return Err(StoreError::Refused(format!(
-                "device {id} is configured as wired, but is registered with a secret"
+                "device {id} is configured as wired, but the hall has another of that id"
             )));
         }
-        insert(connection, device, driver, None, now)?;
+        let way = Way::Wired {
+            driver,
+            settings,
+            from_file: true,
+        };
+        insert(connection, device, way, now)?;
     }
     Ok(())
 }
 
-const DEVICE: &str = "select device, kind, name, counter, driver, state from devices_device";
+const DEVICE: &str = "select device, kind, name, counter, driver, state, settings, source, reason,
+        vendor, model, serial, firmware, hardware, mac, address
+    from devices_device";
 
 fn read(row: &Row<'_>) -> Result<Option<Device>> {
     let Ok(device) = row.get::<_, String>(0)?.parse() else {
@@ -114,8 +145,81 @@ fn read(row: &Row<'_>) -> Result<Option<Device>> {
             .get::<_, Option<String>>(3)?
             .and_then(|text| text.parse().ok()),
         driver: row.get(4)?,
-        active: row.get::<_, String>(5)? == "active",
+        state: State::from_text(&row.get::<_, String>(5)?),
+        settings: row.get(6)?,
+        from_file: row.get::<_, String>(7)? == "file",
+        reason: row.get(8)?,
+        identity: DeviceIdentity {
+            vendor: row.get(9)?,
+            model: row.get(10)?,
+            serial: row.get(11)?,
+            firmware: row.get(12)?,
+            hardware: row.get(13)?,
+            mac: row.get(14)?,
+        },
+        address: row.get(15)?,
     }))
+}
+
+/// Devices in use, or waiting for a person, with this serial number.
+pub(super) fn with_serial(connection: &Connection, serial: &str) -> Result<Vec<Device>> {
+    let sql = format!("{DEVICE} where serial = ?1 and state <> 'retired'");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map([serial], read)?;
+    rows.filter_map(Result::transpose).collect()
+}
+
+/// Models of the kiosks in use, but that of one device.
+pub(super) fn kiosk_models(connection: &Connection, but: &str) -> Result<Vec<String>> {
+    let sql = "select distinct model from devices_device
+         where kind = 'kiosk' and state = 'active' and model is not null and device <> ?1
+         order by model";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([but], |row| row.get(0))?;
+    rows.collect()
+}
+
+pub(super) fn identify(connection: &Connection, device: &str, who: &DeviceIdentity) -> Result<()> {
+    let sql = "update devices_device set vendor = ?2, model = ?3, serial = ?4, firmware = ?5,
+         hardware = ?6, mac = ?7 where device = ?1";
+    connection.prepare_cached(sql)?.execute(params![
+        device,
+        who.vendor,
+        who.model,
+        who.serial,
+        who.firmware,
+        who.hardware,
+        who.mac
+    ])?;
+    Ok(())
+}
+
+pub(super) fn set_address(connection: &Connection, device: &str, address: &str) -> Result<()> {
+    let sql = "update devices_device set address = ?2 where device = ?1";
+    connection.prepare_cached(sql)?.execute([device, address])?;
+    Ok(())
+}
+
+/// Shuts a device out until a person decides.
+pub(super) fn suspend(connection: &Connection, device: &str, reason: &str) -> Result<()> {
+    let sql = "update devices_device set state = 'suspended', reason = ?2
+         where device = ?1 and state <> 'retired'";
+    connection.prepare_cached(sql)?.execute([device, reason])?;
+    Ok(())
+}
+
+/// Lets a suspended device take part again.
+pub(super) fn admit(connection: &Connection, device: &str) -> Result<()> {
+    let sql = "update devices_device set state = 'active', reason = null
+         where device = ?1 and state = 'suspended'";
+    connection.prepare_cached(sql)?.execute([device])?;
+    Ok(())
+}
+
+pub(super) fn retire(connection: &Connection, device: &str) -> Result<()> {
+    let sql = "update devices_device set state = 'retired' where device = ?1";
+    connection.prepare_cached(sql)?.execute([device])?;
+    Ok(())
 }
 
 pub(super) fn find(connection: &Connection, device: &str) -> Result<Option<Device>> {
@@ -197,6 +301,8 @@ pub(super) struct Change {
     pub(super) counter: Option<Option<CounterId>>,
     pub(super) active: Option<bool>,
     pub(super) secret_hash: Option<Vec<u8>>,
+    /// JSON, for wired devices.
+    pub(super) settings: Option<String>,
 }
 
 impl Change {
@@ -216,6 +322,7 @@ impl Change {
         let state = |active| if active { "active" } else { "retired" };
         words.extend(self.active.map(|active| state(active).to_owned()));
         words.extend(self.secret_hash.as_ref().map(|_| "new secret".to_owned()));
+        words.extend(self.settings.as_ref().map(|_| "new settings".to_owned()));
         words.join(", ")
     }
 }
@@ -237,6 +344,10 @@ pub(super) fn change(
     }
     if let Some(active) = change.active {
         set("state", &if active { "active" } else { "retired" })?;
+        set("reason", &rusqlite::types::Null)?;
+    }
+    if let Some(settings) = &change.settings {
+        set("settings", settings)?;
     }
     if let Some(hash) = &change.secret_hash {
         set("secret_hash", hash)?;
@@ -301,4 +412,37 @@ pub(super) fn note_seen(connection: &Connection, device: &str, step: &SeenRow) -
 pub(crate) fn clock_suspects(connection: &Connection) -> Result<u32> {
     let sql = "select count(*) from devices_seen where clock_suspect";
     connection.query_row(sql, [], |row| row.get(0))
+}
+
+/// Keeps what a part of a device last said; an older word does not replace a newer one.
+pub(super) fn note_part(
+    connection: &Connection,
+    device: &str,
+    (kind, name): (&str, &str),
+    time: Timestamp,
+    state: &str,
+) -> Result<()> {
+    connection
+        .prepare_cached(
+            "insert into devices_part values (?1, ?2, ?3, ?4, ?5)
+             on conflict (device, kind, name) do update
+             set time_ms = excluded.time_ms, state = excluded.state
+             where excluded.time_ms >= time_ms",
+        )?
+        .execute(params![device, kind, name, to_ms(time), state])?;
+    Ok(())
+}
+
+/// Kind, time and state of each part, newest first.
+pub(super) fn parts(
+    connection: &Connection,
+    device: &str,
+) -> Result<Vec<(String, Timestamp, String)>> {
+    let sql = "select kind, time_ms, state from devices_part where device = ?1
+         order by time_ms desc, kind, name";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([device], |row| {
+        Ok((row.get(0)?, from_ms(row.get(1)?), row.get(2)?))
+    })?;
+    rows.collect()
 }

@@ -15,6 +15,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
+use zhiban_config::gateway::Registry;
 use zhiban_vocabulary::device::DeviceKind;
 
 use super::*;
@@ -64,7 +65,7 @@ impl Hall {
         let store = Store::open(&folder.join("hall.db"), migrate).unwrap();
         let clock = Clock::new(None);
         let journal = Journal::open(store.clone(), clock).await.unwrap();
-        let devices = Devices::open(store.clone(), clock).await.unwrap();
+        let devices = Devices::open(store.clone(), clock, Registry::default()).await.unwrap();
         let door = Door::open(mqtt, journal, devices, store, clock);
         let door = door.await.unwrap();
         let address = door.local_addr().unwrap();

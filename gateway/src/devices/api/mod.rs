@@ -1,0 +1,528 @@
+//! Routes of the devices page.
+
+mod file;
+mod wired;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use axum::{Extension, Json};
+use jiff::Timestamp;
+use rusqlite::Connection;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::routes;
+use zhiban_drivers::supervise::Supervisor;
+use zhiban_kernel::people::{SignedIn, note};
+use zhiban_kernel::web::{Access, Api, Peer, Result, WebError};
+use zhiban_vocabulary::CounterId;
+use zhiban_vocabulary::command::CommandKind;
+use zhiban_vocabulary::device::DeviceKind;
+use zhiban_vocabulary::roles::Capability;
+
+use super::model::{self, Device, NewDevice, new_secret, secret_hash};
+use super::{Devices, file as device_file, store};
+use crate::journal::{self, RawReport};
+use crate::routes::with_state;
+
+/// What the routes of this slice work with.
+#[derive(Debug, Clone)]
+struct Desk {
+    devices: Devices,
+    drivers: Arc<Supervisor>,
+}
+
+/// Adds the routes of this slice.
+pub fn add_routes(api: Api, devices: &Devices, drivers: &Arc<Supervisor>) -> Api {
+    let desk = &Desk {
+        devices: devices.clone(),
+        drivers: Arc::clone(drivers),
+    };
+    let read = Access::Needs(Capability::DevicesRead);
+    let manage = Access::Needs(Capability::DevicesManage);
+    api.route(read, with_state(routes!(list_devices), desk))
+        .route(manage, with_state(routes!(add_device), desk))
+        .route(read, with_state(routes!(read_device), desk))
+        .route(manage, with_state(routes!(change_device), desk))
+        .route(read, with_state(routes!(read_reports), desk))
+        .route(read, with_state(routes!(file::read_file), desk))
+        .route(read, with_state(routes!(file::list_requests), desk))
+        .route(manage, with_state(routes!(file::decide_request), desk))
+        .route(read, with_state(routes!(wired::list_drivers), desk))
+        .route(manage, with_state(routes!(wired::search), desk))
+        .route(manage, with_state(routes!(wired::read_line), desk))
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct DevicesView {
+    devices: Vec<DeviceView>,
+    /// Kinds of which the hall has more or fewer in use than master data says.
+    miscounts: Vec<Miscount>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Miscount {
+    kind: &'static str,
+    expected: u32,
+    found: u32,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct DeviceView {
+    device: String,
+    kind: String,
+    name: String,
+    counter: Option<String>,
+    driver: String,
+    /// `active`, `suspended` or `retired`
+    state: &'static str,
+    /// Why it is suspended: `identity`, `address`, `third-model`, `serial-clash` or `refused`.
+    reason: Option<String>,
+    /// In use although a change of it waits for a person (S0-2.5-3b, lenient).
+    provisional: bool,
+    vendor: Option<String>,
+    model: Option<String>,
+    serial: Option<String>,
+    firmware: Option<String>,
+    /// `null` for wired devices, whose health says it.
+    connected: Option<bool>,
+    address: Option<String>,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    last_report: Option<Timestamp>,
+    reports: i64,
+    dead_letters: i64,
+    /// Its clock cannot be right.
+    clock_suspect: bool,
+    health: HealthView,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct HealthView {
+    /// `up`, `degraded`, `down` or `unknown`
+    status: String,
+    detail: String,
+}
+
+/// All devices of the hall.
+#[utoipa::path(get, path = "/api/v1/devices", tag = "devices",
+    responses((status = 200, body = DevicesView)))]
+async fn list_devices(State(desk): State<Desk>) -> Result<Json<DevicesView>> {
+    let devices = desk.devices;
+    let read = |connection: &Connection| {
+        let letters = journal::letters_per_device(connection)?;
+        Ok((
+            store::all(connection)?,
+            store::all_seen(connection)?,
+            letters,
+            device_file::requests(connection)?,
+        ))
+    };
+    let (all, mut seen, letters, requests) = devices.0.store.read(read).await?;
+    let miscounts = miscounts(&devices.0.registry.expected, &all);
+    let view = |device: Device| {
+        let key = device.device.to_string();
+        let asks = requests.iter().any(|request| request.device == key);
+        let letters = letters.get(&key).copied().unwrap_or(0);
+        let seen = seen.remove(&key).unwrap_or_default();
+        view(&devices, device, seen, letters, asks)
+    };
+    let devices = all.into_iter().map(view).collect();
+    Ok(Json(DevicesView { devices, miscounts }))
+}
+
+/// Devices in use, held against master data (E-30).
+fn miscounts(expected: &BTreeMap<DeviceKind, u32>, all: &[Device]) -> Vec<Miscount> {
+    let count = |kind: DeviceKind| {
+        let found = all
+            .iter()
+            .filter(|device| device.kind == kind.as_str() && device.state == model::State::Active);
+        u32::try_from(found.count()).unwrap_or(u32::MAX)
+    };
+    expected
+        .iter()
+        .map(|(kind, expected)| Miscount {
+            kind: kind.as_str(),
+            expected: *expected,
+            found: count(*kind),
+        })
+        .filter(|miscount| miscount.expected != miscount.found)
+        .collect()
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct DeviceDetail {
+    #[serde(flatten)]
+    device: DeviceView,
+    /// Of a wired device, without its secrets.
+    #[schema(value_type = Option<Object>)]
+    settings: Option<Value>,
+    /// Whether `gateway.toml` owns it, so that it is not changed here.
+    from_file: bool,
+    /// Commands it understands: `display`, `restart`, `power`.
+    accepts: Vec<&'static str>,
+    /// What its parts last said, newest first.
+    parts: Vec<PartView>,
+}
+
+/// The newest state of one part of a device.
+#[derive(Debug, Serialize, ToSchema)]
+struct PartView {
+    /// Kind of report, such as `printer.health`.
+    kind: String,
+    #[schema(value_type = String, format = DateTime)]
+    time: Timestamp,
+    #[schema(value_type = Object)]
+    state: Value,
+}
+
+/// One device with all that is known of it.
+#[utoipa::path(get, path = "/api/v1/devices/{device}", tag = "devices",
+    params(("device" = String, Path)), responses((status = 200, body = DeviceDetail)))]
+async fn read_device(
+    State(desk): State<Desk>,
+    Path(id): Path<String>,
+) -> Result<Json<DeviceDetail>> {
+    let devices = desk.devices;
+    let key = id.clone();
+    let read = move |connection: &Connection| {
+        let letters = journal::letters_per_device(connection)?;
+        let letters = letters.get(&key).copied().unwrap_or(0);
+        let seen = store::all_seen(connection)?.remove(&key).unwrap_or_default();
+        let asks = device_file::has_requests(connection, &key)?;
+        let parts = store::parts(connection, &key)?;
+        Ok((store::find(connection, &key)?, seen, letters, asks, parts))
+    };
+    let (found, seen, letters, asks, parts) = devices.0.store.read(read).await?;
+    let device = found.ok_or_else(|| WebError::NotFound(format!("device {id}")))?;
+    let settings = device
+        .settings
+        .as_ref()
+        .map(|settings| wired::shown_settings(&device.driver, settings));
+    let part = |(kind, time, state): (String, Timestamp, String)| PartView {
+        kind,
+        time,
+        state: serde_json::from_str(&state).unwrap_or_default(),
+    };
+    Ok(Json(DeviceDetail {
+        settings,
+        from_file: device.from_file,
+        accepts: accepts(&device),
+        parts: parts.into_iter().map(part).collect(),
+        device: view(&devices, device, seen, letters, asks),
+    }))
+}
+
+/// What a device that is no wired one understands is its own matter; it may refuse.
+fn accepts(device: &Device) -> Vec<&'static str> {
+    let kinds = match zhiban_drivers::find(&device.driver) {
+        Some(driver) => driver.accepts,
+        None => &CommandKind::ALL,
+    };
+    kinds.iter().map(|kind| kind.as_str()).collect()
+}
+
+fn view(
+    devices: &Devices,
+    device: Device,
+    seen: store::SeenRow,
+    dead_letters: i64,
+    asks: bool,
+) -> DeviceView {
+    let address = devices.address_of(&device.device);
+    DeviceView {
+        provisional: asks && device.state == model::State::Active,
+        reason: device.reason.clone(),
+        vendor: device.identity.vendor.clone(),
+        model: device.identity.model.clone(),
+        serial: device.identity.serial.clone(),
+        firmware: device.identity.firmware.clone(),
+        connected: (!device.is_wired()).then_some(address.is_some()),
+        address: address.map(|address| address.to_string()),
+        state: device.state.as_str(),
+        device: device.device.to_string(),
+        kind: device.kind,
+        name: device.name,
+        counter: device.counter.map(|counter| counter.to_string()),
+        driver: device.driver,
+        last_report: seen.last_report,
+        reports: seen.reports,
+        dead_letters,
+        clock_suspect: seen.clock_suspect,
+        health: HealthView {
+            status: seen.health.unwrap_or_else(|| "unknown".into()),
+            detail: seen.health_detail.unwrap_or_default(),
+        },
+    }
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewDeviceBody {
+    device: String,
+    /// Of a device that comes in by MQTT or HTTP; a wired one is what its driver says.
+    #[serde(default)]
+    kind: Option<String>,
+    /// Makes it a wired device.
+    #[serde(default)]
+    driver: Option<String>,
+    /// Of a wired device, as its driver's form asks.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    settings: Option<Value>,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    counter: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct SecretView {
+    device: String,
+    /// Shown this once.
+    secret: Option<String>,
+}
+
+/// Registers a device: one that comes in by MQTT or HTTP gets a secret, a wired one is started.
+#[utoipa::path(post, path = "/api/v1/devices", tag = "devices", request_body = NewDeviceBody,
+    responses((status = 201, body = SecretView)))]
+async fn add_device(
+    State(desk): State<Desk>,
+    Peer(address): Peer,
+    Extension(who): Extension<SignedIn>,
+    Json(body): Json<NewDeviceBody>,
+) -> Result<impl IntoResponse> {
+    let device: zhiban_vocabulary::DeviceId = body
+        .device
+        .parse()
+        .map_err(|error| WebError::invalid("device", error))?;
+    let wired = wired_body(body.driver.as_deref(), body.settings.as_ref())?;
+    let kind = match (&wired, body.kind.as_deref()) {
+        (Some((_, _, kind)), _) => *kind,
+        (None, Some(kind)) => kind
+            .parse()
+            .map_err(|error: String| WebError::invalid("kind", error))?,
+        (None, None) => return Err(WebError::invalid("kind", "expected a kind or a driver")),
+    };
+    let counter = parse_counter(body.counter.as_deref())?;
+    let name = if body.name.trim().is_empty() {
+        device.to_string()
+    } else {
+        body.name
+    };
+    let id = device.to_string();
+    let new = NewDevice {
+        device,
+        kind,
+        name,
+        counter,
+    };
+    let detail = format!("{id} {}", new.kind.as_str());
+    let audit = audit(who, address, "devices.add", detail);
+    let devices = desk.devices;
+    let secret = match wired {
+        Some((driver, settings, _)) => {
+            devices.add_wired(new, driver, settings, audit).await?;
+            None
+        }
+        None => Some(devices.add(new, audit).await?),
+    };
+    Ok((
+        StatusCode::CREATED,
+        Json(SecretView { device: id, secret }),
+    ))
+}
+
+/// Name of the driver, its settings as JSON, and what the device is.
+type WiredBody = (&'static str, String, DeviceKind);
+
+fn wired_body(driver: Option<&str>, settings: Option<&Value>) -> Result<Option<WiredBody>> {
+    let Some(name) = driver else {
+        return Ok(None);
+    };
+    let driver = zhiban_drivers::find(name)
+        .ok_or_else(|| WebError::invalid("driver", format!("no driver {name:?}")))?;
+    let empty = Value::Object(serde_json::Map::new());
+    let table = wired::check_settings(driver, settings.unwrap_or(&empty))?;
+    let kind = (driver.build)(table.clone()).map_or(DeviceKind::Other, |built| built.device());
+    let json = serde_json::to_string(&table).unwrap_or_default();
+    Ok(Some((driver.name, json, kind)))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct DeviceChange {
+    name: Option<String>,
+    /// `null` takes the device away from its counter; absent leaves it.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    counter: Option<Option<String>>,
+    /// `active` or `retired`
+    state: Option<String>,
+    #[serde(default)]
+    new_secret: bool,
+    /// Of a wired device; a secret that is left out stays.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    settings: Option<Value>,
+}
+
+/// Tells "null" from "absent".
+fn present<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// Changes or retires a device, or gives it a new secret. A device of `gateway.toml` is changed
+/// there.
+#[utoipa::path(post, path = "/api/v1/devices/{device}", tag = "devices",
+    request_body = DeviceChange, params(("device" = String, Path)),
+    responses((status = 200, body = SecretView)))]
+async fn change_device(
+    State(desk): State<Desk>,
+    Peer(address): Peer,
+    Extension(who): Extension<SignedIn>,
+    Path(id): Path<String>,
+    Json(body): Json<DeviceChange>,
+) -> Result<Json<SecretView>> {
+    let devices = desk.devices;
+    let key = id.clone();
+    let found = devices
+        .0
+        .store
+        .read(move |c| Ok(store::find(c, &key)?))
+        .await?;
+    let device = found.ok_or_else(|| WebError::NotFound(format!("device {id}")))?;
+    if device.from_file {
+        return Err(WebError::Conflict(
+            "this device is changed in gateway.toml".into(),
+        ));
+    }
+    if body.new_secret && device.is_wired() {
+        return Err(WebError::invalid("new_secret", "a wired device has none"));
+    }
+    let settings = body
+        .settings
+        .map(|settings| new_settings(&device, settings))
+        .transpose()?;
+    let secret = body.new_secret.then(new_secret);
+    let change = store::Change {
+        name: body.name,
+        counter: match body.counter {
+            Some(counter) => Some(parse_counter(counter.as_deref())?),
+            None => None,
+        },
+        active: match body.state.as_deref() {
+            None => None,
+            Some("active") => Some(true),
+            Some("retired") => Some(false),
+            Some(other) => {
+                let problem = format!("expected active or retired, found {other:?}");
+                return Err(WebError::invalid("state", problem));
+            }
+        },
+        secret_hash: secret.as_deref().map(secret_hash),
+        settings,
+    };
+    let audit = audit(who, address, "devices.change", change.summary(&id));
+    devices.change(id.clone(), change, audit).await?;
+    Ok(Json(SecretView { device: id, secret }))
+}
+
+/// JSON of a wired device's new settings, checked.
+fn new_settings(device: &Device, settings: Value) -> Result<String> {
+    let not_wired = || WebError::invalid("settings", "only a wired device has settings");
+    let driver = zhiban_drivers::find(&device.driver).ok_or_else(not_wired)?;
+    let old = device.settings.as_deref().unwrap_or("{}");
+    let whole = wired::with_old_secrets(driver, settings, old);
+    let table = wired::check_settings(driver, &whole)?;
+    Ok(serde_json::to_string(&table).unwrap_or_default())
+}
+
+/// Writes the line of the audit log, in the transaction of what it tells of.
+fn audit(
+    who: SignedIn,
+    address: std::net::IpAddr,
+    action: &'static str,
+    detail: String,
+) -> impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static {
+    move |connection| {
+        let (staff, from) = (who.staff.as_str(), address.to_string());
+        note(connection, staff, &from, action, &detail)
+    }
+}
+
+fn parse_counter(text: Option<&str>) -> Result<Option<CounterId>> {
+    let text = text.filter(|text| !text.is_empty());
+    text.map(str::parse)
+        .transpose()
+        .map_err(|error| WebError::invalid("counter", error))
+}
+
+#[derive(Deserialize, IntoParams)]
+struct ReportPage {
+    before: Option<i64>,
+    limit: Option<u32>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct ReportsView {
+    reports: Vec<ReportView>,
+}
+
+/// One report of a device.
+#[derive(Debug, Serialize, ToSchema)]
+struct ReportView {
+    id: i64,
+    #[schema(value_type = String, format = DateTime)]
+    received: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    time: Timestamp,
+    kind: String,
+    boot: Option<String>,
+    seq: Option<u64>,
+    /// `ok`, `late` or `suspect`
+    clock: &'static str,
+    #[schema(value_type = Object)]
+    payload: Value,
+}
+
+impl From<RawReport> for ReportView {
+    fn from(report: RawReport) -> Self {
+        Self {
+            id: report.id,
+            received: report.received,
+            time: report.time,
+            kind: report.kind,
+            boot: report.boot,
+            seq: report.seq,
+            clock: report.clock.as_str(),
+            payload: serde_json::from_slice(&report.payload).unwrap_or(Value::Null),
+        }
+    }
+}
+
+/// What a device reported, newest first.
+#[utoipa::path(get, path = "/api/v1/devices/{device}/reports", tag = "devices",
+    params(("device" = String, Path), ReportPage), responses((status = 200, body = ReportsView)))]
+async fn read_reports(
+    State(desk): State<Desk>,
+    Path(device): Path<String>,
+    Query(page): Query<ReportPage>,
+) -> Result<Json<ReportsView>> {
+    let read = move |connection: &Connection| {
+        let before = page.before.unwrap_or(i64::MAX);
+        let limit = page.limit.unwrap_or(50).min(500);
+        Ok(journal::reports_of_device(
+            connection, &device, before, limit,
+        )?)
+    };
+    let reports = desk.devices.0.store.read(read).await?;
+    Ok(Json(ReportsView {
+        reports: reports.into_iter().map(ReportView::from).collect(),
+    }))
+}

@@ -1,0 +1,214 @@
+//! The device file: what happened to a device, and the changes that wait for a person. All SQL of
+//! both.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Result, Row, params};
+use zhiban_kernel::clock::{from_ms, to_ms};
+use zhiban_vocabulary::device::Severity;
+
+/// Entries of a file shown at once.
+const EVENTS_SHOWN: u32 = 500;
+
+/// Who acts when it is no person.
+pub(crate) const HALL: &str = "hall";
+
+/// One entry of a device's file.
+#[derive(Debug, Clone)]
+pub(crate) struct Event {
+    pub(crate) at: Timestamp,
+    pub(crate) what: String,
+    pub(crate) detail: String,
+    pub(crate) who: String,
+    pub(crate) alarm: Option<String>,
+}
+
+/// Writes an entry.
+pub(crate) fn write(
+    connection: &Connection,
+    device: &str,
+    what: &str,
+    detail: &str,
+    who: &str,
+    now: Timestamp,
+) -> Result<()> {
+    connection
+        .prepare_cached(
+            "insert into devices_event (device, at_ms, what, detail, who)
+             values (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![device, to_ms(now), what, detail, who])?;
+    Ok(())
+}
+
+/// Writes an entry the hall raises an alarm for.
+pub(crate) fn write_alarm(
+    connection: &Connection,
+    device: &str,
+    what: &str,
+    detail: &str,
+    severity: Severity,
+    now: Timestamp,
+) -> Result<()> {
+    let severity = match severity {
+        Severity::Critical => "critical",
+        Severity::Major => "major",
+        Severity::Minor => "minor",
+        Severity::Warning => "warning",
+        Severity::Cleared => "cleared",
+    };
+    connection
+        .prepare_cached(
+            "insert into devices_event (device, at_ms, what, detail, who, alarm)
+             values (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![device, to_ms(now), what, detail, HALL, severity])?;
+    Ok(())
+}
+
+/// The file of a device, newest first.
+pub(crate) fn events(connection: &Connection, device: &str) -> Result<Vec<Event>> {
+    let sql = format!(
+        "select at_ms, what, detail, who, alarm from devices_event where device = ?1
+         order by id desc limit {EVENTS_SHOWN}"
+    );
+    let read = |row: &Row<'_>| {
+        Ok(Event {
+            at: from_ms(row.get(0)?),
+            what: row.get(1)?,
+            detail: row.get(2)?,
+            who: row.get(3)?,
+            alarm: row.get(4)?,
+        })
+    };
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map([device], read)?;
+    rows.collect()
+}
+
+/// An alarm that is not in the journal yet.
+pub(super) struct Unreported {
+    pub(super) id: i64,
+    pub(super) what: String,
+    pub(super) severity: String,
+    pub(super) text: String,
+}
+
+pub(super) fn unreported(connection: &Connection) -> Result<Vec<Unreported>> {
+    connection
+        .prepare_cached(
+            "select id, what, alarm, device || ': ' || detail from devices_event
+             where alarm is not null and alarm_reported = 0 order by id limit 100",
+        )?
+        .query_map([], |row| {
+            Ok(Unreported {
+                id: row.get(0)?,
+                what: row.get(1)?,
+                severity: row.get(2)?,
+                text: row.get(3)?,
+            })
+        })?
+        .collect()
+}
+
+pub(super) fn note_reported(connection: &Connection, id: i64) -> Result<()> {
+    let sql = "update devices_event set alarm_reported = 1 where id = ?1";
+    connection.prepare_cached(sql)?.execute([id])?;
+    Ok(())
+}
+
+/// A change that waits for a person.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) id: i64,
+    pub(crate) device: String,
+    pub(crate) what: String,
+    pub(crate) before: String,
+    pub(crate) after: String,
+    /// What takes hold when it is granted.
+    pub(crate) said: String,
+    pub(crate) asked: Timestamp,
+}
+
+/// What a request is about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) device: &'a str,
+    pub(super) what: &'a str,
+    pub(super) before: &'a str,
+    pub(super) after: &'a str,
+    pub(super) said: &'a str,
+}
+
+/// Asks for a change; the newest of its kind stands. Gives whether it is news.
+pub(super) fn ask(connection: &Connection, asked: Asked<'_>, now: Timestamp) -> Result<bool> {
+    let changed = connection
+        .prepare_cached(
+            "insert into devices_request (device, what, before, after, said, asked_ms)
+             values (?1, ?2, ?3, ?4, ?5, ?6)
+             on conflict (device, what) where state = 'open' do update
+             set after = excluded.after, said = excluded.said where after <> excluded.after",
+        )?
+        .execute(params![
+            asked.device,
+            asked.what,
+            asked.before,
+            asked.after,
+            asked.said,
+            to_ms(now)
+        ])?;
+    Ok(changed > 0)
+}
+
+const REQUEST: &str = "select id, device, what, before, after, said, asked_ms from devices_request
+    where state = 'open'";
+
+fn read_request(row: &Row<'_>) -> Result<Request> {
+    Ok(Request {
+        id: row.get(0)?,
+        device: row.get(1)?,
+        what: row.get(2)?,
+        before: row.get(3)?,
+        after: row.get(4)?,
+        said: row.get(5)?,
+        asked: from_ms(row.get(6)?),
+    })
+}
+
+/// All changes that wait, oldest first.
+pub(crate) fn requests(connection: &Connection) -> Result<Vec<Request>> {
+    let sql = format!("{REQUEST} order by id");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map([], read_request)?;
+    rows.collect()
+}
+
+pub(super) fn request(connection: &Connection, id: i64) -> Result<Option<Request>> {
+    let sql = format!("{REQUEST} and id = ?1");
+    let mut statement = connection.prepare_cached(&sql)?;
+    statement.query_row([id], read_request).optional()
+}
+
+/// Whether another change of the device still waits.
+pub(super) fn has_requests(connection: &Connection, device: &str) -> Result<bool> {
+    let sql = "select exists (select 1 from devices_request where device = ?1 and state = 'open')";
+    connection
+        .prepare_cached(sql)?
+        .query_row([device], |row| row.get(0))
+}
+
+pub(super) fn decide(
+    connection: &Connection,
+    id: i64,
+    granted: bool,
+    who: &str,
+    now: Timestamp,
+) -> Result<()> {
+    let state = if granted { "granted" } else { "refused" };
+    connection
+        .prepare_cached(
+            "update devices_request set state = ?2, decided_by = ?3, decided_ms = ?4
+             where id = ?1 and state = 'open'",
+        )?
+        .execute(params![id, state, who, to_ms(now)])?;
+    Ok(())
+}

@@ -1,0 +1,253 @@
+//! What a device says of itself, held against what the hall knows of it (S0-2.5-3, P-23).
+
+use jiff::Timestamp;
+use rusqlite::{Connection, Result};
+use zhiban_config::gateway::{Changes, Registry};
+use zhiban_vocabulary::device::{DeviceIdentity, DeviceKind, Severity};
+
+use super::file::{Asked, Request};
+use super::model::{Device, State, changes, merged};
+use super::{file, store};
+
+/// A device said who it is. The table is the truth: what differs waits for a person.
+pub(super) fn judge(
+    connection: &Connection,
+    registry: &Registry,
+    device: &str,
+    said: &DeviceIdentity,
+    now: Timestamp,
+) -> Result<()> {
+    let Some(known) = store::find(connection, device)? else {
+        return Ok(());
+    };
+    if let Some(twin) = twin(connection, device, said)? {
+        return clash(connection, device, &twin, said, now);
+    }
+    let changed = changes(&known.identity, said);
+    if !changed.is_empty() {
+        let after = changed.join(", ");
+        let said = serde_json::to_string(said).unwrap_or_default();
+        let asked = Asked {
+            device,
+            what: "identity",
+            before: "",
+            after: &after,
+            said: &said,
+        };
+        return ask(connection, registry, &known, asked, now);
+    }
+    if merged(&known.identity, said) == known.identity {
+        return Ok(());
+    }
+    note_news(connection, &known, said, now)?;
+    let known = Device {
+        identity: merged(&known.identity, said),
+        ..known
+    };
+    check_models(connection, registry, &known, now)
+}
+
+/// An active device that has this serial number.
+fn twin(connection: &Connection, device: &str, said: &DeviceIdentity) -> Result<Option<String>> {
+    let Some(serial) = said.serial.as_deref().filter(|serial| !serial.is_empty()) else {
+        return Ok(None);
+    };
+    let twins = store::with_serial(connection, serial)?;
+    Ok(twins.into_iter().find(|known| {
+        // Two makers may count alike.
+        let same_vendor = match (&known.identity.vendor, &said.vendor) {
+            (Some(one), Some(other)) => one == other,
+            _ => true,
+        };
+        known.device.as_str() != device && same_vendor
+    }).map(|known| known.device.to_string()))
+}
+
+fn clash(
+    connection: &Connection,
+    device: &str,
+    twin: &str,
+    said: &DeviceIdentity,
+    now: Timestamp,
+) -> Result<()> {
+    let serial = said.serial.as_deref().unwrap_or_default();
+    let after = format!("serial {serial} belongs to {twin}");
+    let json = serde_json::to_string(said).unwrap_or_default();
+    let asked = Asked {
+        device,
+        what: "serial-clash",
+        before: twin,
+        after: &after,
+        said: &json,
+    };
+    if file::ask(connection, asked, now)? {
+        file::write_alarm(connection, device, "serial-clash", &after, Severity::Major, now)?;
+        store::suspend(connection, device, "serial-clash")?;
+    }
+    Ok(())
+}
+
+fn note_news(
+    connection: &Connection,
+    known: &Device,
+    said: &DeviceIdentity,
+    now: Timestamp,
+) -> Result<()> {
+    let device = known.device.as_str();
+    let now_known = merged(&known.identity, said);
+    store::identify(connection, device, &now_known)?;
+    let what = match (&known.identity.firmware, &said.firmware) {
+        (Some(before), Some(after)) if before != after => {
+            let detail = format!("{before} → {after}");
+            return file::write(connection, device, "firmware", &detail, file::HALL, now);
+        }
+        _ => "identified",
+    };
+    file::write(connection, device, what, &in_words(&now_known), file::HALL, now)
+}
+
+pub(crate) fn in_words(identity: &DeviceIdentity) -> String {
+    let parts = [
+        &identity.vendor,
+        &identity.model,
+        &identity.serial,
+        &identity.firmware,
+    ];
+    let words: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
+    words.join(" ")
+}
+
+/// S0-2.5-3a: one model of kiosk too many waits for a person, however lenient the hall is.
+fn check_models(
+    connection: &Connection,
+    registry: &Registry,
+    known: &Device,
+    now: Timestamp,
+) -> Result<()> {
+    let Some(model) = known.identity.model.as_deref() else {
+        return Ok(());
+    };
+    if known.kind != DeviceKind::Kiosk.as_str() || known.state != State::Active {
+        return Ok(());
+    }
+    let others = store::kiosk_models(connection, known.device.as_str())?;
+    let is_new = !others.iter().any(|other| other == model);
+    if !is_new || others.len() < registry.kiosk_models_max as usize {
+        return Ok(());
+    }
+    let before = others.join(", ");
+    let device = known.device.as_str();
+    let asked = Asked {
+        device,
+        what: "third-model",
+        before: &before,
+        after: model,
+        said: "",
+    };
+    if file::ask(connection, asked, now)? {
+        file::write(connection, device, "third-model", model, file::HALL, now)?;
+        store::suspend(connection, device, "third-model")?;
+    }
+    Ok(())
+}
+
+/// A device connected from somewhere. Kiosks do not move without a request.
+pub(super) fn judge_address(
+    connection: &Connection,
+    registry: &Registry,
+    device: &str,
+    address: &str,
+    now: Timestamp,
+) -> Result<()> {
+    let Some(known) = store::find(connection, device)? else {
+        return Ok(());
+    };
+    let before = match known.address.as_deref() {
+        Some(before) if before == address => return Ok(()),
+        before => before.unwrap_or_default().to_owned(),
+    };
+    if before.is_empty() || known.kind != DeviceKind::Kiosk.as_str() {
+        let detail = format!("{before} → {address}");
+        let detail = detail.trim_start_matches(" → ");
+        file::write(connection, device, "address", detail, file::HALL, now)?;
+        return store::set_address(connection, device, address);
+    }
+    let asked = Asked {
+        device,
+        what: "address",
+        before: &before,
+        after: address,
+        said: address,
+    };
+    ask(connection, registry, &known, asked, now)
+}
+
+fn ask(
+    connection: &Connection,
+    registry: &Registry,
+    known: &Device,
+    asked: Asked<'_>,
+    now: Timestamp,
+) -> Result<()> {
+    if !file::ask(connection, asked, now)? {
+        return Ok(());
+    }
+    let detail = match asked.before {
+        "" => asked.after.to_owned(),
+        before => format!("{before} → {}", asked.after),
+    };
+    let (device, what) = (asked.device, asked.what);
+    file::write_alarm(connection, device, what, &detail, Severity::Warning, now)?;
+    let is_kiosk = known.kind == DeviceKind::Kiosk.as_str();
+    if is_kiosk && registry.changes == Changes::Strict {
+        store::suspend(connection, device, what)?;
+    }
+    Ok(())
+}
+
+/// A person decides about a change. What is granted takes hold, what is refused shuts the device
+/// out. Gives what was decided about; `None` when nobody asks for it any more.
+pub(super) fn decide(
+    connection: &Connection,
+    id: i64,
+    granted: bool,
+    who: &str,
+    now: Timestamp,
+) -> Result<Option<Request>> {
+    let Some(request) = file::request(connection, id)? else {
+        return Ok(None);
+    };
+    let device = request.device.as_str();
+    file::decide(connection, id, granted, who, now)?;
+    let verdict = if granted { "granted" } else { "refused" };
+    let detail = format!("{verdict}: {} {}", request.what, request.after);
+    file::write(connection, device, "decided", &detail, who, now)?;
+    if !granted {
+        store::suspend(connection, device, "refused")?;
+        return Ok(Some(request));
+    }
+    match request.what.as_str() {
+        "identity" => take_hold(connection, device, &request.said)?,
+        "serial-clash" => {
+            store::retire(connection, &request.before)?;
+            let replaced = format!("replaced by {device}");
+            file::write(connection, &request.before, "retired", &replaced, who, now)?;
+            take_hold(connection, device, &request.said)?;
+        }
+        "address" => store::set_address(connection, device, &request.said)?,
+        _ => {}
+    }
+    if !file::has_requests(connection, device)? {
+        store::admit(connection, device)?;
+    }
+    Ok(Some(request))
+}
+
+fn take_hold(connection: &Connection, device: &str, said: &str) -> Result<()> {
+    let Ok(said) = serde_json::from_str(said) else {
+        return Ok(());
+    };
+    let before = store::find(connection, device)?.map(|known| known.identity);
+    let identity = merged(&before.unwrap_or_default(), &said);
+    store::identify(connection, device, &identity)
+}

@@ -1,0 +1,143 @@
+//! Makes what the table says hold: secrets, connections, drivers, alarms. A reconciler: woken by a
+//! change or the clock, it compares and mends.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use tokio_util::sync::CancellationToken;
+use zhiban_drivers::supervise::{Supervisor, WiredDevice};
+use zhiban_kernel::StoreError;
+use zhiban_vocabulary::DeviceId;
+
+use super::model::{Device, State};
+use super::{Devices, HALL, file, store};
+use crate::journal::{Door, Journal, Submission};
+
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Task `devices keeper`.
+#[derive(Debug)]
+pub struct Keeper {
+    devices: Devices,
+    journal: Journal,
+    drivers: Arc<Supervisor>,
+    /// Driver and settings each wired device runs with.
+    running: BTreeMap<DeviceId, (String, String)>,
+}
+
+impl Keeper {
+    #[must_use]
+    pub fn new(devices: Devices, journal: Journal, drivers: Arc<Supervisor>) -> Self {
+        Self {
+            devices,
+            journal,
+            drivers,
+            running: BTreeMap::new(),
+        }
+    }
+
+    /// Runs until `shutdown`.
+    pub async fn run(mut self, shutdown: CancellationToken) {
+        let devices = self.devices.clone();
+        loop {
+            let pause = match self.mend().await {
+                Ok(()) => LOOK_EVERY,
+                Err(error) => {
+                    tracing::warn!(%error, "devices will be looked at again");
+                    RETRY_AFTER
+                }
+            };
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = devices.0.changed.notified() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    async fn mend(&mut self) -> Result<(), StoreError> {
+        self.devices.reload().await?;
+        self.devices.expel_strangers();
+        let all = self
+            .devices
+            .0
+            .store
+            .read(|connection| Ok(store::all(connection)?))
+            .await?;
+        self.mend_drivers(all);
+        self.report_alarms().await
+    }
+
+    fn mend_drivers(&mut self, all: Vec<Device>) {
+        let wanted: BTreeMap<DeviceId, (String, String)> = all
+            .into_iter()
+            .filter(|device| device.is_wired() && device.state == State::Active)
+            .map(|device| {
+                let settings = device.settings.unwrap_or_else(|| "{}".into());
+                (device.device, (device.driver, settings))
+            })
+            .collect();
+        let gone: Vec<DeviceId> = self
+            .running
+            .keys()
+            .filter(|device| !wanted.contains_key(device))
+            .cloned()
+            .collect();
+        for device in gone {
+            self.drivers.take_away(&device);
+            self.running.remove(&device);
+        }
+        for (device, wanted) in wanted {
+            if self.running.get(&device) == Some(&wanted) {
+                continue;
+            }
+            if let Some(wired) = wired(&device, &wanted) {
+                self.drivers.add(wired);
+            }
+            self.running.insert(device, wanted);
+        }
+    }
+
+    /// The hall says in its journal what it found about its devices.
+    async fn report_alarms(&self) -> Result<(), StoreError> {
+        let read = |connection: &Connection| Ok(file::unreported(connection)?);
+        for alarm in self.devices.0.store.read(read).await? {
+            let payload = serde_json::json!({
+                "alarm": alarm.what, "severity": alarm.severity, "text": alarm.text,
+                // Told twice, it is one alarm.
+                "boot": "device-file", "seq": alarm.id,
+            });
+            let submission = Submission {
+                door: Door::Hall,
+                device: HALL.parse().map_err(|_| StoreError::Refused(HALL.into()))?,
+                kind: "device.alarm".into(),
+                payload: payload.to_string().into(),
+                topic: None,
+                redelivery: None,
+            };
+            self.journal.submit(vec![submission]).await?;
+            let note = move |connection: &Connection| {
+                Ok(file::note_reported(connection, alarm.id)?)
+            };
+            self.devices.0.store.write(note).await?;
+        }
+        Ok(())
+    }
+}
+
+fn wired(device: &DeviceId, (driver, settings): &(String, String)) -> Option<WiredDevice> {
+    let kind = zhiban_drivers::find(driver);
+    let settings = serde_json::from_str(settings);
+    let (Some(driver), Ok(settings)) = (kind, settings) else {
+        tracing::error!(%device, driver, "device not started: no such driver, or no settings");
+        return None;
+    };
+    Some(WiredDevice {
+        device: device.clone(),
+        driver,
+        settings,
+    })
+}
