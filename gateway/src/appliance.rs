@@ -31,6 +31,7 @@ use crate::commands::{self, CommandsFollower, Dispatcher, Wake};
 use crate::devices::{self, Devices, DevicesFollower, Keeper, NewDevice};
 use crate::federation::{self, Courier, UplinkState, ZenohUplink};
 use crate::floor::{self, Floor};
+use crate::joining::{self, Joining};
 use crate::journal::{self, Follower, Journal, follow};
 use crate::queue::{self, Names, QueueFollower, SlotCloser};
 use crate::{doors, panel};
@@ -61,7 +62,8 @@ pub async fn run(config: GatewayConfig) -> Result<()> {
 
     let (delivered, from_drivers) = deliveries();
     let drivers = Supervisor::start(Vec::new(), delivered, new_boot(), stop.clone());
-    let door = open_mqtt(&config, &journal, &devices).await?;
+    let joining = Joining::new(store.clone(), clock, devices.clone());
+    let door = open_mqtt(&config, &journal, &devices, &joining).await?;
     let (mqtt, broker) = (door.local_addr()?, door.broker());
     start_doors(&tasks, &journal, from_drivers, door, &drivers, &health)?;
     let wake = Wake::default();
@@ -116,6 +118,7 @@ pub async fn run(config: GatewayConfig) -> Result<()> {
     let slices = Slices {
         journal,
         devices,
+        joining,
         names,
         floor,
         state,
@@ -170,12 +173,18 @@ fn program(config: &GatewayConfig, clock: Clock) -> Program {
     }
 }
 
-async fn open_mqtt(config: &GatewayConfig, journal: &Journal, devices: &Devices) -> Result<Door> {
+async fn open_mqtt(
+    config: &GatewayConfig,
+    journal: &Journal,
+    devices: &Devices,
+    joining: &Joining,
+) -> Result<Door> {
     let (store, clock) = (journal.store().clone(), journal.clock());
     Door::open(
         config.mqtt.clone(),
         journal.clone(),
         devices.clone(),
+        joining.clone(),
         store,
         clock,
     )
@@ -301,7 +310,11 @@ fn start_followers(
     }
     let zone = config.hall.zone();
     let registry = config.registry.clone();
-    start(tasks, journal, DevicesFollower::new(devices.clone(), registry));
+    start(
+        tasks,
+        journal,
+        DevicesFollower::new(devices.clone(), registry),
+    );
     let queue = QueueFollower::new(zone.clone(), config.hall.rating_ends_ticket);
     start(tasks, journal, queue);
     start(tasks, journal, ClimateFollower);
@@ -347,6 +360,7 @@ fn start_courier(
 struct Slices {
     journal: Journal,
     devices: Devices,
+    joining: Joining,
     names: Names,
     floor: Floor,
     state: BoxState,
@@ -363,9 +377,11 @@ impl Slices {
         let api = Api::new(people, Description::openapi());
         let api = people::add_routes(api);
         let api = doors::add_routes(api, &self.journal, &self.devices);
+        let api = doors::add_hook_routes(api, &self.devices, &self.state.drivers);
         let api = floor::add_routes(api, &self.floor);
         let api = queue::add_routes(api, &self.journal, &self.names, self.zone.clone());
         let api = devices::add_routes(api, &self.devices, &self.state.drivers);
+        let api = joining::add_routes(api, &self.joining);
         let (store, clock) = (self.journal.store(), self.journal.clock());
         let api = commands::add_routes(api, store, clock, &self.wake);
         let api = journal::add_routes(api, &self.journal);
@@ -390,7 +406,8 @@ pub async fn describe(config: &GatewayConfig) -> Result<(String, Vec<RouteRule>,
     let stop = CancellationToken::new();
     let floor = Floor::new(journal.clone(), names.clone(), config, None, stop.clone());
     let (delivered, _) = deliveries();
-    let door = open_mqtt(config, &journal, &devices).await?;
+    let joining = Joining::new(journal.store().clone(), clock, devices.clone());
+    let door = open_mqtt(config, &journal, &devices, &joining).await?;
     let state = BoxState {
         store_id: config.hall.store.to_string(),
         epoch: Epoch(1),
@@ -406,6 +423,7 @@ pub async fn describe(config: &GatewayConfig) -> Result<(String, Vec<RouteRule>,
     let slices = Slices {
         journal,
         devices,
+        joining,
         names,
         floor,
         state,

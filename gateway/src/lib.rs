@@ -13,6 +13,7 @@ pub mod devices;
 pub mod doors;
 pub mod federation;
 pub mod floor;
+pub mod joining;
 pub mod journal;
 pub mod panel;
 pub mod queue;

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use zhiban_config::gateway::{Mqtt, Registry};
 use zhiban_gateway::broker::Door;
 use zhiban_gateway::devices::{Devices, NewDevice};
+use zhiban_gateway::joining::Joining;
 use zhiban_gateway::journal::{Journal, entries_after, migrate};
 use zhiban_kernel::{Clock, Store};
 use zhiban_vocabulary::device::DeviceKind;
@@ -38,12 +39,22 @@ impl Hall {
         let store = Store::open(&folder.join("hall.db"), migrate).unwrap();
         let clock = Clock::new(None);
         let journal = Journal::open(store.clone(), clock).await.unwrap();
-        let devices = Devices::open(store.clone(), clock, Registry::default()).await.unwrap();
+        let devices = Devices::open(store.clone(), clock, Registry::default())
+            .await
+            .unwrap();
         let mqtt = Mqtt {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             ..Mqtt::default()
         };
-        let door = Door::open(mqtt, journal, devices.clone(), store.clone(), clock);
+        let joining = Joining::new(store.clone(), clock, devices.clone());
+        let door = Door::open(
+            mqtt,
+            journal,
+            devices.clone(),
+            joining,
+            store.clone(),
+            clock,
+        );
         let door = door.await.unwrap();
         let port = door.local_addr().unwrap().port();
         let shutdown = CancellationToken::new();

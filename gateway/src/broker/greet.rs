@@ -15,10 +15,12 @@ use super::connection::Connection;
 use super::frame::{self, Frame, Stage};
 use super::line::Line;
 use super::packet::{self, Connect, Version};
+use super::reception;
 use super::refusal::Refusal;
 use super::rights::Rights;
 use super::seat::Seat;
 use super::watchdog::WATCHDOG;
+use crate::joining;
 
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 /// How long a connection waits for the earlier one of the same device to leave.
@@ -33,7 +35,8 @@ struct Turned {
 /// Who stands at the door.
 struct Guest {
     connect: Connect,
-    device: DeviceId,
+    /// `None` for a device that asks to join.
+    device: Option<DeviceId>,
 }
 
 /// Serves one connection from its first byte to its end.
@@ -61,7 +64,13 @@ pub(super) async fn serve<S>(
         Err(turned) => Err(turned),
     };
     match guest {
-        Ok(guest) => seat(shared, line, guest, address, shutdown).await,
+        Ok(Guest {
+            connect,
+            device: Some(device),
+        }) => seat(shared, line, connect, device, address, shutdown).await,
+        Ok(Guest { connect, .. }) => {
+            reception::serve(shared, line, connect, address, shutdown).await;
+        }
         Err(turned) => turn_away(&shared, line, &turned, None, address).await,
     }
 }
@@ -123,7 +132,17 @@ async fn identify(shared: &Shared, connect: Connect, address: IpAddr) -> Result<
     }
 }
 
-fn check(shared: &Shared, connect: &Connect, address: IpAddr) -> Result<DeviceId, Refusal> {
+fn check(shared: &Shared, connect: &Connect, address: IpAddr) -> Result<Option<DeviceId>, Refusal> {
+    if let Some((joining::USER, key)) = connect
+        .login
+        .as_ref()
+        .map(|(user, key)| (user.as_str(), key))
+    {
+        return match shared.joining.admits(key) {
+            true => Ok(None),
+            false => Err(Refusal::BadCredentials),
+        };
+    }
     // An id that hurts the router is refused before anything else looks at it.
     let id: DeviceId = connect.client_id.parse().map_err(|_| Refusal::ClientId)?;
     let (user, password) = connect.login.as_ref().ok_or(Refusal::NoCredentials)?;
@@ -146,20 +165,20 @@ fn check(shared: &Shared, connect: &Connect, address: IpAddr) -> Result<DeviceId
     {
         return Err(Refusal::WillTopic);
     }
-    Ok(id)
+    Ok(Some(id))
 }
 
 /// Takes the device's seat and serves it.
 async fn seat<S>(
     shared: Arc<Shared>,
     line: Line<S>,
-    guest: Guest,
+    connect: Connect,
+    device: DeviceId,
     address: IpAddr,
     shutdown: CancellationToken,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Guest { connect, device } = guest;
     let version = Some(connect.version);
     let number = shared.next_connection();
     let (seat, leave) = shared.sessions.arrive(&device, number);

@@ -23,6 +23,7 @@ mod line;
 mod listen;
 mod outbox;
 mod packet;
+mod reception;
 mod refusal;
 mod retained;
 mod rights;
@@ -51,6 +52,7 @@ pub use refusal::Refusal;
 pub use watchdog::Watchdog;
 
 use crate::devices::Devices;
+use crate::joining::Joining;
 use crate::journal::Journal;
 use bus::{Bus, Passing};
 use limit::{Failures, Gate};
@@ -69,6 +71,7 @@ struct Shared {
     mqtt: Mqtt,
     journal: Journal,
     devices: Devices,
+    joining: Joining,
     store: Store,
     clock: Clock,
     sessions: Sessions,
@@ -102,6 +105,7 @@ impl Door {
         mqtt: Mqtt,
         journal: Journal,
         devices: Devices,
+        joining: Joining,
         store: Store,
         clock: Clock,
     ) -> std::io::Result<Self> {
@@ -119,6 +123,7 @@ impl Door {
             mqtt,
             journal,
             devices,
+            joining,
             store,
             clock,
         };

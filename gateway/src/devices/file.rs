@@ -212,3 +212,8 @@ pub(super) fn decide(
         .execute(params![id, state, who, to_ms(now)])?;
     Ok(())
 }
+
+/// Whether a device in use, or one that waits for a person, has this serial number.
+pub(crate) fn has_serial(connection: &Connection, serial: &str) -> Result<bool> {
+    Ok(!super::store::with_serial(connection, serial)?.is_empty())
+}

@@ -53,14 +53,17 @@ fn twin(connection: &Connection, device: &str, said: &DeviceIdentity) -> Result<
         return Ok(None);
     };
     let twins = store::with_serial(connection, serial)?;
-    Ok(twins.into_iter().find(|known| {
-        // Two makers may count alike.
-        let same_vendor = match (&known.identity.vendor, &said.vendor) {
-            (Some(one), Some(other)) => one == other,
-            _ => true,
-        };
-        known.device.as_str() != device && same_vendor
-    }).map(|known| known.device.to_string()))
+    Ok(twins
+        .into_iter()
+        .find(|known| {
+            // Two makers may count alike.
+            let same_vendor = match (&known.identity.vendor, &said.vendor) {
+                (Some(one), Some(other)) => one == other,
+                _ => true,
+            };
+            known.device.as_str() != device && same_vendor
+        })
+        .map(|known| known.device.to_string()))
 }
 
 fn clash(
@@ -81,7 +84,14 @@ fn clash(
         said: &json,
     };
     if file::ask(connection, asked, now)? {
-        file::write_alarm(connection, device, "serial-clash", &after, Severity::Major, now)?;
+        file::write_alarm(
+            connection,
+            device,
+            "serial-clash",
+            &after,
+            Severity::Major,
+            now,
+        )?;
         store::suspend(connection, device, "serial-clash")?;
     }
     Ok(())
@@ -103,7 +113,14 @@ fn note_news(
         }
         _ => "identified",
     };
-    file::write(connection, device, what, &in_words(&now_known), file::HALL, now)
+    file::write(
+        connection,
+        device,
+        what,
+        &in_words(&now_known),
+        file::HALL,
+        now,
+    )
 }
 
 pub(crate) fn in_words(identity: &DeviceIdentity) -> String {

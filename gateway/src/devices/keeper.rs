@@ -119,9 +119,8 @@ impl Keeper {
                 redelivery: None,
             };
             self.journal.submit(vec![submission]).await?;
-            let note = move |connection: &Connection| {
-                Ok(file::note_reported(connection, alarm.id)?)
-            };
+            let note =
+                move |connection: &Connection| Ok(file::note_reported(connection, alarm.id)?);
             self.devices.0.store.write(note).await?;
         }
         Ok(())

@@ -3,9 +3,10 @@
 //! The table is the truth; what devices announce is only ever compared with it.
 
 mod api;
-mod file;
+pub(crate) mod file;
 mod follower;
 mod identity;
+mod join;
 mod keeper;
 mod model;
 mod store;
@@ -26,12 +27,14 @@ use zhiban_vocabulary::DeviceId;
 
 pub use api::add_routes;
 pub use follower::DevicesFollower;
+pub use join::{Joined, join};
 pub use keeper::Keeper;
+pub(crate) use model::secret_hash;
 pub use model::{Device, NewDevice, State};
 pub(crate) use store::clock_suspects;
 pub use store::{counter_of, is_active, screens_at, sync_wired};
 
-use model::{new_secret, secret_hash};
+use model::new_secret;
 use store::Way;
 
 /// The hall's name for itself among its devices.
@@ -51,6 +54,8 @@ struct Inner {
     clock: Clock,
     /// Secrets by device, so that a connection needs no query. Reloaded after each change.
     secrets: Mutex<HashMap<DeviceId, Vec<u8>>>,
+    /// Keys of webhook addresses, likewise.
+    hook_keys: Mutex<HashMap<DeviceId, String>>,
     reloading: tokio::sync::Mutex<()>,
     /// Devices connected now.
     connected: Mutex<BTreeMap<DeviceId, Presence>>,
@@ -72,16 +77,16 @@ struct Presence {
 impl Devices {
     /// # Errors
     /// When the devices cannot be read.
-    pub async fn open(
-        store: Store,
-        clock: Clock,
-        registry: Registry,
-    ) -> Result<Self, StoreError> {
+    pub async fn open(store: Store, clock: Clock, registry: Registry) -> Result<Self, StoreError> {
         let secrets = store
             .read(|connection| Ok(store::secrets(connection)?))
             .await?;
+        let hook_keys = store
+            .read(|connection| Ok(store::hook_keys(connection)?))
+            .await?;
         let connected = Mutex::default();
         Ok(Self(Arc::new(Inner {
+            hook_keys: Mutex::new(hook_keys),
             store,
             clock,
             secrets: Mutex::new(secrets),
@@ -105,6 +110,14 @@ impl Devices {
             return false;
         };
         bool::from(right.ct_eq(&secret_hash(secret)))
+    }
+
+    /// Whether `key` is in the address of an active device's webhook.
+    #[must_use]
+    pub fn knows_hook(&self, device: &DeviceId, key: &str) -> bool {
+        let keys = lock(&self.0.hook_keys);
+        let right = keys.get(device);
+        right.is_some_and(|right| bool::from(right.as_bytes().ct_eq(key.as_bytes())))
     }
 
     /// Registers a device and gives its secret, which is shown once. `audit` writes who did it, in
@@ -158,6 +171,11 @@ impl Devices {
         Ok(())
     }
 
+    /// Wakes the keeper.
+    pub(crate) fn look_again(&self) {
+        self.0.changed.notify_one();
+    }
+
     fn note_change(&self) {
         self.0.is_dirty.store(true, Ordering::Relaxed);
     }
@@ -166,6 +184,37 @@ impl Devices {
         if self.0.is_dirty.swap(false, Ordering::Relaxed) {
             self.0.changed.notify_one();
         }
+    }
+
+    /// Gives a device that was let in its credential; `claim` is the request it came by.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] when it is not in use.
+    pub(crate) async fn renew_secret(
+        &self,
+        device: &str,
+        claim: i64,
+    ) -> Result<String, StoreError> {
+        let secret = new_secret();
+        let (hash, now, id) = (secret_hash(&secret), self.0.clock.now(), device.to_owned());
+        let write = move |connection: &Connection| {
+            if !store::is_active(connection, &id)? {
+                return Err(StoreError::Refused(format!("{id} is not in use")));
+            }
+            store::set_secret(connection, &id, &hash)?;
+            let detail = format!("request {claim}");
+            Ok(file::write(
+                connection,
+                &id,
+                "credential",
+                &detail,
+                file::HALL,
+                now,
+            )?)
+        };
+        self.0.store.write(write).await?;
+        self.reload().await?;
+        Ok(secret)
     }
 
     /// Changes a device and makes it hold: runs to its end, also when whoever asked is gone by
@@ -196,19 +245,15 @@ impl Devices {
         done.map_err(|error| StoreError::Database(error.to_string()))?
     }
 
-    async fn reload(&self) -> Result<(), StoreError> {
+    pub(crate) async fn reload(&self) -> Result<(), StoreError> {
         // One after another, or an older answer could overwrite a newer one.
         let _turn = self.0.reloading.lock().await;
-        let secrets = self
-            .0
-            .store
-            .read(|connection| Ok(store::secrets(connection)?))
-            .await?;
-        *self
-            .0
-            .secrets
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = secrets;
+        let read = |connection: &Connection| {
+            Ok((store::secrets(connection)?, store::hook_keys(connection)?))
+        };
+        let (secrets, hook_keys) = self.0.store.read(read).await?;
+        *lock(&self.0.secrets) = secrets;
+        *lock(&self.0.hook_keys) = hook_keys;
         Ok(())
     }
 
@@ -240,7 +285,9 @@ impl Devices {
             let address = address.to_string();
             let write = move |connection: &Connection| {
                 let device = device.as_str();
-                Ok(identity::judge_address(connection, &registry, device, &address, now)?)
+                Ok(identity::judge_address(
+                    connection, &registry, device, &address, now,
+                )?)
             };
             match devices.0.store.write(write).await {
                 Ok(()) => devices.0.changed.notify_one(),
@@ -251,7 +298,11 @@ impl Devices {
 
     /// Ends the connections of devices that are shut out.
     fn expel_strangers(&self) {
-        let secrets = self.0.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        let secrets = self
+            .0
+            .secrets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         for (device, presence) in self.presences().iter() {
             if !secrets.contains_key(device) {
                 presence.expelled.cancel();
@@ -295,6 +346,10 @@ impl Devices {
             .get(device)
             .map(|presence| presence.address)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The first entry of a device's file.

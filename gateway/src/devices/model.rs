@@ -95,9 +95,7 @@ pub(super) fn changes(before: &DeviceIdentity, now: &DeviceIdentity) -> Vec<Stri
     parts
         .into_iter()
         .filter_map(|(name, before, now)| match (before, now) {
-            (Some(before), Some(now)) if before != now => {
-                Some(format!("{name}: {before} → {now}"))
-            }
+            (Some(before), Some(now)) if before != now => Some(format!("{name}: {before} → {now}")),
             _ => None,
         })
         .collect()
@@ -105,9 +103,8 @@ pub(super) fn changes(before: &DeviceIdentity, now: &DeviceIdentity) -> Vec<Stri
 
 /// What is known after a device has spoken: what it says now, else what it said before.
 pub(super) fn merged(before: &DeviceIdentity, now: &DeviceIdentity) -> DeviceIdentity {
-    let either = |now: &Option<String>, before: &Option<String>| {
-        now.as_ref().or(before.as_ref()).cloned()
-    };
+    let either =
+        |now: &Option<String>, before: &Option<String>| now.as_ref().or(before.as_ref()).cloned();
     DeviceIdentity {
         vendor: either(&now.vendor, &before.vendor),
         model: either(&now.model, &before.model),
@@ -133,9 +130,21 @@ mod tests {
     #[test]
     fn what_a_device_does_not_say_is_no_change() {
         let before = identity("K1", Some("S1"));
-        assert_eq!(changes(&before, &identity("K1", None)), Vec::<String>::new());
-        assert_eq!(changes(&before, &identity("K1", Some("S2"))), ["serial: S1 → S2"]);
-        assert_eq!(changes(&DeviceIdentity::default(), &before), Vec::<String>::new());
-        assert_eq!(merged(&before, &identity("K2", None)), identity("K2", Some("S1")));
+        assert_eq!(
+            changes(&before, &identity("K1", None)),
+            Vec::<String>::new()
+        );
+        assert_eq!(
+            changes(&before, &identity("K1", Some("S2"))),
+            ["serial: S1 → S2"]
+        );
+        assert_eq!(
+            changes(&DeviceIdentity::default(), &before),
+            Vec::<String>::new()
+        );
+        assert_eq!(
+            merged(&before, &identity("K2", None)),
+            identity("K2", Some("S1"))
+        );
     }
 }

@@ -11,6 +11,22 @@ use zhiban_vocabulary::{CounterId, DeviceId};
 
 use super::model::{Device, NOT_WIRED, NewDevice, State};
 
+/// Keys of the addresses that programs of the hall call, by device.
+pub(super) fn hook_keys(connection: &Connection) -> Result<HashMap<DeviceId, String>> {
+    let sql = "select device, settings ->> '$.hook_key' from devices_device
+         where state = 'active' and settings ->> '$.hook_key' is not null";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+    let mut keys = HashMap::new();
+    for row in rows {
+        let (device, key) = row?;
+        if let Ok(device) = device.parse() {
+            keys.insert(device, key);
+        }
+    }
+    Ok(keys)
+}
+
 pub(super) fn secrets(connection: &Connection) -> Result<HashMap<DeviceId, Vec<u8>>> {
     let sql = "select device, secret_hash from devices_device
          where state = 'active' and secret_hash is not null";
@@ -60,12 +76,29 @@ pub(super) fn add(
     Ok(())
 }
 
-fn insert(
+/// As [`add`], also under the id of a device that is retired.
+pub(super) fn add_or_revive(
     connection: &Connection,
     device: &NewDevice,
     way: Way<'_>,
     now: Timestamp,
-) -> Result<()> {
+) -> std::result::Result<(), StoreError> {
+    let known = find(connection, device.device.as_str())?;
+    if known.is_some_and(|known| known.state == State::Retired && !known.is_wired()) {
+        return Ok(insert(connection, device, way, now)?);
+    }
+    add(connection, device, way, now)
+}
+
+pub(super) fn set_secret(connection: &Connection, device: &str, hash: &[u8]) -> Result<()> {
+    let sql = "update devices_device set secret_hash = ?2 where device = ?1";
+    connection
+        .prepare_cached(sql)?
+        .execute(params![device, hash])?;
+    Ok(())
+}
+
+fn insert(connection: &Connection, device: &NewDevice, way: Way<'_>, now: Timestamp) -> Result<()> {
     let (driver, settings, secret_hash, from_file) = match way {
         Way::Secret(hash) => (NOT_WIRED, None, Some(hash), false),
         Way::Wired {

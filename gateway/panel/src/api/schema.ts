@@ -53,6 +53,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/device-requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Changes that wait for a person, oldest first (S0-2.5-3). */
+        get: operations["list_requests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/device-requests/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Grants a change, which then holds, or refuses it, which shuts the device out. */
+        post: operations["decide_request"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/devices": {
         parameters: {
             query?: never;
@@ -63,7 +97,7 @@ export interface paths {
         /** All devices of the hall. */
         get: operations["list_devices"];
         put?: never;
-        /** Registers a device that comes in by MQTT or HTTP. */
+        /** Registers a device: one that comes in by MQTT or HTTP gets a secret, a wired one is started. */
         post: operations["add_device"];
         delete?: never;
         options?: never;
@@ -78,10 +112,66 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** One device with all that is known of it. */
+        get: operations["read_device"];
         put?: never;
-        /** Changes or retires a device, or gives it a new secret. What wires say is in `gateway.toml`. */
+        /**
+         * Changes or retires a device, or gives it a new secret. A device of `gateway.toml` is changed
+         *     there.
+         */
         post: operations["change_device"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{device}/commands": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The newest commands to a device, newest first. */
+        get: operations["list_commands"];
+        put?: never;
+        /** Asks a device to do something. What became of it is read from the list. */
+        post: operations["ask_device"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{device}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The life-long file of a device (S4-3.2.7.3). */
+        get: operations["read_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{device}/line": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What last passed on the line of a wired device, oldest first: the bus monitor. */
+        get: operations["read_line"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -97,6 +187,40 @@ export interface paths {
         };
         /** What a device reported, newest first. */
         get: operations["read_reports"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/discovery": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Looks for devices of one kind, once, where a person says. May take a minute. */
+        post: operations["search"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/drivers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every kind of wired device that can be added, and what must be known of it. */
+        get: operations["list_drivers"];
         put?: never;
         post?: never;
         delete?: never;
@@ -133,6 +257,57 @@ export interface paths {
         get: operations["stream_floor"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/joining": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The window for new devices, and who asks. */
+        get: operations["read_joining"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/joining/claims/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets a device in, by the code it shows, or refuses it. */
+        post: operations["decide"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/joining/window": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Opens the window for ten minutes with a new key, or closes it. */
+        post: operations["set_window"];
         delete?: never;
         options?: never;
         head?: never;
@@ -282,6 +457,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/hooks/{device}/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** As the other, for programs that can only fetch an address. */
+        get: operations["get_hook"];
+        put?: never;
+        /** Hands a request of a program of the hall to its driver. Answers after what it says is on disk. */
+        post: operations["post_hook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -295,6 +488,10 @@ export interface components {
             name: string;
             roles: string[];
             staff: string;
+        };
+        AskedView: {
+            /** Format: int64 */
+            id: number;
         };
         AuditEntry: {
             action: string;
@@ -327,6 +524,24 @@ export interface components {
             uptime_s: number;
             version: string;
         };
+        /** @description A device that asks to join. */
+        ClaimView: {
+            address: string;
+            /** Format: date-time */
+            asked: string;
+            /** @description Its serial number is known to the hall: a second box, or the same one set up anew. */
+            clash: boolean;
+            firmware: string | null;
+            /** Format: int64 */
+            id: number;
+            kind: string;
+            mac: string | null;
+            model: string | null;
+            serial: string;
+            vendor: string | null;
+            /** @description The id it would like, or one made of its serial number. */
+            wished: string;
+        };
         /** @description The air at one sensor. */
         ClimateView: {
             /** Format: date-time */
@@ -344,6 +559,39 @@ export interface components {
             /** Format: date-time */
             now: string;
             replay: components["schemas"]["ReplayView"] | null;
+        };
+        /** @description What to do; exactly one of the fields. */
+        CommandBody: {
+            /** @description For `text`: whether a device with a voice also says it. */
+            speak?: boolean;
+            /** @description For `text`. */
+            text?: string | null;
+            /** @description `restart`, `power-on`, `power-off`, `welcome`, `pause` or `text` */
+            what: string;
+        };
+        CommandView: {
+            /** Format: date-time */
+            asked: string;
+            /** @description Staff number, or `hall`. */
+            asked_by: string;
+            /** Format: int32 */
+            attempts: number;
+            /** Format: date-time */
+            ended: string | null;
+            /** Format: date-time */
+            expires: string;
+            /** Format: int64 */
+            id: number;
+            /** @description `display`, `restart` or `power` */
+            kind: string;
+            reason: string | null;
+            /** @description `init`, `executing`, `successful` or `failed` */
+            state: string;
+            /** @description For people. */
+            what: string;
+        };
+        CommandsView: {
+            commands: components["schemas"]["CommandView"][];
         };
         /** @description The ticket at a counter. */
         CounterTicketView: {
@@ -372,13 +620,49 @@ export interface components {
             index: number;
             reason: string;
         };
+        DecideBody: {
+            approve: boolean;
+            /** @description The code the device shows; for approval. */
+            code?: string;
+            counter?: string | null;
+            /** @description The id it gets; for approval. */
+            device?: string;
+            name?: string;
+            /** @description For a refusal. */
+            reason?: string;
+            /** @description For a serial number that is known: this box is the new one, the other is shut out. */
+            replace?: boolean;
+        };
+        DecidedClaim: {
+            device: string | null;
+            /** @description `approved` or `refused` */
+            state: string;
+        };
+        DecidedView: {
+            device: string;
+        };
+        DecisionBody: {
+            grant: boolean;
+        };
         DeviceChange: {
             /** @description `null` takes the device away from its counter; absent leaves it. */
             counter?: string | null;
             name?: string | null;
             new_secret?: boolean;
+            /** @description Of a wired device; a secret that is left out stays. */
+            settings?: Record<string, never> | null;
             /** @description `active` or `retired` */
             state?: string | null;
+        };
+        DeviceDetail: components["schemas"]["DeviceView"] & {
+            /** @description Commands it understands: `display`, `restart`, `power`. */
+            accepts: string[];
+            /** @description Whether `gateway.toml` owns it, so that it is not changed here. */
+            from_file: boolean;
+            /** @description What its parts last said, newest first. */
+            parts: components["schemas"]["PartView"][];
+            /** @description Of a wired device, without its secrets. */
+            settings: Record<string, never> | null;
         };
         DeviceView: {
             address: string | null;
@@ -391,18 +675,28 @@ export interface components {
             dead_letters: number;
             device: string;
             driver: string;
+            firmware: string | null;
             health: components["schemas"]["HealthView"];
             kind: string;
             /** Format: date-time */
             last_report: string | null;
+            model: string | null;
             name: string;
+            /** @description In use although a change of it waits for a person (S0-2.5-3b, lenient). */
+            provisional: boolean;
+            /** @description Why it is suspended: `identity`, `address`, `third-model`, `serial-clash` or `refused`. */
+            reason: string | null;
             /** Format: int64 */
             reports: number;
-            /** @description `active` or `retired` */
+            serial: string | null;
+            /** @description `active`, `suspended` or `retired` */
             state: string;
+            vendor: string | null;
         };
         DevicesView: {
             devices: components["schemas"]["DeviceView"][];
+            /** @description Kinds of which the hall has more or fewer in use than master data says. */
+            miscounts: components["schemas"]["Miscount"][];
         };
         DiskView: {
             /** Format: int64 */
@@ -427,23 +721,28 @@ export interface components {
             /** @description `running`, `restarting` or `stopped` */
             status: string;
         };
-        /** @description One report about a ticket, and what was odd about it. */
+        DriversView: {
+            drivers: components["schemas"]["KindView"][];
+            /** @description Serial ports of the box that no device uses. */
+            ports: string[];
+        };
+        /** @description What happened to the device, newest first. */
         EventView: {
+            /** @description Severity, where the hall raised an alarm for it. */
+            alarm: string | null;
             /** Format: date-time */
             at: string;
-            counter: string | null;
-            device: string;
-            flag: string | null;
+            detail: string;
             /**
-             * Format: int64
-             * @description Journal id.
+             * @description `registered`, `identified`, `firmware`, `address`, `identity`, `serial-clash`,
+             *     `third-model`, `decided`, `changed`, `approved` or `retired`
              */
-            id: number;
-            kind: string;
-            payload: Record<string, never>;
-            /** Format: date-time */
-            received: string;
-            staff: components["schemas"]["PersonView"] | null;
+            what: string;
+            /** @description Staff number, or `hall`. */
+            who: string;
+        };
+        FileView: {
+            events: components["schemas"]["EventView"][];
         };
         /** @description The hall right now. */
         FloorView: {
@@ -466,6 +765,14 @@ export interface components {
             name: string;
             /** Format: int64 */
             position: number;
+        };
+        FoundDevice: {
+            identity: Record<string, never>;
+            /** @description What is known of its settings; the rest a person must say. */
+            settings: Record<string, never>;
+        };
+        FoundView: {
+            found: components["schemas"]["FoundDevice"][];
         };
         /** @description How old all of this is. */
         FreshnessView: {
@@ -492,6 +799,10 @@ export interface components {
             /** @description `up`, `degraded`, `down` or `unknown` */
             status: string;
         };
+        JoiningView: {
+            claims: components["schemas"]["ClaimView"][];
+            window: components["schemas"]["WindowView"] | null;
+        };
         JournalView: {
             /**
              * Format: int64
@@ -512,6 +823,15 @@ export interface components {
             refused: number;
             /** @description `running`, `refusing` or `stopped` */
             writer: string;
+        };
+        KindView: {
+            /** @description Commands its devices understand: `display`, `restart`, `power`. */
+            accepts: string[];
+            /** @description Whether such devices can be looked for. */
+            discovers: boolean;
+            /** @description Title, description and questions, each in `zh` and `en`. */
+            form: Record<string, never>;
+            name: string;
         };
         LetterView: {
             device: string | null;
@@ -544,6 +864,24 @@ export interface components {
             /** Format: int64 */
             total: number;
         };
+        LineView: {
+            pieces: components["schemas"]["PieceView"][];
+        };
+        Meaning: {
+            /** @description First byte, and the one behind the last. */
+            from: number;
+            /** @description Whether the driver takes it. */
+            good: boolean;
+            text: string;
+            to: number;
+        };
+        Miscount: {
+            /** Format: int32 */
+            expected: number;
+            /** Format: int32 */
+            found: number;
+            kind: string;
+        };
         MqttView: {
             connections: number;
             listen: string;
@@ -553,8 +891,13 @@ export interface components {
         NewDeviceBody: {
             counter?: string | null;
             device: string;
-            kind: string;
+            /** @description Makes it a wired device. */
+            driver?: string | null;
+            /** @description Of a device that comes in by MQTT or HTTP; a wired one is what its driver says. */
+            kind?: string | null;
             name?: string;
+            /** @description Of a wired device, as its driver's form asks. */
+            settings?: Record<string, never> | null;
         };
         NewPerson: {
             name: string;
@@ -565,6 +908,14 @@ export interface components {
             /** @description To be changed at the first sign-in; shown this once. */
             one_time_password: string | null;
             staff: string;
+        };
+        /** @description The newest state of one part of a device. */
+        PartView: {
+            /** @description Kind of report, such as `printer.health`. */
+            kind: string;
+            state: Record<string, never>;
+            /** Format: date-time */
+            time: string;
         };
         PasswordChange: {
             new: string;
@@ -595,6 +946,18 @@ export interface components {
         PersonView: {
             name: string;
             staff: string;
+        };
+        /** @description Bytes that passed on the line, and what they mean. */
+        PieceView: {
+            /** Format: date-time */
+            at: string;
+            /** @description `in`: from the device, `out`: to it */
+            direction: string;
+            /** @description Lower-case hex. */
+            hex: string;
+            meanings: components["schemas"]["Meaning"][];
+            /** Format: int64 */
+            number: number;
         };
         /** @description One queue now. */
         QueueView: {
@@ -646,6 +1009,28 @@ export interface components {
         };
         ReportsView: {
             reports: components["schemas"]["ReportView"][];
+        };
+        /** @description A change of a device that needs a person's approval. */
+        RequestView: {
+            after: string;
+            /** Format: date-time */
+            asked: string;
+            before: string;
+            device: string;
+            /** Format: int64 */
+            id: number;
+            /** @description `identity`, `address`, `third-model` or `serial-clash` */
+            what: string;
+        };
+        RequestsView: {
+            requests: components["schemas"]["RequestView"][];
+        };
+        SearchBody: {
+            driver: string;
+            /** @description Network to look in, such as `192.168.1.0/24`; at most 256 addresses. */
+            network?: string | null;
+            /** @description Serial ports to look at. Looking disturbs whatever is on them. */
+            ports?: string[];
         };
         SecretView: {
             device: string;
@@ -767,6 +1152,15 @@ export interface components {
             oldest_unsent_s: number | null;
             problem: string | null;
         };
+        WindowBody: {
+            open: boolean;
+        };
+        WindowView: {
+            /** @description What a device asks with: user `provision`, this as password. */
+            key: string;
+            /** Format: date-time */
+            until: string;
+        };
     };
     responses: never;
     parameters: never;
@@ -844,6 +1238,50 @@ export interface operations {
             };
         };
     };
+    list_requests: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestsView"];
+                };
+            };
+        };
+    };
+    decide_request: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecisionBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DecidedView"];
+                };
+            };
+        };
+    };
     list_devices: {
         parameters: {
             query?: never;
@@ -886,6 +1324,27 @@ export interface operations {
             };
         };
     };
+    read_device: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceDetail"];
+                };
+            };
+        };
+    };
     change_device: {
         parameters: {
             query?: never;
@@ -911,6 +1370,94 @@ export interface operations {
             };
         };
     };
+    list_commands: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandsView"];
+                };
+            };
+        };
+    };
+    ask_device: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CommandBody"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AskedView"];
+                };
+            };
+        };
+    };
+    read_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FileView"];
+                };
+            };
+        };
+    };
+    read_line: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LineView"];
+                };
+            };
+        };
+    };
     read_reports: {
         parameters: {
             query?: {
@@ -931,6 +1478,48 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReportsView"];
+                };
+            };
+        };
+    };
+    search: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SearchBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FoundView"];
+                };
+            };
+        };
+    };
+    list_drivers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DriversView"];
                 };
             };
         };
@@ -969,6 +1558,73 @@ export interface operations {
                 };
                 content: {
                     "text/event-stream": components["schemas"]["FloorView"];
+                };
+            };
+        };
+    };
+    read_joining: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JoiningView"];
+                };
+            };
+        };
+    };
+    decide: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecideBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DecidedClaim"];
+                };
+            };
+        };
+    };
+    set_window: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WindowBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WindowView"] | null;
                 };
             };
         };
@@ -1227,6 +1883,74 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["TicketTrail"];
                 };
+            };
+        };
+    };
+    get_hook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                device: string;
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_hook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                device: string;
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": number[];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };

@@ -20,6 +20,7 @@ use zhiban_vocabulary::device::DeviceKind;
 
 use super::*;
 use crate::devices::NewDevice;
+use crate::joining::Joining;
 use crate::journal::{entries_after, migrate};
 
 /// What none of these tests should ever need.
@@ -65,8 +66,11 @@ impl Hall {
         let store = Store::open(&folder.join("hall.db"), migrate).unwrap();
         let clock = Clock::new(None);
         let journal = Journal::open(store.clone(), clock).await.unwrap();
-        let devices = Devices::open(store.clone(), clock, Registry::default()).await.unwrap();
-        let door = Door::open(mqtt, journal, devices, store, clock);
+        let devices = Devices::open(store.clone(), clock, Registry::default())
+            .await
+            .unwrap();
+        let joining = Joining::new(store.clone(), clock, devices.clone());
+        let door = Door::open(mqtt, journal, devices, joining, store, clock);
         let door = door.await.unwrap();
         let address = door.local_addr().unwrap();
         let shared = Arc::clone(&door.shared);

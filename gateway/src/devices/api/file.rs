@@ -117,7 +117,13 @@ pub(super) async fn decide_request(
         if let Some(request) = &decided {
             let verdict = if body.grant { "granted" } else { "refused" };
             let detail = format!("{} {} {verdict}", request.device, request.what);
-            note(connection, staff, &address.to_string(), "devices.decide", &detail)?;
+            note(
+                connection,
+                staff,
+                &address.to_string(),
+                "devices.decide",
+                &detail,
+            )?;
         }
         Ok(decided)
     };

@@ -191,7 +191,9 @@ async fn read_device(
     let read = move |connection: &Connection| {
         let letters = journal::letters_per_device(connection)?;
         let letters = letters.get(&key).copied().unwrap_or(0);
-        let seen = store::all_seen(connection)?.remove(&key).unwrap_or_default();
+        let seen = store::all_seen(connection)?
+            .remove(&key)
+            .unwrap_or_default();
         let asks = device_file::has_requests(connection, &key)?;
         let parts = store::parts(connection, &key)?;
         Ok((store::find(connection, &key)?, seen, letters, asks, parts))
@@ -330,10 +332,7 @@ async fn add_device(
         }
         None => Some(devices.add(new, audit).await?),
     };
-    Ok((
-        StatusCode::CREATED,
-        Json(SecretView { device: id, secret }),
-    ))
+    Ok((StatusCode::CREATED, Json(SecretView { device: id, secret })))
 }
 
 /// Name of the driver, its settings as JSON, and what the device is.

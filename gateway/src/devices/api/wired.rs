@@ -116,7 +116,10 @@ pub(super) async fn search(
     };
     let free = free_ports(&desk).await;
     if let Some(used) = body.ports.iter().find(|port| !free.contains(port)) {
-        return Err(WebError::invalid("ports", format!("{used} is no free port")));
+        return Err(WebError::invalid(
+            "ports",
+            format!("{used} is no free port"),
+        ));
     }
     let places = Places {
         hosts,
@@ -144,7 +147,11 @@ fn hosts(network: &str) -> std::result::Result<Vec<IpAddr>, String> {
     let bad = || format!("expected a network such as 192.168.1.0/24, found {network:?}");
     let (address, bits) = network.split_once('/').unwrap_or((network, "32"));
     let address: Ipv4Addr = address.parse().map_err(|_| bad())?;
-    let bits: u32 = bits.parse().ok().filter(|bits| *bits <= 32).ok_or_else(bad)?;
+    let bits: u32 = bits
+        .parse()
+        .ok()
+        .filter(|bits| *bits <= 32)
+        .ok_or_else(bad)?;
     if !(address.is_private() || address.is_loopback() || address.is_link_local()) {
         return Err(format!("{address} is not in the hall's own network"));
     }
@@ -206,7 +213,11 @@ pub(super) async fn read_line(
             Direction::In => "in",
             Direction::Out => "out",
         },
-        hex: piece.bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+        hex: piece
+            .bytes
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect(),
         meanings: (driver.explain)(&piece.bytes)
             .into_iter()
             .map(|explained| Meaning {

@@ -1,0 +1,369 @@
+//! Routes: open the window, see who asks, let in or refuse.
+
+use axum::extract::{Path, State as Given};
+use axum::{Extension, Json};
+use jiff::Timestamp;
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+use zhiban_kernel::StoreError;
+use zhiban_kernel::people::{SignedIn, note};
+use zhiban_kernel::web::{Access, Api, Peer, Result, WebError};
+use zhiban_vocabulary::roles::Capability;
+use zhiban_vocabulary::{CounterId, DeviceId};
+
+use super::model::Window;
+use super::store::{self, Claim, Decision, State};
+use super::{Ask, Joining};
+use crate::devices::{Joined, NewDevice};
+use crate::routes::with_state;
+
+/// Wrong codes after which a request is refused.
+const WRONG_CODES_MAX: u32 = 5;
+
+/// Adds the routes of this slice.
+pub fn add_routes(api: Api, joining: &Joining) -> Api {
+    let manage = Access::Needs(Capability::DevicesManage);
+    api.route(manage, with_state(routes!(read_joining), joining))
+        .route(manage, with_state(routes!(set_window), joining))
+        .route(manage, with_state(routes!(decide), joining))
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct JoiningView {
+    /// `null` while no device may ask.
+    window: Option<WindowView>,
+    claims: Vec<ClaimView>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct WindowView {
+    /// What a device asks with: user `provision`, this as password.
+    key: String,
+    #[schema(value_type = String, format = DateTime)]
+    until: Timestamp,
+}
+
+/// A device that asks to join.
+#[derive(Debug, Serialize, ToSchema)]
+struct ClaimView {
+    id: i64,
+    serial: String,
+    kind: String,
+    /// The id it would like, or one made of its serial number.
+    wished: String,
+    vendor: Option<String>,
+    model: Option<String>,
+    firmware: Option<String>,
+    mac: Option<String>,
+    address: String,
+    /// Its serial number is known to the hall: a second box, or the same one set up anew.
+    clash: bool,
+    #[schema(value_type = String, format = DateTime)]
+    asked: Timestamp,
+}
+
+impl ClaimView {
+    fn of(claim: Claim) -> Option<Self> {
+        let said: Said = serde_json::from_str(&claim.said).ok()?;
+        Some(Self {
+            id: claim.id,
+            wished: wished_id(said.id.as_deref(), &said.kind, &claim.serial),
+            serial: claim.serial,
+            kind: said.kind,
+            vendor: said.vendor,
+            model: said.model,
+            firmware: said.firmware,
+            mac: said.mac,
+            address: claim.address,
+            clash: claim.state == State::Clash,
+            asked: claim.asked,
+        })
+    }
+}
+
+/// What was kept of [`Ask`].
+#[derive(Deserialize)]
+struct Said {
+    kind: String,
+    id: Option<String>,
+    vendor: Option<String>,
+    model: Option<String>,
+    firmware: Option<String>,
+    hardware: Option<String>,
+    mac: Option<String>,
+}
+
+fn wished_id(id: Option<&str>, kind: &str, serial: &str) -> String {
+    if let Some(id) = id.filter(|id| id.parse::<DeviceId>().is_ok()) {
+        return id.to_owned();
+    }
+    let tail: String = serial
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|letter| letter.to_ascii_lowercase())
+        .collect();
+    let tail = &tail[tail.len().saturating_sub(6)..];
+    format!("{kind}-{tail}")
+}
+
+/// The window for new devices, and who asks.
+#[utoipa::path(get, path = "/api/v1/joining", tag = "joining",
+    responses((status = 200, body = JoiningView)))]
+async fn read_joining(Given(joining): Given<Joining>) -> Result<Json<JoiningView>> {
+    let read = |connection: &Connection| Ok(store::waiting(connection)?);
+    let claims = joining.0.store.read(read).await?;
+    Ok(Json(JoiningView {
+        window: window_view(&joining),
+        claims: claims.into_iter().filter_map(ClaimView::of).collect(),
+    }))
+}
+
+fn window_view(joining: &Joining) -> Option<WindowView> {
+    let now = joining.0.clock.now();
+    let window = joining.window().clone()?;
+    (window.until > now).then(|| WindowView {
+        key: window.shown_key(),
+        until: window.until,
+    })
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct WindowBody {
+    open: bool,
+}
+
+/// Opens the window for ten minutes with a new key, or closes it.
+#[utoipa::path(post, path = "/api/v1/joining/window", tag = "joining", request_body = WindowBody,
+    responses((status = 200, body = Option<WindowView>)))]
+async fn set_window(
+    Given(joining): Given<Joining>,
+    Peer(address): Peer,
+    Extension(who): Extension<SignedIn>,
+    Json(body): Json<WindowBody>,
+) -> Result<Json<Option<WindowView>>> {
+    let detail = if body.open { "open" } else { "closed" };
+    let audit = move |connection: &Connection| {
+        let (staff, from) = (who.staff.as_str(), address.to_string());
+        Ok(note(connection, staff, &from, "joining.window", detail)?)
+    };
+    joining.0.store.write(audit).await?;
+    let now = joining.0.clock.now();
+    *joining.window() = body.open.then(|| Window::open(now));
+    Ok(Json(window_view(&joining)))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DecideBody {
+    approve: bool,
+    /// The code the device shows; for approval.
+    #[serde(default)]
+    code: String,
+    /// The id it gets; for approval.
+    #[serde(default)]
+    device: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    counter: Option<String>,
+    /// For a serial number that is known: this box is the new one, the other is shut out.
+    #[serde(default)]
+    replace: bool,
+    /// For a refusal.
+    #[serde(default)]
+    reason: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct DecidedClaim {
+    /// `approved` or `refused`
+    state: &'static str,
+    pub(super) device: Option<String>,
+}
+
+#[cfg(test)]
+impl DecideBody {
+    pub(super) fn approval(device: &str, code: &str, replace: bool) -> Self {
+        Self {
+            approve: true,
+            code: code.into(),
+            device: device.into(),
+            name: String::new(),
+            counter: None,
+            replace,
+            reason: String::new(),
+        }
+    }
+}
+
+/// Lets a device in, by the code it shows, or refuses it.
+#[utoipa::path(post, path = "/api/v1/joining/claims/{id}", tag = "joining",
+    params(("id" = i64, Path)), request_body = DecideBody,
+    responses((status = 200, body = DecidedClaim)))]
+async fn decide(
+    Given(joining): Given<Joining>,
+    Peer(address): Peer,
+    Extension(who): Extension<SignedIn>,
+    Path(id): Path<i64>,
+    Json(body): Json<DecideBody>,
+) -> Result<Json<DecidedClaim>> {
+    let read = move |connection: &Connection| Ok(store::find(connection, id)?);
+    let claim = joining.0.store.read(read).await?;
+    let waits = |claim: &Claim| matches!(claim.state, State::Pending | State::Clash);
+    let claim = claim
+        .filter(waits)
+        .ok_or_else(|| WebError::NotFound(format!("request {id}")))?;
+    let from = (who.staff.to_string(), address.to_string());
+    let decided = if body.approve {
+        approve(&joining, claim, body, from).await?
+    } else {
+        refuse(&joining, claim, &body.reason, from).await?
+    };
+    joining.0.decided.send_modify(|count| *count += 1);
+    Ok(Json(decided))
+}
+
+pub(super) async fn refuse(
+    joining: &Joining,
+    claim: Claim,
+    reason: &str,
+    (staff, address): (String, String),
+) -> Result<DecidedClaim> {
+    let (now, reason) = (joining.0.clock.now(), reason.trim().to_owned());
+    let write = move |connection: &Connection| {
+        let decision = Decision {
+            state: State::Refused,
+            device: None,
+            reason: Some(&reason),
+            who: &staff,
+        };
+        store::decide(connection, claim.id, decision, now)?;
+        let detail = format!("serial {}", claim.serial);
+        Ok(note(
+            connection,
+            &staff,
+            &address,
+            "joining.refuse",
+            &detail,
+        )?)
+    };
+    joining.0.store.write(write).await?;
+    Ok(DecidedClaim {
+        state: "refused",
+        device: None,
+    })
+}
+
+pub(super) async fn approve(
+    joining: &Joining,
+    claim: Claim,
+    body: DecideBody,
+    (staff, address): (String, String),
+) -> Result<DecidedClaim> {
+    check_code(joining, &claim, &body.code).await?;
+    if claim.state == State::Clash && !body.replace {
+        let problem = "this serial number is known: expected replace = true";
+        return Err(WebError::invalid("replace", problem));
+    }
+    let joined = joined(&claim, &body)?;
+    let device = joined.new.device.to_string();
+    let (now, id) = (joining.0.clock.now(), device.clone());
+    let write = move |connection: &Connection| -> std::result::Result<(), StoreError> {
+        crate::devices::join(connection, &joined, &staff, now)?;
+        let decision = Decision {
+            state: State::Approved,
+            device: Some(&id),
+            reason: Some("the credential was not fetched in time"),
+            who: &staff,
+        };
+        store::decide(connection, claim.id, decision, now)?;
+        let detail = format!("{id} serial {}", claim.serial);
+        Ok(note(
+            connection,
+            &staff,
+            &address,
+            "joining.approve",
+            &detail,
+        )?)
+    };
+    joining.0.store.write(write).await?;
+    joining.0.devices.look_again();
+    Ok(DecidedClaim {
+        state: "approved",
+        device: Some(device),
+    })
+}
+
+fn joined(claim: &Claim, body: &DecideBody) -> Result<Joined> {
+    let said: Said =
+        serde_json::from_str(&claim.said).map_err(|error| WebError::Conflict(error.to_string()))?;
+    let device: DeviceId = body
+        .device
+        .trim()
+        .parse()
+        .map_err(|error| WebError::invalid("device", error))?;
+    let kind = said
+        .kind
+        .parse()
+        .map_err(|error: String| WebError::invalid("kind", error))?;
+    let counter = body.counter.as_deref().filter(|text| !text.is_empty());
+    let counter: Option<CounterId> = counter
+        .map(str::parse)
+        .transpose()
+        .map_err(|error| WebError::invalid("counter", error))?;
+    let name = match body.name.trim() {
+        "" => device.to_string(),
+        name => name.to_owned(),
+    };
+    let ask = Ask {
+        serial: claim.serial.clone(),
+        token: String::new(),
+        kind,
+        id: None,
+        vendor: said.vendor,
+        model: said.model,
+        firmware: said.firmware,
+        hardware: said.hardware,
+        mac: said.mac,
+    };
+    Ok(Joined {
+        identity: ask.identity(),
+        new: NewDevice {
+            device,
+            kind,
+            name,
+            counter,
+        },
+        replaces: body.replace,
+    })
+}
+
+/// The person stands before the device: that is what the code proves.
+async fn check_code(joining: &Joining, claim: &Claim, code: &str) -> Result<()> {
+    let typed: String = code.chars().filter(char::is_ascii_digit).collect();
+    if typed == claim.code {
+        return Ok(());
+    }
+    let (id, now) = (claim.id, joining.0.clock.now());
+    let is_last = claim.wrong_codes + 1 >= WRONG_CODES_MAX;
+    let write = move |connection: &Connection| {
+        store::count_wrong_code(connection, id)?;
+        if is_last {
+            let decision = Decision {
+                state: State::Refused,
+                device: None,
+                reason: Some("wrong code, too often"),
+                who: "hall",
+            };
+            store::decide(connection, id, decision, now)?;
+        }
+        Ok(())
+    };
+    joining.0.store.write(write).await?;
+    let left = WRONG_CODES_MAX.saturating_sub(claim.wrong_codes + 1);
+    let problem = format!("not the code this device shows; {left} more tries");
+    Err(WebError::invalid("code", problem))
+}

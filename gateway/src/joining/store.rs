@@ -1,0 +1,209 @@
+//! All SQL of the requests to join.
+
+use std::net::IpAddr;
+
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, OptionalExtension, Result, Row, params};
+use zhiban_kernel::clock::{from_ms, to_ms};
+
+use super::model::{Answer, Ask};
+
+/// An approved device fetches its credential within this time; later it must ask anew.
+const COLLECT_WITHIN: SignedDuration = SignedDuration::from_mins(10);
+/// A request nobody has decided about is forgotten by then.
+const WAITS_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    Pending,
+    /// Its serial number is known: another device, or the same one with a new token.
+    Clash,
+    Approved,
+    Refused,
+}
+
+impl State {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Clash => "clash",
+            Self::Approved => "approved",
+            Self::Refused => "refused",
+        }
+    }
+
+    fn from_text(text: &str) -> Self {
+        match text {
+            "pending" => Self::Pending,
+            "clash" => Self::Clash,
+            "approved" => Self::Approved,
+            _ => Self::Refused,
+        }
+    }
+}
+
+/// One request to join.
+#[derive(Debug, Clone)]
+pub(super) struct Claim {
+    pub(super) id: i64,
+    pub(super) serial: String,
+    /// JSON of what it said.
+    pub(super) said: String,
+    pub(super) address: String,
+    pub(super) code: String,
+    pub(super) wrong_codes: u32,
+    pub(super) state: State,
+    pub(super) device: Option<String>,
+    pub(super) asked: Timestamp,
+    pub(super) decided: Option<Timestamp>,
+    pub(super) reason: Option<String>,
+}
+
+impl Claim {
+    /// Whether a device that asks again is told this, or begins anew.
+    pub(super) fn stands(&self, now: Timestamp) -> bool {
+        match self.state {
+            State::Pending | State::Clash => now.duration_since(self.asked) < WAITS_FOR,
+            State::Approved => self
+                .decided
+                .is_some_and(|decided| now.duration_since(decided) < COLLECT_WITHIN),
+            State::Refused => self
+                .decided
+                .is_some_and(|decided| now.duration_since(decided) < COLLECT_WITHIN),
+        }
+    }
+
+    pub(super) fn answer(&self) -> Answer {
+        match self.state {
+            State::Pending | State::Clash => Answer::Pending {
+                code: self.code.clone(),
+            },
+            State::Approved | State::Refused => Answer::Refused {
+                reason: self.reason.clone().unwrap_or_default(),
+            },
+        }
+    }
+}
+
+const CLAIM: &str = "select id, serial, said, address, code, wrong_codes, state, device, asked_ms,
+        decided_ms, reason from joining_claim";
+
+fn read(row: &Row<'_>) -> Result<Claim> {
+    Ok(Claim {
+        id: row.get(0)?,
+        serial: row.get(1)?,
+        said: row.get(2)?,
+        address: row.get(3)?,
+        code: row.get(4)?,
+        wrong_codes: row.get(5)?,
+        state: State::from_text(&row.get::<_, String>(6)?),
+        device: row.get(7)?,
+        asked: from_ms(row.get(8)?),
+        decided: row.get::<_, Option<i64>>(9)?.map(from_ms),
+        reason: row.get(10)?,
+    })
+}
+
+/// The last request of this device.
+pub(super) fn latest(connection: &Connection, serial: &str, token: &[u8]) -> Result<Option<Claim>> {
+    let sql = format!("{CLAIM} where serial = ?1 and token_hash = ?2 order by id desc limit 1");
+    let mut statement = connection.prepare_cached(&sql)?;
+    statement.query_row(params![serial, token], read).optional()
+}
+
+/// Whether somebody else waits under this serial number.
+pub(super) fn has_other(connection: &Connection, serial: &str, token: &[u8]) -> Result<bool> {
+    let sql = "select exists (select 1 from joining_claim
+         where serial = ?1 and token_hash <> ?2 and state in ('pending', 'clash'))";
+    connection
+        .prepare_cached(sql)?
+        .query_row(params![serial, token], |row| row.get(0))
+}
+
+pub(super) fn pending(connection: &Connection) -> Result<usize> {
+    let sql = "select count(*) from joining_claim where state in ('pending', 'clash')";
+    let count: i64 = connection
+        .prepare_cached(sql)?
+        .query_row([], |row| row.get(0))?;
+    Ok(usize::try_from(count).unwrap_or(usize::MAX))
+}
+
+pub(super) fn insert(
+    connection: &Connection,
+    ask: &Ask,
+    token_hash: &[u8],
+    address: IpAddr,
+    code: &str,
+    state: State,
+    now: Timestamp,
+) -> Result<Claim> {
+    let said = serde_json::to_string(ask).unwrap_or_default();
+    let id = connection
+        .prepare_cached(
+            "insert into joining_claim (serial, token_hash, said, address, code, state, asked_ms)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .insert(params![
+            ask.serial,
+            token_hash,
+            said,
+            address.to_string(),
+            code,
+            state.as_str(),
+            to_ms(now),
+        ])?;
+    let sql = format!("{CLAIM} where id = ?1");
+    connection.prepare_cached(&sql)?.query_row([id], read)
+}
+
+/// Requests that wait, oldest first.
+pub(super) fn waiting(connection: &Connection) -> Result<Vec<Claim>> {
+    let sql = format!("{CLAIM} where state in ('pending', 'clash') order by id");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map([], read)?;
+    rows.collect()
+}
+
+pub(super) fn find(connection: &Connection, id: i64) -> Result<Option<Claim>> {
+    let sql = format!("{CLAIM} where id = ?1");
+    let mut statement = connection.prepare_cached(&sql)?;
+    statement.query_row([id], read).optional()
+}
+
+pub(super) fn count_wrong_code(connection: &Connection, id: i64) -> Result<()> {
+    let sql = "update joining_claim set wrong_codes = wrong_codes + 1 where id = ?1";
+    connection.prepare_cached(sql)?.execute([id])?;
+    Ok(())
+}
+
+/// What a person decided.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Decision<'a> {
+    pub(super) state: State,
+    pub(super) device: Option<&'a str>,
+    pub(super) reason: Option<&'a str>,
+    pub(super) who: &'a str,
+}
+
+pub(super) fn decide(
+    connection: &Connection,
+    id: i64,
+    decision: Decision<'_>,
+    now: Timestamp,
+) -> Result<()> {
+    connection
+        .prepare_cached(
+            "update joining_claim set state = ?2, device = ?3, reason = ?4, decided_by = ?5,
+                 decided_ms = ?6
+             where id = ?1",
+        )?
+        .execute(params![
+            id,
+            decision.state.as_str(),
+            decision.device,
+            decision.reason,
+            decision.who,
+            to_ms(now),
+        ])?;
+    Ok(())
+}
