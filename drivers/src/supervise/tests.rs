@@ -1,5 +1,6 @@
 //! What the supervisor promises, with drivers that misbehave. Time is tokio's own here.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::supervise::{CommandError, DriverState, WiredDevice};
@@ -9,7 +10,8 @@ use zhiban_vocabulary::command::Command;
 use zhiban_vocabulary::device::DeviceKind;
 use zhiban_vocabulary::report::Observation;
 
-use crate::testing::{Hall, device, id};
+use crate::Threads;
+use crate::testing::{Hall, Peer, SerialCable, device, id};
 
 /// Reports a sample a second.
 struct Steady;
@@ -17,8 +19,12 @@ struct Steady;
 struct Panics;
 /// Never gets as far as its device.
 struct Fails;
-/// Blocks for ever.
+/// Waits for ever.
 struct Hangs;
+/// Reports as fast as it can.
+struct Floods;
+/// Never gives its thread back.
+struct Blocks;
 
 fn sample() -> Observation {
     Observation::Climate(ClimateSample {
@@ -82,6 +88,42 @@ impl Driver for Hangs {
     }
 }
 
+impl Driver for Floods {
+    fn device(&self) -> DeviceKind {
+        DeviceKind::ClimateSensor
+    }
+
+    fn run(self: Box<Self>, session: Session) -> Running {
+        Box::pin(async move {
+            loop {
+                if let Err(error) = report_once(&session).await {
+                    return error;
+                }
+            }
+        })
+    }
+}
+
+impl Driver for Blocks {
+    fn device(&self) -> DeviceKind {
+        DeviceKind::ClimateSensor
+    }
+
+    fn run(self: Box<Self>, _: Session) -> Running {
+        Box::pin(async {
+            loop {
+                std::thread::sleep(Duration::from_millis(50));
+                if IS_OVER.load(Ordering::Relaxed) {
+                    return DriverError::Silent { address: 9 };
+                }
+            }
+        })
+    }
+}
+
+/// So that the test's threads end with it.
+static IS_OVER: AtomicBool = AtomicBool::new(false);
+
 const fn kind(
     name: &'static str,
     build: fn(toml::Table) -> Result<Box<dyn Driver>, SettingsError>,
@@ -100,6 +142,8 @@ const fn kind(
 static STEADY: DriverKind = kind("steady", |_| Ok(Box::new(Steady)));
 static PANICS: DriverKind = kind("panics", |_| Ok(Box::new(Panics)));
 static FAILS: DriverKind = kind("fails", |_| Ok(Box::new(Fails)));
+static FLOODS: DriverKind = kind("floods", |_| Ok(Box::new(Floods)));
+static BLOCKS: DriverKind = kind("blocks", |_| Ok(Box::new(Blocks)));
 static HANGS: DriverKind = kind("hangs", |_| Ok(Box::new(Hangs)));
 
 fn wired(driver: &'static DriverKind) -> WiredDevice {
@@ -157,8 +201,110 @@ async fn a_failing_driver_waits_longer_and_longer_and_delays_nobody() {
         .filter(|said| *said == "20 -")
         .count();
     assert!((659..=661).contains(&samples), "{samples}");
-    assert_eq!(hall.status("hangs").state, DriverState::Running);
+    // Without a sign of life it is restarted every two minutes.
+    let hung = hall.status("hangs");
+    assert!((3..=6).contains(&hung.restarts), "{hung:?}");
+    assert_eq!(hall.said("hangs"), ["down"]);
     hall.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_driver_that_floods_is_stopped_short_and_named() {
+    let hall = Hall::open(vec![wired(&FLOODS), wired(&STEADY)]);
+    let failed = |hall: &Hall| hall.status("floods").state == DriverState::Restarting;
+    hall.until("a failure", failed).await;
+    let detail = hall.status("floods").detail.unwrap();
+    assert!(
+        detail.starts_with("flood: more than 2000 reports"),
+        "{detail}"
+    );
+    seconds(600).await;
+    // Its floods come further and further apart, and the other one is heard every second.
+    let status = hall.status("floods");
+    assert!((10..=16).contains(&status.restarts), "{status:?}");
+    let samples = hall
+        .said("steady")
+        .iter()
+        .filter(|said| *said == "20 -")
+        .count();
+    assert!(samples >= 595, "{samples}");
+    hall.close().await;
+}
+
+/// On threads as the gateway has them: nothing here can be paused.
+#[tokio::test]
+async fn a_driver_that_blocks_its_thread_stops_only_its_own_line() {
+    let hall = Hall::open_on(Threads::PerLine, vec![wired(&BLOCKS), wired(&STEADY)]);
+    let left_behind = |hall: &Hall| hall.status("blocks").restarts >= 1;
+    hall.until("the thread is left behind", left_behind).await;
+    let detail = hall.status("blocks").detail;
+    assert!(detail.is_none() || detail.unwrap().contains("blocked its thread"));
+    let samples = hall.said("steady").len();
+    assert!(samples >= 8, "one a second: {samples}");
+    IS_OVER.store(true, Ordering::Relaxed);
+    hall.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn devices_come_and_go_while_the_others_run() {
+    let hall = Hall::open(vec![wired(&STEADY)]);
+    seconds(2).await;
+    let more = WiredDevice {
+        device: id("more"),
+        ..wired(&STEADY)
+    };
+    hall.supervisor.add(more.clone());
+    seconds(3).await;
+    let said = hall.said("more").len();
+    assert!(said >= 3, "{said}");
+    hall.supervisor.take_away(&id("more"));
+    seconds(1).await;
+    let said = hall.said("more").len();
+    seconds(5).await;
+    assert_eq!(hall.said("more").len(), said, "it is gone");
+    assert!(
+        hall.supervisor
+            .statuses()
+            .iter()
+            .all(|status| status.device != id("more"))
+    );
+    hall.supervisor.add(more.clone());
+    hall.supervisor.add(more);
+    seconds(3).await;
+    let samples = hall
+        .said("steady")
+        .iter()
+        .filter(|said| *said == "20 -")
+        .count();
+    assert!(samples >= 13, "{samples}");
+    hall.close().await;
+}
+
+#[tokio::test]
+async fn a_serial_port_that_is_unplugged_and_plugged_in_is_used_again() {
+    let cable = SerialCable::lay_at("usb").await;
+    let sensor = |cable: &SerialCable| {
+        let settings = format!(
+            "link = {{ serial = '{}' }}\nunit = 1\nmap = 'srth'\npoll_s = 0.2\ntimeout_ms = 100",
+            cable.end("hall")
+        );
+        device("air", "modbus", &settings)
+    };
+    let server = modbus_server(&cable.end("device")).await;
+    let hall = Hall::open(vec![sensor(&cable)]);
+    hall.says("air", 0, "22.5 54.6").await;
+    drop((server, cable));
+    hall.says("air", 0, "down").await;
+    let before = hall.said("air").len();
+    let cable = SerialCable::lay_at("usb").await;
+    let _server = modbus_server(&cable.end("device")).await;
+    hall.says("air", before, "22.5 54.6").await;
+    hall.close().await;
+}
+
+async fn modbus_server(port: &str) -> Peer {
+    let args = ["serial", port, "1", "0=225", "1=546"];
+    Peer::python("modbus/peers/modbus_server.py", &args).await
 }
 
 #[tokio::test(start_paused = true)]

@@ -59,14 +59,17 @@ pub(crate) fn device(name: &str, driver: &str, settings: &str) -> WiredDevice {
 
 impl Hall {
     pub(crate) fn open(devices: Vec<WiredDevice>) -> Self {
+        // On the test's own runtime, and with it on its clock.
+        Self::open_on(Threads::Shared(Handle::current()), devices)
+    }
+
+    pub(crate) fn open_on(threads: Threads, devices: Vec<WiredDevice>) -> Self {
         let (sender, receiver) = deliveries();
         let journal = Journal::default();
         let writer = tokio::spawn(journal.clone().write(receiver));
         let shutdown = CancellationToken::new();
         let boot = "boot-1".parse().unwrap();
-        // On the test's own runtime, and with it on its clock.
-        let here = Threads::Shared(Handle::current());
-        let supervisor = Supervisor::start_on(here, devices, sender, boot, shutdown.clone());
+        let supervisor = Supervisor::start_on(threads, devices, sender, boot, shutdown.clone());
         Self {
             supervisor,
             journal,

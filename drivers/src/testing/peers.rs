@@ -108,13 +108,19 @@ impl SerialCable {
     pub(crate) async fn lay() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("zhiban-cable-{}-{number}", std::process::id());
+        Self::lay_at(&number.to_string()).await
+    }
+
+    /// The ends of a cable of the same name have the same names, also when it is laid again.
+    pub(crate) async fn lay_at(name: &str) -> Self {
+        let name = format!("zhiban-cable-{}-{name}", std::process::id());
         let folder = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&folder).unwrap();
         let end = |name| format!("pty,raw,echo=0,link={}", folder.join(name).display());
         let process = debian("socat")
             .arg(end("hall"))
             .arg(end("device"))
+            .kill_on_drop(true)
             .spawn()
             .unwrap();
         let cable = Self {
