@@ -104,7 +104,9 @@ async fn every_route_asks_every_role_for_its_right() {
             let path = rule
                 .path
                 .replace("{device}", "nobody")
-                .replace("{staff}", "9");
+                .replace("{staff}", "9")
+                .replace("{id}", "9")
+                .replace("{key}", "k");
             let path = path
                 .replace("{day}", "2026-03-02")
                 .replace("{number}", "A1");
@@ -150,7 +152,9 @@ async fn a_page_of_another_site_cannot_act_for_somebody() {
         let path = rule
             .path
             .replace("{device}", "nobody")
-            .replace("{staff}", "9");
+            .replace("{staff}", "9")
+            .replace("{id}", "9")
+            .replace("{key}", "k");
         let method: Method = rule.method.parse().unwrap();
         let request = client().request(method, format!("{}{path}", gateway.url()));
         let request = request

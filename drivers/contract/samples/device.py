@@ -1,0 +1,191 @@
+#!/usr/bin/env python3
+"""A device that speaks the Zhiban device contract, version 1. Needs paho-mqtt 2.
+
+    device.py --host 192.168.1.10 --serial KS-0471 --kind kiosk --key ABCDE-FGHJK
+
+The first time it asks to join: it shows a code, which a person types in the panel of the hall. Then
+it has its own credential, kept in STATE, and needs no key any more. Lines on standard input are
+reports: a kind and a JSON object, such as `kiosk.health {"in_service": true, "paper": "low"}`.
+"""
+
+import argparse
+import json
+import os
+import secrets
+import sys
+import threading
+import time
+from datetime import datetime, timezone
+
+import paho.mqtt.client as mqtt
+
+MEASUREMENTS = ("climate", "energy", "people.count")
+print_lock = threading.Lock()
+
+
+def say(*words):
+    with print_lock:
+        print(*words, flush=True)
+
+
+class State:
+    """What must survive a restart: token, credential, and how often the device was started."""
+
+    def __init__(self, path):
+        self.path = path
+        self.known = {"token": secrets.token_hex(16), "boot": 0}
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as file:
+                self.known = json.load(file)
+
+    def save(self, **news):
+        self.known.update(news)
+        beside = self.path + ".new"
+        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump(self.known, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, self.path)
+
+
+def client(arguments, name, password):
+    made = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=name)
+    made.username_pw_set(name, password)
+    return made
+
+
+def join(arguments, state):
+    """Asks to join until a person has decided; gives whether the device was let in."""
+    done = threading.Event()
+    answers = []
+    made = client(arguments, "provision", arguments.key)
+
+    def on_connect(_client, _data, _flags, reason, _properties):
+        if reason.is_failure:
+            answers.append({"status": "refused", "reason": f"claim key: {reason}"})
+            done.set()
+            return
+        made.subscribe("provision/response", qos=0)
+        ask = {
+            "serial": arguments.serial,
+            "token": state.known["token"],
+            "kind": arguments.kind,
+            "vendor": arguments.vendor,
+            "model": arguments.model,
+            "firmware": arguments.firmware,
+        }
+        made.publish("provision/request", json.dumps(ask), qos=1)
+
+    def on_message(_client, _data, message):
+        answer = json.loads(message.payload)
+        if answer["status"] == "pending":
+            # On a real device: on its display.
+            say("code", answer["code"])
+        else:
+            answers.append(answer)
+            done.set()
+
+    made.on_connect, made.on_message = on_connect, on_message
+    made.connect(arguments.host, arguments.port)
+    made.loop_start()
+    done.wait()
+    made.disconnect()
+    made.loop_stop()
+    answer = answers[0]
+    if answer["status"] == "approved":
+        state.save(device=answer["device"], password=answer["password"])
+        say("joined", answer["device"])
+        return True
+    say("refused", answer["reason"])
+    return False
+
+
+class Device:
+    def __init__(self, arguments, state):
+        self.arguments = arguments
+        self.name = state.known["device"]
+        state.save(boot=state.known["boot"] + 1)
+        self.boot = f"boot-{state.known['boot']}"
+        self.seq = 0
+        self.lock = threading.Lock()
+        self.own = f"te/device/{self.name}/"
+        self.health = self.own + "service/agent/status/health"
+        self.client = client(arguments, self.name, state.known["password"])
+        self.client.will_set(self.health, '{"status": "down"}', qos=1)
+        self.client.on_connect, self.client.on_message = self.on_connect, self.on_message
+
+    def stamped(self, fields):
+        """Every report carries the device's time and its number within this start."""
+        with self.lock:
+            self.seq += 1
+            now = datetime.now(timezone.utc).isoformat()
+            return json.dumps({**fields, "time": now, "boot": self.boot, "seq": self.seq})
+
+    def on_connect(self, _client, _data, _flags, reason, _properties):
+        if reason.is_failure:
+            say("not connected:", reason)
+            return
+        identity = {
+            "vendor": self.arguments.vendor,
+            "model": self.arguments.model,
+            "serial": self.arguments.serial,
+            "firmware": self.arguments.firmware,
+        }
+        self.client.subscribe(self.own + "//cmd/#", qos=1)
+        self.client.publish(self.own + "/", self.stamped(identity), qos=1)
+        self.client.publish(self.health, self.stamped({"status": "up"}), qos=1)
+        say("connected", self.name)
+
+    def on_message(self, _client, _data, message):
+        """A command: begin, do it, say how it went, on the same topic."""
+        if not message.payload:
+            return
+        command = json.loads(message.payload)
+        if command.get("status") != "init":
+            return
+        say("command", message.topic.split("/")[-2], json.dumps(command))
+        self.client.publish(message.topic, json.dumps({**command, "status": "executing"}), 1, True)
+        ended = {**command, "status": "successful"}
+        if message.topic.split("/")[-2] == "power":
+            ended = {**command, "status": "failed", "reason": "has no switch"}
+        self.client.publish(message.topic, json.dumps(ended), 1, True)
+
+    def report(self, kind, fields):
+        channel = "m" if kind in MEASUREMENTS else "e"
+        sent = self.client.publish(f"{self.own}//{channel}/{kind}", self.stamped(fields), qos=1)
+        # From here on the hall has it on disk.
+        sent.wait_for_publish()
+        say("stored", kind)
+
+    def run(self):
+        self.client.connect(self.arguments.host, self.arguments.port)
+        self.client.loop_start()
+        for line in sys.stdin:
+            kind, _, fields = line.strip().partition(" ")
+            if kind:
+                self.report(kind, json.loads(fields or "{}"))
+        self.client.publish(self.health, self.stamped({"status": "down"}), qos=1).wait_for_publish()
+        self.client.disconnect()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=1883)
+    parser.add_argument("--serial", required=True)
+    parser.add_argument("--kind", default="kiosk")
+    parser.add_argument("--vendor", default="Sample")
+    parser.add_argument("--model", default="S-1")
+    parser.add_argument("--firmware", default="1.0")
+    parser.add_argument("--key", help="claim key, needed until the device has joined")
+    parser.add_argument("--state", default="device.json")
+    arguments = parser.parse_args()
+    state = State(arguments.state)
+    state.save()
+    if "password" not in state.known and not join(arguments, state):
+        sys.exit(1)
+    Device(arguments, state).run()
+
+
+if __name__ == "__main__":
+    main()
