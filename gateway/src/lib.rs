@@ -7,6 +7,7 @@ pub mod appliance;
 pub mod boards;
 pub mod broker;
 pub mod chain;
+pub mod check_device;
 pub mod climate;
 pub mod commands;
 pub mod devices;

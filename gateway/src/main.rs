@@ -1,6 +1,7 @@
 //! `zhiban-gateway`: arguments and exit codes.
 
 use std::io::{BufRead, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use serde::Deserialize;
 use zhiban_config::GatewayConfig;
-use zhiban_gateway::{appliance, devices, journal};
+use zhiban_gateway::{appliance, check_device, devices, journal};
 use zhiban_kernel::runtime::take_folder;
 use zhiban_kernel::{Clock, telemetry};
 use zhiban_vocabulary::device::DeviceKind;
@@ -32,6 +33,16 @@ enum Command {
     /// Manage devices while the gateway is stopped.
     #[command(subcommand)]
     Device(DeviceCommand),
+    /// Play a hall for one device of a vendor and report how far it keeps the device contract; 0
+    /// when it does.
+    CheckDevice {
+        /// Where the device finds the hall.
+        #[arg(long, default_value = "127.0.0.1:1883")]
+        listen: SocketAddr,
+        /// Seconds to wait for the device.
+        #[arg(long, default_value_t = 300)]
+        wait: u64,
+    },
     /// Print the description of the HTTP API (OpenAPI, JSON).
     Openapi,
 }
@@ -106,8 +117,20 @@ fn execute(command: Command) -> Result<()> {
                 _ => unreachable!("clap asks for id and kind"),
             }
         }
+        Command::CheckDevice { listen, wait } => check_device(listen, Duration::from_secs(wait)),
         Command::Openapi => print_openapi(),
     }
+}
+
+fn check_device(listen: SocketAddr, patience: Duration) -> Result<()> {
+    let folder = std::env::temp_dir().join(format!("zhiban-check-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let checked = runtime()?.block_on(check_device::run(&folder, listen, patience));
+    let _ = std::fs::remove_dir_all(&folder);
+    let findings = checked?;
+    print!("\n{}", findings.text());
+    anyhow::ensure!(findings.conforms(), "the device does not keep the contract");
+    Ok(())
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {

@@ -310,6 +310,11 @@ impl Devices {
         }
     }
 
+    /// Ends the connection of a device, which may come back.
+    pub(crate) fn cut(&self, device: &DeviceId) {
+        self.expel(device.as_str());
+    }
+
     /// Ends the connection of a device that no longer may have one.
     fn expel(&self, device: &str) {
         for (known, presence) in self.presences().iter() {

@@ -21,6 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::Connection;
 use tokio::sync::watch;
 use zhiban_kernel::{Clock, Store, StoreError};
+use zhiban_vocabulary::DeviceId;
 
 pub use api::add_routes;
 pub use model::{Answer, Ask};
@@ -37,6 +38,14 @@ pub const RESPONSE_TOPIC: &str = "provision/response";
 
 /// Requests that may wait for a person; one more is refused.
 const PENDING_MAX: usize = 50;
+
+/// A device that was let in.
+#[derive(Debug)]
+pub struct Admitted {
+    pub device: DeviceId,
+    pub serial: String,
+    pub code: String,
+}
 
 /// The reception; cheap to clone.
 #[derive(Debug, Clone)]
@@ -102,6 +111,34 @@ impl Joining {
                 tracing::warn!(%error, "guessing was not noted");
             }
         });
+    }
+
+    /// Opens the window for ten minutes and gives the key as a person reads it.
+    #[must_use]
+    pub fn open_window(&self) -> String {
+        let window = Window::open(self.0.clock.now());
+        let key = window.shown_key();
+        *self.window() = Some(window);
+        key
+    }
+
+    /// Lets the first one in that waits, without asking anybody: for the conformance checker.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nobody was let in.
+    pub async fn admit_first(&self) -> Result<Option<Admitted>, StoreError> {
+        let read = |connection: &Connection| Ok(store::waiting(connection)?);
+        let Some(claim) = self.0.store.read(read).await?.into_iter().next() else {
+            return Ok(None);
+        };
+        let (serial, code) = (claim.serial.clone(), claim.code.clone());
+        let device = api::admit(self, claim).await?;
+        self.0.decided.send_modify(|count| *count += 1);
+        Ok(Some(Admitted {
+            device,
+            serial,
+            code,
+        }))
     }
 
     /// Falls whenever a person has decided about something.

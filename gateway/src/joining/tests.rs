@@ -8,7 +8,6 @@ use zhiban_config::gateway::Registry;
 use zhiban_kernel::{Clock, Store};
 
 use super::api::{DecideBody, approve, refuse};
-use super::model::Window;
 use super::*;
 use crate::journal::migrate;
 
@@ -40,10 +39,7 @@ impl Hall {
     }
 
     fn open_window(&self) -> String {
-        let window = Window::open(self.joining.0.clock.now());
-        let key = window.shown_key();
-        *self.joining.window() = Some(window);
-        key
+        self.joining.open_window()
     }
 
     async fn ask(&self, serial: &str, token: &str) -> Answer {

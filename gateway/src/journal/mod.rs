@@ -22,8 +22,8 @@ use zhiban_kernel::{Clock, Store, StoreError};
 pub use api::add_routes;
 pub use follow::{Follower, follow};
 pub use model::{ClockFlag, DeadLetter, Door, Entry, Outcome, Redelivery, Submission};
-pub(crate) use pages::letters_per_device;
 pub use pages::{RawReport, reports_of_device, reports_of_ids};
+pub(crate) use pages::{last_letters, letters_per_device};
 pub use store::{
     Counts, counts, entries_after, follower_position, has_unread_before, position_of, set_value,
     value,

@@ -22,6 +22,15 @@ pub struct RawReport {
     pub payload: Vec<u8>,
 }
 
+/// Why the newest messages of a device were not understood, newest first.
+pub(crate) fn last_letters(connection: &Connection, device: &str) -> Result<Vec<String>> {
+    let sql = "select coalesce(topic, '') || ' ' || reason from journal_dead_letter
+         where device = ?1 order by id desc limit 100";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([device], |row| row.get(0))?;
+    rows.collect()
+}
+
 const COLUMNS: &str = "report.id, report.received_ms, device.name, report.kind, report.boot,
      report.seq, report.time_ms, report.clock, report.payload";
 

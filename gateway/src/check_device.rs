@@ -1,0 +1,421 @@
+//! `zhiban-gateway check-device`: plays a hall for one device of a vendor and says how far the
+//! device keeps the contract. The door, the journal and the commands are those of a real hall, in
+//! a folder of their own that is gone afterwards.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use rusqlite::Connection;
+use tokio_util::sync::CancellationToken;
+use zhiban_config::gateway::{Mqtt, Registry};
+use zhiban_drivers::deliveries;
+use zhiban_drivers::supervise::Supervisor;
+use zhiban_kernel::{Clock, Store};
+use zhiban_vocabulary::DeviceId;
+use zhiban_vocabulary::command::{Command, CommandStatus, Display};
+use zhiban_vocabulary::device::HealthStatus;
+use zhiban_vocabulary::report::{self, Kind, Observation};
+
+use crate::broker::Door;
+use crate::commands::{self, CommandsFollower, Dispatcher, Wake};
+use crate::devices::{Devices, DevicesFollower};
+use crate::joining::{self, Joining};
+use crate::journal::{self, Journal, RawReport, follow};
+
+/// How long a device may take for each step a person does not have to wait for.
+const STEP: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// What is checked, with its verdict.
+#[derive(Debug, Default)]
+pub struct Findings(Vec<Finding>);
+
+#[derive(Debug)]
+struct Finding {
+    what: &'static str,
+    verdict: Verdict,
+    detail: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Kept,
+    Broken,
+    /// Not part of the contract's core, or nothing was sent that would show it.
+    Unseen,
+}
+
+impl Findings {
+    fn note(&mut self, what: &'static str, verdict: Verdict, detail: impl Into<String>) {
+        let detail = detail.into();
+        self.0.push(Finding {
+            what,
+            verdict,
+            detail,
+        });
+    }
+
+    fn judge(&mut self, what: &'static str, kept: bool, detail: impl Into<String>) {
+        let verdict = if kept { Verdict::Kept } else { Verdict::Broken };
+        self.note(what, verdict, detail);
+    }
+
+    /// Whether nothing was broken.
+    #[must_use]
+    pub fn conforms(&self) -> bool {
+        self.0
+            .iter()
+            .all(|finding| finding.verdict != Verdict::Broken)
+    }
+
+    /// The report for people.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for finding in &self.0 {
+            let mark = match finding.verdict {
+                Verdict::Kept => "kept  ",
+                Verdict::Broken => "BROKEN",
+                Verdict::Unseen => "unseen",
+            };
+            let _ = write!(text, "{mark}  {}", finding.what);
+            if !finding.detail.is_empty() {
+                let _ = write!(text, ": {}", finding.detail);
+            }
+            text.push('\n');
+        }
+        let broken = |finding: &&Finding| finding.verdict == Verdict::Broken;
+        let count = self.0.iter().filter(broken).count();
+        let _ = match count {
+            0 => writeln!(text, "\nThe device keeps the contract."),
+            count => writeln!(text, "\n{count} of {} points are broken.", self.0.len()),
+        };
+        text
+    }
+}
+
+/// A hall in small, for one device.
+struct Hall {
+    store: Store,
+    clock: Clock,
+    devices: Devices,
+    joining: Joining,
+    wake: Wake,
+    mqtt: SocketAddr,
+    stop: CancellationToken,
+}
+
+/// Waits for a device on `listen` for at most `patience`, puts it through its paces and reports.
+///
+/// # Errors
+/// When the address cannot be used, or no device comes.
+pub async fn run(folder: &Path, listen: SocketAddr, patience: Duration) -> Result<Findings> {
+    let hall = Hall::open(folder, listen).await?;
+    let key = hall.joining.open_window();
+    println!(
+        "MQTT {}  user {}  password {key}\nwaiting for the device …",
+        hall.mqtt,
+        joining::USER
+    );
+    let mut findings = Findings::default();
+    let Some(device) = hall.let_one_in(patience).await? else {
+        hall.stop.cancel();
+        anyhow::bail!("no device asked to join within {} s", patience.as_secs());
+    };
+    let connected = hall.until(STEP, || hall.devices.connections() > 0).await;
+    findings.judge("signs in with its own credential", connected, "");
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    hall.check_command(&device, &mut findings).await?;
+    hall.check_return(&device, &mut findings).await?;
+    println!("listening for {} s more …", STEP.as_secs());
+    tokio::time::sleep(STEP).await;
+    hall.check_reports(&device, &mut findings).await?;
+    hall.stop.cancel();
+    Ok(findings)
+}
+
+impl Hall {
+    async fn open(folder: &Path, listen: SocketAddr) -> Result<Self> {
+        let store = Store::open(&folder.join("hall.db"), journal::migrate)?;
+        let (clock, stop) = (Clock::new(None), CancellationToken::new());
+        let journal = Journal::open(store.clone(), clock).await?;
+        let devices = Devices::open(store.clone(), clock, Registry::default()).await?;
+        let joining = Joining::new(store.clone(), clock, devices.clone());
+        let mqtt = Mqtt {
+            listen,
+            allow_plaintext: true,
+            ..Mqtt::default()
+        };
+        let door = Door::open(
+            mqtt,
+            journal.clone(),
+            devices.clone(),
+            joining.clone(),
+            store.clone(),
+            clock,
+        );
+        let door = door
+            .await
+            .with_context(|| format!("{listen} cannot be used"))?;
+        let (mqtt, broker, wake) = (door.local_addr()?, door.broker(), Wake::default());
+        let (delivered, _) = deliveries();
+        let boot = "check".parse().context("a boot id")?;
+        let drivers = Supervisor::start(Vec::new(), delivered, boot, stop.clone());
+        let dispatcher = Dispatcher::new(store.clone(), clock, drivers, broker, wake.clone());
+        let registry = DevicesFollower::new(devices.clone(), Registry::default());
+        let commands = CommandsFollower::new(wake.clone());
+        tokio::spawn(door.run(stop.clone()));
+        tokio::spawn(dispatcher.run(stop.clone()));
+        tokio::spawn(follow(journal.clone(), registry, stop.clone()));
+        tokio::spawn(follow(journal, commands, stop.clone()));
+        Ok(Self {
+            store,
+            clock,
+            devices,
+            joining,
+            wake,
+            mqtt,
+            stop,
+        })
+    }
+
+    async fn until(&self, within: Duration, holds: impl Fn() -> bool) -> bool {
+        let end = Instant::now() + within;
+        while Instant::now() < end {
+            if holds() {
+                return true;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        holds()
+    }
+
+    /// The first device that asks is let in at once.
+    async fn let_one_in(&self, patience: Duration) -> Result<Option<DeviceId>> {
+        let end = Instant::now() + patience;
+        while Instant::now() < end {
+            if let Some(admitted) = self.joining.admit_first().await? {
+                println!(
+                    "serial {} asks to join; it must show the code {}",
+                    admitted.serial, admitted.code
+                );
+                return Ok(Some(admitted.device));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(None)
+    }
+
+    async fn reports(&self, device: &DeviceId) -> Result<Vec<RawReport>> {
+        let id = device.to_string();
+        let read = move |connection: &Connection| {
+            Ok(journal::reports_of_device(connection, &id, i64::MAX, 500)?)
+        };
+        let mut reports = self.store.read(read).await?;
+        reports.reverse();
+        Ok(reports)
+    }
+
+    async fn check_command(&self, device: &DeviceId, findings: &mut Findings) -> Result<()> {
+        let text = Display::Text {
+            text: "测试 test".into(),
+            speak: false,
+        };
+        for (what, command) in [
+            ("answers a display command", Command::Display(text)),
+            ("answers a restart command", Command::Restart {}),
+        ] {
+            println!("sending: {command}");
+            let id = self.ask(device, command).await?;
+            let said = self.answer_to(device, id).await?;
+            let ended = matches!(
+                said.last(),
+                Some(CommandStatus::Successful | CommandStatus::Failed)
+            );
+            let words: Vec<&str> = said.iter().map(|status| status.as_str()).collect();
+            let detail = match words.is_empty() {
+                true => format!("nothing within {} s", STEP.as_secs()),
+                false => words.join(", "),
+            };
+            findings.judge(what, ended, detail);
+        }
+        Ok(())
+    }
+
+    async fn ask(&self, device: &DeviceId, command: Command) -> Result<i64> {
+        let (device, now) = (device.clone(), self.clock.now());
+        let write = move |connection: &Connection| {
+            Ok(commands::ask(
+                connection,
+                &device,
+                &command,
+                commands::HALL,
+                now,
+            )?)
+        };
+        let id = self.store.write(write).await?;
+        self.wake.wake();
+        Ok(id)
+    }
+
+    /// What the device said about a command, in order, until it ended or the time is over.
+    async fn answer_to(&self, device: &DeviceId, id: i64) -> Result<Vec<CommandStatus>> {
+        let end = Instant::now() + STEP;
+        loop {
+            let reports = self.reports(device).await?;
+            let said: Vec<CommandStatus> = reports
+                .iter()
+                .filter_map(|report| match observed(report) {
+                    Some(Observation::Command(state)) if state.command == id.to_string() => {
+                        Some(state.status)
+                    }
+                    _ => None,
+                })
+                .collect();
+            let ended = |status: &CommandStatus| {
+                matches!(status, CommandStatus::Successful | CommandStatus::Failed)
+            };
+            if said.iter().any(ended) || Instant::now() > end {
+                return Ok(said);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Cuts the connection: the will must speak, and the device must come back by itself.
+    async fn check_return(&self, device: &DeviceId, findings: &mut Findings) -> Result<()> {
+        println!("cutting the connection");
+        let before = self.reports(device).await?.len();
+        self.devices.cut(device);
+        let gone = self.until(STEP, || self.devices.connections() == 0).await;
+        let back = self.until(STEP, || self.devices.connections() > 0).await;
+        findings.judge(
+            "comes back by itself after its connection is cut",
+            gone && back,
+            "",
+        );
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let after = self.reports(device).await?.split_off(before);
+        let health: Vec<HealthStatus> = after
+            .iter()
+            .filter_map(|report| match observed(report) {
+                Some(Observation::Health(health)) => Some(health.status),
+                _ => None,
+            })
+            .collect();
+        let down = health.contains(&HealthStatus::Down);
+        findings.judge("leaves a will that says it is down", down, "");
+        let up = health.last() == Some(&HealthStatus::Up);
+        findings.judge("says that it is up when it connects", up, "");
+        Ok(())
+    }
+
+    async fn check_reports(&self, device: &DeviceId, findings: &mut Findings) -> Result<()> {
+        let reports = self.reports(device).await?;
+        check_identity(&reports, findings);
+        check_stamps(&reports, findings);
+        let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+        for report in &reports {
+            *kinds.entry(&report.kind).or_default() += 1;
+        }
+        let words: Vec<String> = kinds
+            .iter()
+            .map(|(kind, count)| format!("{kind} {count}"))
+            .collect();
+        findings.note("reports taken", Verdict::Kept, words.join(", "));
+        let id = device.to_string();
+        let read = move |connection: &Connection| Ok(journal::last_letters(connection, &id)?);
+        let letters = self.store.read(read).await?;
+        let first = letters.first().cloned().unwrap_or_default();
+        let detail = match letters.len() {
+            0 => String::new(),
+            count => format!("{count} were not understood, such as {first}"),
+        };
+        findings.judge("every message is understood", letters.is_empty(), detail);
+        Ok(())
+    }
+}
+
+fn observed(report: &RawReport) -> Option<Observation> {
+    let parsed = report::parse(&report.kind, &report.payload).ok()?;
+    Some(parsed.observation)
+}
+
+fn check_identity(reports: &[RawReport], findings: &mut Findings) {
+    let identity = reports.iter().find_map(|report| match observed(report) {
+        Some(Observation::Identity(identity)) => Some(identity),
+        _ => None,
+    });
+    let serial = identity.as_ref().and_then(|who| who.serial.clone());
+    let detail = serial.clone().unwrap_or_else(|| "no serial number".into());
+    findings.judge(
+        "registers itself with its serial number",
+        serial.is_some(),
+        detail,
+    );
+}
+
+/// Time and number of every report but the will, which the hall keeps as it was made.
+fn check_stamps(reports: &[RawReport], findings: &mut Findings) {
+    let own: Vec<&RawReport> = reports
+        .iter()
+        .filter(|report| {
+            let kind = Kind::from_text(&report.kind);
+            !matches!(kind, Some(Kind::DeviceHealth | Kind::CommandState))
+        })
+        .collect();
+    if own.is_empty() {
+        findings.note(
+            "time and seq in every report",
+            Verdict::Unseen,
+            "no report came",
+        );
+        return;
+    }
+    let untimed = own.iter().filter(|report| {
+        let parsed = report::parse(&report.kind, &report.payload);
+        parsed.is_ok_and(|parsed| parsed.time.is_none())
+    });
+    let untimed = untimed.count();
+    let detail = format!("{untimed} of {} have none", own.len());
+    findings.judge(
+        "time in every report",
+        untimed == 0,
+        if untimed == 0 { String::new() } else { detail },
+    );
+    let wrong = own
+        .iter()
+        .filter(|report| report.clock.as_str() != "ok")
+        .count();
+    let detail = format!("{wrong} of {} are off", own.len());
+    findings.judge(
+        "its clock is right",
+        wrong == 0,
+        if wrong == 0 { String::new() } else { detail },
+    );
+    let unnumbered = own.iter().filter(|report| report.seq.is_none()).count();
+    let detail = format!("{unnumbered} of {} have none", own.len());
+    findings.judge(
+        "boot and seq in every report",
+        unnumbered == 0,
+        if unnumbered == 0 {
+            String::new()
+        } else {
+            detail
+        },
+    );
+    let mut last: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut back = 0;
+    for report in reports {
+        let (Some(boot), Some(seq)) = (report.boot.as_deref(), report.seq) else {
+            continue;
+        };
+        let before = last.insert(boot, seq);
+        back += usize::from(before.is_some_and(|before| seq <= before));
+    }
+    findings.judge("seq only counts up", back == 0, "");
+}
