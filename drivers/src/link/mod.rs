@@ -1,8 +1,10 @@
 //! How bytes arrive: a serial port or a TCP connection, and Modbus on top of either.
 
+pub mod ask;
 pub mod framer;
 mod line;
 pub mod modbus;
+pub mod onbon;
 pub mod replay;
 pub mod serial;
 pub mod tcp;
