@@ -46,6 +46,7 @@ macro_rules! drivers {
 drivers! {
     modbus_climate,
     lihe_screen,
+    onbon_k,
 }
 
 /// One line of [`DRIVERS`].
