@@ -47,6 +47,7 @@ drivers! {
     modbus_climate,
     lihe_screen,
     onbon_k,
+    onbon_bx6,
 }
 
 /// One line of [`DRIVERS`].

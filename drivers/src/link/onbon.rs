@@ -6,6 +6,8 @@
 //!
 //! The escapes come last, over the whole content with its sums.
 
+use std::fmt;
+
 use super::framer::Front;
 
 const BEGIN: u8 = 0xA5;
@@ -96,6 +98,49 @@ pub fn unwrap(bytes: &[u8], content_max: usize) -> Front<Vec<u8>> {
         }
     }
     Front::Incomplete
+}
+
+/// Why a card does not do what it is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Nack(pub u8);
+
+impl Nack {
+    pub const NO_COMMAND: Self = Self(2);
+
+    /// Whether the same command may succeed a moment later.
+    #[must_use]
+    pub fn passes(self) -> bool {
+        matches!(self.0, 3 | 5)
+    }
+}
+
+impl fmt::Display for Nack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = match self.0 {
+            1 => "no such group of commands",
+            2 => "no such command",
+            3 => "busy",
+            4 => "out of memory",
+            5 => "wrong checksum",
+            6 => "no such file",
+            7 => "flash cannot be accessed",
+            8 => "file not loaded",
+            9 => "wrong file name",
+            10 => "wrong type of file",
+            11 => "wrong checksum of a file",
+            12 => "font is missing",
+            13 => "wrong type of card",
+            14 => "wrong date or time",
+            15 => "file exists already",
+            16 => "wrong number of a block",
+            17 => "wrong type of controller",
+            18 => "screen parameters are wrong",
+            19 => "its own id cannot be read",
+            20..=23 => "wrong password",
+            code => return write!(f, "error {code}"),
+        };
+        f.write_str(words)
+    }
 }
 
 #[cfg(test)]

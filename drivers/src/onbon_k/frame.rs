@@ -14,6 +14,7 @@ pub use area::{Area, Effect, Sound};
 
 use crate::link::framer::{Codec, Framer, Front};
 use crate::link::onbon;
+pub use crate::link::onbon::Nack;
 
 /// Address every card takes for its own.
 pub const ANY_CARD: u16 = 0xFFFE;
@@ -58,45 +59,6 @@ pub enum Body {
         group: u8,
         command: u8,
     },
-}
-
-/// Why a card does not do what it is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Nack(pub u8);
-
-impl Nack {
-    pub const NO_COMMAND: Self = Self(2);
-
-    /// Whether the same command may succeed a moment later.
-    #[must_use]
-    pub fn passes(self) -> bool {
-        matches!(self.0, 3 | 5)
-    }
-}
-
-impl fmt::Display for Nack {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let words = match self.0 {
-            1 => "no such group of commands",
-            2 => "no such command",
-            3 => "busy",
-            4 => "out of memory",
-            5 => "wrong checksum",
-            6 => "no such file",
-            7 => "flash cannot be accessed",
-            8 => "file not loaded",
-            9 => "wrong file name",
-            10 => "wrong type of file",
-            11 => "wrong checksum of a file",
-            12 => "font is missing",
-            13 => "wrong type of card",
-            14 => "wrong date or time",
-            15 => "file exists already",
-            16 => "wrong number of a block",
-            code => return write!(f, "error {code}"),
-        };
-        f.write_str(words)
-    }
 }
 
 impl Frame {
