@@ -80,7 +80,6 @@ impl<C: Codec> Asker<C> {
         self.discard(wire, Duration::ZERO).await?;
         self.framer.forget();
         wire.write_all(request).await?;
-        wire.flush().await?;
         let until = Instant::now() + self.timeout;
         while let Ok(frames) = timeout_at(until, self.receive(wire)).await {
             if let Some(answered) = frames?.iter().find_map(&answer) {

@@ -133,6 +133,25 @@ fn any_frame() -> impl Strategy<Value = Frame> {
 }
 
 proptest! {
+    // Every byte of every frame: fewer frames.
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn one_wrong_byte_never_makes_another_frame(frame in any_frame(), value in any::<u8>()) {
+        let good = frame.encode();
+        for at in 0..good.len() {
+            for value in [value, 0x01, 0x5A, 0x5B, 0xA5, 0xA6, good[at] ^ 1] {
+                let mut broken = good.clone();
+                broken[at] = value;
+                broken.extend(&good);
+                let said = Parser::default().feed(&broken);
+                prop_assert!(said.iter().all(|said| *said == frame), "{:02x?}", broken);
+            }
+        }
+    }
+}
+
+proptest! {
     #[test]
     fn frames_survive_the_wire_whole_and_byte_by_byte(
         frames in proptest::collection::vec(any_frame(), 0..5),
@@ -163,20 +182,6 @@ proptest! {
         content.extend(body);
         onbon::seal(&mut content);
         framer::fuzz::<GraphicCard>(&onbon::wrap(&content, 1));
-    }
-
-    #[test]
-    fn one_wrong_byte_never_makes_another_frame(frame in any_frame(), value in any::<u8>()) {
-        let good = frame.encode();
-        for at in 0..good.len() {
-            for value in [value, 0x01, 0x5A, 0x5B, 0xA5, 0xA6, good[at] ^ 1] {
-                let mut broken = good.clone();
-                broken[at] = value;
-                broken.extend(&good);
-                let said = Parser::default().feed(&broken);
-                prop_assert!(said.iter().all(|said| *said == frame), "{:02x?}", broken);
-            }
-        }
     }
 
     #[test]
