@@ -48,6 +48,7 @@ drivers! {
     lihe_screen,
     onbon_k,
     onbon_bx6,
+    alpha,
 }
 
 /// One line of [`DRIVERS`].
