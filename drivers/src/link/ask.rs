@@ -9,6 +9,9 @@ use super::framer::{Codec, Framer};
 use super::{Line, Link, LinkError, Open, Wire};
 use crate::Outlet;
 
+/// Longest wait for answers that are late, however many attempts there were.
+const LATE_MAX: Duration = Duration::from_secs(30);
+
 /// Asks and waits. For protocols whose answers do not say what they answer: after a request that
 /// was not answered in time it lets what may still be on its way arrive, throws it away, and
 /// opens the link anew for the next request.
@@ -93,7 +96,8 @@ impl<C: Codec> Asker<C> {
     async fn settle(&mut self, open: &mut Open, attempts: u32) {
         if let Open::Wire(wire) = open {
             // Each attempt may still be answered. A link that breaks meanwhile is settled as well.
-            let _ = self.discard(wire, self.timeout * attempts).await;
+            let late = (self.timeout * attempts).min(LATE_MAX);
+            let _ = self.discard(wire, late).await;
         }
         *open = Open::Nothing;
     }

@@ -105,6 +105,7 @@ pub fn unwrap(bytes: &[u8], content_max: usize) -> Front<Vec<u8>> {
 pub struct Nack(pub u8);
 
 impl Nack {
+    pub const NO_GROUP: Self = Self(1);
     pub const NO_COMMAND: Self = Self(2);
 
     /// Whether the same command may succeed a moment later.

@@ -12,7 +12,7 @@ use super::frame::{ANY_CARD, ANY_TYPE, Body, Frame, GraphicCard, HOST, Head, Ide
 use super::settings::Settings;
 use crate::link::LinkError;
 use crate::link::ask::Asker;
-use crate::{Driver, DriverError, Running, Session};
+use crate::{Driver, DriverError, NotTaken, Running, Session};
 
 /// How often an idle card is asked how it is.
 const PROBE_EVERY: Duration = Duration::from_secs(30);
@@ -57,6 +57,8 @@ async fn serve(settings: &Settings, session: Session) -> Result<Infallible, Driv
         ),
         device: ANY_TYPE,
         sequence: 0,
+        is_set_up: true,
+        is_locked: false,
     };
     talk.greet().await?;
     loop {
@@ -80,7 +82,7 @@ async fn serve(settings: &Settings, session: Session) -> Result<Infallible, Driv
                 return Err(error.into());
             }
         }
-        talk.asker.outlet.alive().await?;
+        talk.say_how_it_is().await?;
     }
 }
 
@@ -90,6 +92,8 @@ struct Talk<'s> {
     /// Type of the card, once it has said it.
     device: u16,
     sequence: u16,
+    is_set_up: bool,
+    is_locked: bool,
 }
 
 impl Talk<'_> {
@@ -105,11 +109,7 @@ impl Talk<'_> {
         self.device = identity.device;
         let said = Observation::Identity(identity_of(&identity));
         self.asker.outlet.deliver(said).await?;
-        if !identity.is_set_up {
-            let detail = "nobody told the card what its screen is like";
-            return Ok(self.asker.outlet.degraded(detail.to_owned()).await?);
-        }
-        self.asker.outlet.alive().await?;
+        self.is_set_up = identity.is_set_up;
         if self.settings.remove_at_start && self.tell(Body::Remove(Vec::new())).await?.is_none() {
             return Err(self.silent());
         }
@@ -124,11 +124,21 @@ impl Talk<'_> {
         let Some(status) = self.ask(Body::AskStatus, status).await? else {
             return Err(self.silent());
         };
-        if status.is_locked {
-            let detail = "the screen is locked and shows the same until unlocked";
-            return Ok(self.asker.outlet.degraded(detail.to_owned()).await?);
+        self.is_locked = status.is_locked;
+        Ok(self.say_how_it_is().await?)
+    }
+
+    async fn say_how_it_is(&self) -> Result<(), NotTaken> {
+        let outlet = &self.asker.outlet;
+        if !self.is_set_up {
+            let detail = "nobody told the card what its screen is like";
+            return outlet.degraded(detail.to_owned()).await;
         }
-        Ok(self.asker.outlet.alive().await?)
+        if self.is_locked {
+            let detail = "the screen is locked and shows the same until unlocked";
+            return outlet.degraded(detail.to_owned()).await;
+        }
+        outlet.alive().await
     }
 
     /// Gives what the card says to a command, `None` when it says nothing.

@@ -89,6 +89,8 @@ async fn a_locked_screen_is_not_well() {
     card.behave(CardConduct::Locked);
     let hall = over_tcp(&card);
     hall.says("board", 0, "degraded").await;
+    assert_eq!(power(&hall, false).await, Ok(()));
+    assert!(!hall.said("board").contains(&"up".to_owned()));
     hall.close().await;
 }
 

@@ -85,11 +85,17 @@ struct Talk<'s> {
 }
 
 impl Talk<'_> {
-    /// Any answer will do: a card that does not know the question is there as well.
+    /// Any answer will do: its form is not documented, and a card that does not know the question
+    /// is there as well.
     async fn probe(&mut self) -> Result<(), DriverError> {
-        match self.tell(Body::Ping).await? {
+        let (to, from, body) = (self.settings.address, HOST, Body::Ping);
+        let request = Frame { to, from, body }.encode();
+        let answer = |frame: &Frame| sign_of_life(frame, to);
+        match self.asker.ask(&request, answer).await? {
             None => return Err(self.silent()),
-            Some(Ok(()) | Err(Nack::NO_COMMAND)) => self.asker.outlet.alive().await?,
+            Some(Ok(()) | Err(Nack::NO_GROUP | Nack::NO_COMMAND)) => {
+                self.asker.outlet.alive().await?;
+            }
             Some(Err(nack)) => {
                 let detail = format!("the card says: {nack}");
                 self.asker.outlet.degraded(detail).await?;
@@ -142,14 +148,22 @@ impl Talk<'_> {
     }
 }
 
-/// Our own frames, as some adapters echo them, and those of other cards are none.
+/// Our own frames, as some adapters echo them, and those of other cards are not for us.
+fn is_for_us(frame: &Frame, asked: u16) -> bool {
+    frame.to == HOST && (asked == ANY_CARD || [asked, ANY_CARD].contains(&frame.from))
+}
+
 fn answer_of(frame: &Frame, asked: u16) -> Option<Answer> {
-    let is_ours = frame.to == HOST && (asked == ANY_CARD || [asked, ANY_CARD].contains(&frame.from));
-    match frame.body {
-        Body::Ack if is_ours => Some(Ok(())),
-        Body::Nack(nack) if is_ours => Some(Err(nack)),
-        _ => None,
-    }
+    let is_answer = matches!(frame.body, Body::Ack | Body::Nack(_));
+    sign_of_life(frame, asked).filter(|_| is_answer)
+}
+
+fn sign_of_life(frame: &Frame, asked: u16) -> Option<Answer> {
+    let answer = match frame.body {
+        Body::Nack(nack) => Err(nack),
+        _ => Ok(()),
+    };
+    is_for_us(frame, asked).then_some(answer)
 }
 
 /// `None` for what a font card cannot do.
@@ -173,5 +187,30 @@ fn show(area: Area) -> Body {
     Body::Show {
         remove: Vec::new(),
         areas: vec![area],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(from: u16, to: u16, body: Body, expected: [Option<Answer>; 2]) {
+        let frame = Frame { to, from, body };
+        let said = [answer_of(&frame, 7), sign_of_life(&frame, 7)];
+        assert_eq!(said, expected, "{frame}");
+    }
+
+    #[test]
+    fn only_what_the_asked_card_says_to_us_is_an_answer() {
+        let other = |command| Body::Other {
+            group: 0xA2,
+            command,
+        };
+        let busy = Nack(3);
+        check(7, HOST, Body::Ack, [Some(Ok(())); 2]);
+        check(ANY_CARD, HOST, Body::Nack(busy), [Some(Err(busy)); 2]);
+        check(7, HOST, other(0x80), [None, Some(Ok(()))]);
+        check(8, HOST, Body::Ack, [None; 2]);
+        check(HOST, 7, Body::Ping, [None; 2]);
     }
 }
