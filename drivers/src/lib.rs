@@ -7,6 +7,7 @@
 
 mod desk;
 mod form;
+pub mod gbk;
 mod hook;
 pub mod link;
 mod outlet;
@@ -45,6 +46,9 @@ macro_rules! drivers {
 drivers! {
     modbus,
     lihe_screen,
+    onbon_k,
+    onbon_bx6,
+    alpha,
 }
 
 /// One line of [`DRIVERS`].

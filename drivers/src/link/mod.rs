@@ -1,8 +1,10 @@
 //! How bytes arrive: a serial port or a TCP connection, and Modbus on top of either.
 
+pub mod ask;
 pub mod framer;
 mod line;
 pub mod modbus;
+pub mod onbon;
 pub mod replay;
 pub mod serial;
 pub mod tcp;
@@ -49,6 +51,7 @@ pub enum LinkError {
 pub struct LinkSettings {
     serial: Option<String>,
     baud: Option<u32>,
+    data_bits: Option<u8>,
     parity: Option<Parity>,
     stop_bits: Option<u8>,
     tcp: Option<String>,
@@ -74,6 +77,16 @@ impl LinkSettings {
         }
     }
 
+    /// Other data bits and another parity than 8N1 where the link is serial and says nothing of them.
+    #[must_use]
+    pub fn usually(mut self, data_bits: u8, parity: Parity) -> Self {
+        if self.serial.is_some() {
+            self.data_bits.get_or_insert(data_bits);
+            self.parity.get_or_insert(parity);
+        }
+        self
+    }
+
     fn check_serial(self, path: String) -> Result<Link, SettingsError> {
         if !path.starts_with('/') {
             let expected = "an absolute path such as /dev/serial/by-path/…";
@@ -84,6 +97,10 @@ impl LinkSettings {
             let expected = "a speed from 300 to 4000000";
             return Err(SettingsError::new("link.baud", expected, baud));
         }
+        let data_bits = self.data_bits.unwrap_or(8);
+        if !(7..=8).contains(&data_bits) {
+            return Err(SettingsError::new("link.data_bits", "7 or 8", data_bits));
+        }
         let stop_bits = self.stop_bits.unwrap_or(1);
         if !(1..=2).contains(&stop_bits) {
             return Err(SettingsError::new("link.stop_bits", "1 or 2", stop_bits));
@@ -91,6 +108,7 @@ impl LinkSettings {
         Ok(Link::Serial(SerialPort {
             path,
             baud,
+            data_bits,
             parity: self.parity.unwrap_or_default(),
             stop_bits,
         }))
@@ -99,6 +117,7 @@ impl LinkSettings {
     fn check_tcp(self, peer: String) -> Result<Link, SettingsError> {
         let serial_only = [
             ("link.baud", self.baud.is_some()),
+            ("link.data_bits", self.data_bits.is_some()),
             ("link.parity", self.parity.is_some()),
             ("link.stop_bits", self.stop_bits.is_some()),
         ];
@@ -159,6 +178,18 @@ mod tests {
     }
 
     #[test]
+    fn a_protocol_may_have_other_data_bits_and_parity() {
+        let usually = |text: &str| {
+            let settings: LinkSettings = toml::from_str(text).unwrap();
+            format!("{:?}", settings.usually(7, Parity::Even).check().unwrap())
+        };
+        assert!(usually("serial = '/dev/a'").contains("data_bits: 7, parity: Even"));
+        let written = usually("serial = '/dev/a'\ndata_bits = 8\nparity = 'odd'");
+        assert!(written.contains("data_bits: 8, parity: Odd"));
+        assert_eq!(usually("tcp = 'a:1'"), "Tcp(\"a:1\")");
+    }
+
+    #[test]
     fn exactly_one_link_is_accepted() {
         check("serial = '/dev/ttyS0'", "baud: 9600");
         check("tcp = 'sensor.lan:502'", "Tcp(\"sensor.lan:502\")");
@@ -170,6 +201,12 @@ mod tests {
             "settings.link.serial: expected an absolute path",
         );
         check("serial = '/dev/a'\nbaud = 12", "settings.link.baud");
+        check("serial = '/dev/a'\ndata_bits = 7", "data_bits: 7");
+        check(
+            "serial = '/dev/a'\ndata_bits = 5",
+            "settings.link.data_bits: expected 7 or 8, found 5",
+        );
+        check("tcp = 'a:1'\ndata_bits = 8", "settings.link.data_bits");
         check(
             "serial = '/dev/a'\nstop_bits = 3",
             "settings.link.stop_bits: expected 1 or 2, found 3",

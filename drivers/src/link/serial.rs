@@ -5,11 +5,13 @@ use tokio_serial::SerialStream;
 
 use super::LinkError;
 
-/// Where and how fast. Always 8 data bits: every protocol here is binary.
+/// Where and how fast.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SerialPort {
     pub path: String,
     pub baud: u32,
+    /// 7 or 8
+    pub data_bits: u8,
     pub parity: Parity,
     pub stop_bits: u8,
 }
@@ -33,6 +35,10 @@ pub fn open(port: &SerialPort) -> Result<SerialStream, LinkError> {
             Parity::None => tokio_serial::Parity::None,
             Parity::Even => tokio_serial::Parity::Even,
             Parity::Odd => tokio_serial::Parity::Odd,
+        })
+        .data_bits(match port.data_bits {
+            7 => tokio_serial::DataBits::Seven,
+            _ => tokio_serial::DataBits::Eight,
         })
         .stop_bits(match port.stop_bits {
             2 => tokio_serial::StopBits::Two,
