@@ -36,6 +36,8 @@ pub struct GatewayConfig {
     pub uplink: Option<Uplink>,
     #[serde(default)]
     pub registry: Registry,
+    #[serde(default)]
+    pub closing: Closing,
     #[serde(default, rename = "device")]
     pub devices: Vec<WiredDevice>,
     #[serde(default)]
@@ -173,6 +175,16 @@ fn default_heartbeat_s() -> u32 {
     60
 }
 
+/// `[closing]`: what is switched off when the hall has closed (S3-4.2.3-B).
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Closing {
+    /// Devices in this order, boards and screens always last. The box itself is none.
+    pub switch_off: Vec<DeviceId>,
+    /// Minutes after `hall.closes`.
+    pub after_minutes: u16,
+}
+
 /// `[registry]`: how the hall treats devices that change or are too many.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -277,6 +289,11 @@ fn check(config: &GatewayConfig) -> Vec<Problem> {
         &mut problems,
     );
     check_device_counters(config, &mut problems);
+    check_unique(
+        "closing.switch_off",
+        config.closing.switch_off.iter(),
+        &mut problems,
+    );
     if let Some(uplink) = &config.uplink {
         check_uplink(uplink, &mut problems);
     }

@@ -27,7 +27,7 @@ use crate::boards::BoardsFollower;
 use crate::broker::Door;
 use crate::chain::{self, BoxState, Watch};
 use crate::climate::ClimateFollower;
-use crate::commands::{self, CommandsFollower, Dispatcher, Wake};
+use crate::commands::{self, CommandsFollower, Dispatcher, SwitchOff, Wake};
 use crate::devices::{self, Devices, DevicesFollower, Keeper, NewDevice};
 use crate::federation::{self, Courier, UplinkState, ZenohUplink};
 use crate::floor::{self, Floor};
@@ -78,6 +78,9 @@ pub async fn run(config: GatewayConfig) -> Result<()> {
         wake.clone(),
     );
     tasks.spawn("commands", dispatcher.run(stop.clone()));
+    let closing = config.closing.clone();
+    let switch_off = SwitchOff::new(store.clone(), clock, wake.clone(), closing, &config.hall);
+    tasks.spawn("switch off", switch_off.run(stop.clone()));
     let uplink = start_courier(&tasks, &store, &config, clock, epoch);
 
     let (people, setup_code) = People::open(store, program(&config, clock), data).await?;

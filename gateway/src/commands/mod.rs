@@ -5,6 +5,7 @@
 //! wakes the dispatcher, which hands it to the wired driver or publishes it on the device's topic.
 
 mod api;
+mod closing;
 mod follower;
 mod store;
 mod task;
@@ -19,6 +20,7 @@ use zhiban_vocabulary::DeviceId;
 use zhiban_vocabulary::command::Command;
 
 pub use api::add_routes;
+pub use closing::SwitchOff;
 pub use follower::CommandsFollower;
 pub use task::Dispatcher;
 

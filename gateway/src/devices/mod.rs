@@ -32,7 +32,7 @@ pub use keeper::Keeper;
 pub(crate) use model::secret_hash;
 pub use model::{Device, NewDevice, State};
 pub(crate) use store::clock_suspects;
-pub use store::{counter_of, is_active, screens_at, sync_wired};
+pub use store::{counter_of, is_active, kind_in_use, screens_at, sync_wired};
 
 use model::new_secret;
 use store::Way;

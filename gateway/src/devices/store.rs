@@ -479,3 +479,13 @@ pub(super) fn parts(
     })?;
     rows.collect()
 }
+
+/// What a device is, if it is in use.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn kind_in_use(connection: &Connection, device: &str) -> Result<Option<String>> {
+    let sql = "select kind from devices_device where device = ?1 and state = 'active'";
+    let mut statement = connection.prepare_cached(sql)?;
+    statement.query_row([device], |row| row.get(0)).optional()
+}
