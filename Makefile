@@ -3,7 +3,7 @@
 #   make demo                                        20 halls, until Ctrl-C
 #   make demo ARGS="--halls 3 --until-caught-up"     ends by itself, totals held against the file
 #   make demo ARGS="--help"
-#   make test      make check      make bench      make panel      make build
+#   make test      make check      make bench      make panel      make build      make fuzz
 
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
@@ -20,7 +20,7 @@ panel := gateway/panel
 panel_sources := $(shell find $(panel) \( -name node_modules -o -name dist -o -name '*.d.ts' \) -prune \
 	-o -type f -print)
 
-.PHONY: setup setup-build build panel demo test test-panel bench check
+.PHONY: setup setup-build build panel demo test test-panel bench check fuzz
 
 setup:
 	@deploy/setup/system.sh
@@ -56,6 +56,10 @@ test-panel: panel
 test: setup test-panel build
 	deploy/setup/peers.sh
 	$(CARGO) test --profile $(if $(filter dev,$(PROFILE)),test,$(PROFILE)) --workspace
+
+# Every parser of bytes, ten minutes each; needs cargo-fuzz and a nightly toolchain.
+fuzz:
+	drivers/fuzz/run.sh
 
 # Figures are worth something from an optimized build only.
 bench: panel
