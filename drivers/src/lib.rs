@@ -13,6 +13,7 @@ mod outlet;
 mod settings;
 pub mod simulator;
 pub mod supervise;
+mod sweep;
 #[cfg(test)]
 mod testing;
 mod thread;
