@@ -46,6 +46,7 @@ macro_rules! drivers {
 drivers! {
     modbus_climate,
     lihe_screen,
+    escpos,
 }
 
 /// One line of [`DRIVERS`].
