@@ -146,6 +146,8 @@ pub enum DriverError {
     Link(#[from] link::LinkError),
     #[error(transparent)]
     Modbus(#[from] link::modbus::ModbusError),
+    #[error(transparent)]
+    Snmp(#[from] link::snmp::SnmpError),
     /// The journal's trouble, or a flood; not the device's silence.
     #[error(transparent)]
     NotTaken(#[from] NotTaken),
