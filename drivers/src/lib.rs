@@ -47,6 +47,7 @@ drivers! {
     modbus_climate,
     lihe_screen,
     escpos,
+    snmp_printer,
 }
 
 /// One line of [`DRIVERS`].
