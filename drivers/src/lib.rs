@@ -17,6 +17,7 @@ mod sweep;
 #[cfg(test)]
 mod testing;
 mod thread;
+mod ups;
 
 use std::fmt;
 use std::future::Future;
@@ -48,6 +49,7 @@ drivers! {
     lihe_screen,
     escpos,
     snmp_printer,
+    snmp_ups,
 }
 
 /// One line of [`DRIVERS`].
