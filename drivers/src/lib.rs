@@ -50,6 +50,7 @@ drivers! {
     escpos,
     snmp_printer,
     snmp_ups,
+    nut,
 }
 
 /// One line of [`DRIVERS`].

@@ -16,7 +16,7 @@ const SEARCH_TIME_MAX: Duration = Duration::from_secs(10);
 /// Asks every host, some at a time; gives what answered before the time was over.
 pub(crate) async fn sweep<P>(hosts: Vec<IpAddr>, ask: impl Fn(IpAddr) -> P) -> Vec<Found>
 where
-    P: Future<Output = Option<Found>>,
+    P: Future<Output: IntoIterator<Item = Found>>,
 {
     let until = Instant::now() + SEARCH_TIME_MAX;
     let mut answers = stream::iter(hosts).map(ask).buffer_unordered(HOSTS_AT_ONCE);
