@@ -37,6 +37,9 @@ if [ "${1:-all}" != build ]; then
     need mbpoll has mbpoll
     need socat has socat
     need fiu-utils has fiu-run
+    need snmpsim has snmpsimd
+    need snmp has snmpget
+    need nut-server test -x /lib/nut/upsd
 fi
 
 if ! has cargo >/dev/null; then

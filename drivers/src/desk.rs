@@ -133,7 +133,7 @@ pub(crate) struct Face {
     pub(crate) state: DriverState,
     pub(crate) detail: Option<String>,
     /// The last health the journal has.
-    pub(crate) health: Option<HealthStatus>,
+    pub(crate) health: Option<(HealthStatus, Option<String>)>,
     /// The last sign of life of the session.
     pub(crate) beat: Instant,
 }

@@ -14,9 +14,11 @@ mod outlet;
 mod settings;
 pub mod simulator;
 pub mod supervise;
+mod sweep;
 #[cfg(test)]
 mod testing;
 mod thread;
+mod ups;
 
 use std::fmt;
 use std::future::Future;
@@ -49,6 +51,10 @@ drivers! {
     onbon_k,
     onbon_bx6,
     alpha,
+    escpos,
+    snmp_printer,
+    snmp_ups,
+    nut,
 }
 
 /// One line of [`DRIVERS`].
@@ -148,6 +154,8 @@ pub enum DriverError {
     Link(#[from] link::LinkError),
     #[error(transparent)]
     Modbus(#[from] link::modbus::ModbusError),
+    #[error(transparent)]
+    Snmp(#[from] link::snmp::SnmpError),
     /// The journal's trouble, or a flood; not the device's silence.
     #[error(transparent)]
     NotTaken(#[from] NotTaken),

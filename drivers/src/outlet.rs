@@ -129,18 +129,24 @@ impl Outlet {
     }
 
     /// Reports a change of health. Remembered only once committed, so that a refused report is
-    /// made again at the next occasion.
+    /// made again at the next occasion. Why a device is down is said once: every attempt to reach
+    /// it fails a little differently.
     pub(crate) async fn report_health(
         &self,
         status: HealthStatus,
         detail: Option<String>,
     ) -> Result<(), NotTaken> {
-        if self.desk.face().health == Some(status) {
+        let now = (status, detail.clone());
+        let is_known = match &self.desk.face().health {
+            Some((HealthStatus::Down, _)) => status == HealthStatus::Down,
+            known => known.as_ref() == Some(&now),
+        };
+        if is_known {
             return Ok(());
         }
         let health = DeviceHealth { status, detail };
         self.deliver(Observation::Health(health)).await?;
-        self.desk.face().health = Some(status);
+        self.desk.face().health = Some(now);
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ pub mod modbus;
 pub mod onbon;
 pub mod replay;
 pub mod serial;
+pub mod snmp;
 pub mod tcp;
 
 use serde::Deserialize;
@@ -124,13 +125,18 @@ impl LinkSettings {
         if let Some((key, _)) = serial_only.iter().find(|(_, given)| *given) {
             return Err(SettingsError::new(key, "nothing beside tcp", "a value"));
         }
-        let port = peer
-            .rsplit_once(':')
-            .map(|(host, port)| (host, port.parse()));
-        match port {
-            Some((host, Ok(1..=u16::MAX))) if !host.is_empty() => Ok(Link::Tcp(peer)),
-            _ => Err(SettingsError::new("link.tcp", "host:port", peer)),
-        }
+        check_peer("link.tcp", peer).map(Link::Tcp)
+    }
+}
+
+/// `host:port` as it should be.
+pub(crate) fn check_peer(key: &str, peer: String) -> Result<String, SettingsError> {
+    let port = peer
+        .rsplit_once(':')
+        .map(|(host, port)| (host, port.parse()));
+    match port {
+        Some((host, Ok(1..=u16::MAX))) if !host.is_empty() => Ok(peer),
+        _ => Err(SettingsError::new(key, "host:port", peer)),
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod hall;
 mod peers;
+mod snmp;
 
 pub(crate) use hall::{Hall, device, id};
 pub(crate) use peers::{Peer, SerialCable, debian, free_port};
+pub(crate) use snmp::SnmpSim;
