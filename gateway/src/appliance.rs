@@ -24,7 +24,7 @@ use zhiban_vocabulary::facts::HallProfile;
 use zhiban_vocabulary::topics;
 
 use crate::boards::BoardsFollower;
-use crate::broker::Door;
+use crate::broker::{Broker, Door};
 use crate::chain::{self, BoxState, Watch};
 use crate::climate::ClimateFollower;
 use crate::commands::{self, CommandsFollower, Dispatcher, SwitchOff, Wake};
@@ -70,17 +70,7 @@ pub async fn run(config: GatewayConfig) -> Result<()> {
     start_followers(&tasks, &journal, &devices, &config, &wake);
     let keeper = Keeper::new(devices.clone(), journal.clone(), Arc::clone(&drivers));
     tasks.spawn("devices keeper", keeper.run(stop.clone()));
-    let dispatcher = Dispatcher::new(
-        store.clone(),
-        clock,
-        Arc::clone(&drivers),
-        broker.clone(),
-        wake.clone(),
-    );
-    tasks.spawn("commands", dispatcher.run(stop.clone()));
-    let closing = config.closing.clone();
-    let switch_off = SwitchOff::new(store.clone(), clock, wake.clone(), closing, &config.hall);
-    tasks.spawn("switch off", switch_off.run(stop.clone()));
+    start_commands(&tasks, &journal, &config, &drivers, &broker, &wake);
     let uplink = start_courier(&tasks, &store, &config, clock, epoch);
 
     let (people, setup_code) = People::open(store, program(&config, clock), data).await?;
@@ -112,11 +102,7 @@ pub async fn run(config: GatewayConfig) -> Result<()> {
         mqtt,
         drivers,
         uplink,
-        routers: config
-            .uplink
-            .as_ref()
-            .map(|uplink| uplink.routers.clone())
-            .unwrap_or_default(),
+        routers: routers(&config),
     };
     let slices = Slices {
         journal,
@@ -146,6 +132,11 @@ pub async fn run(config: GatewayConfig) -> Result<()> {
     announce(&config, &addresses, setup_code.as_deref());
     tasks.run_until_stopped().await;
     Ok(())
+}
+
+fn routers(config: &GatewayConfig) -> Vec<String> {
+    let uplink = config.uplink.as_ref();
+    uplink.map_or_else(Vec::new, |uplink| uplink.routers.clone())
 }
 
 /// `run.json`
@@ -332,6 +323,23 @@ fn start_followers(
         "day close",
         queue::run_day_close(journal.clone(), closes, zone, stop),
     );
+}
+
+fn start_commands(
+    tasks: &Tasks,
+    journal: &Journal,
+    config: &GatewayConfig,
+    drivers: &Arc<Supervisor>,
+    broker: &Broker,
+    wake: &Wake,
+) {
+    let (store, clock) = (journal.store().clone(), journal.clock());
+    let (drivers, broker) = (Arc::clone(drivers), broker.clone());
+    let dispatcher = Dispatcher::new(store.clone(), clock, drivers, broker, wake.clone());
+    tasks.spawn("commands", dispatcher.run(tasks.shutdown.clone()));
+    let closing = config.closing.clone();
+    let switch_off = SwitchOff::new(store, clock, wake.clone(), closing, &config.hall);
+    tasks.spawn("switch off", switch_off.run(tasks.shutdown.clone()));
 }
 
 fn start_courier(

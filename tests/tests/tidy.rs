@@ -17,13 +17,14 @@ const LONG_FILES: [(&str, usize); 1] = [("config/kernel/src/people/api.rs", 640)
 /// Functions over [`FUNCTION_LINES_MAX`], with the lines they have.
 const LONG_FUNCTIONS: [(&str, &str, usize); 2] = [
     // All wiring, in reading order.
-    ("gateway/src/appliance.rs", "run", 92),
+    ("gateway/src/appliance.rs", "run", 90),
     ("tests/src/replay/plan.rs", "day", 73),
 ];
 
 /// Tasks begin here and nowhere else. (Beside `Tasks::spawn`, which stops the program when a task
 /// ends, and trackers that are waited for.)
-const MAY_SPAWN: [&str; 8] = [
+const MAY_SPAWN: [&str; 9] = [
+    "drivers/src/testing/hall.rs",
     "config/kernel/src/runtime.rs",
     "drivers/src/supervise.rs",
     "drivers/src/thread.rs",
@@ -301,13 +302,7 @@ fn every_driver_is_complete() {
             continue;
         }
         drivers += 1;
-        for part in [
-            "README.md",
-            "form.toml",
-            "mod.rs",
-            "session.rs",
-            "settings.rs",
-        ] {
+        for part in ["README.md", "form.toml", "mod.rs", "session.rs"] {
             if !entry.path().join(part).exists() {
                 wrong.push(format!("drivers/src/{folder} has no {part}"));
             }
@@ -368,7 +363,9 @@ fn every_part_says_its_licence() {
         .iter()
         .filter(|(path, _)| path != "Cargo.toml")
     {
-        if !text.contains("license.workspace = true") {
+        // One that is not of the workspace says it by itself.
+        let says = ["license.workspace = true", "license = \"Apache-2.0\""];
+        if !says.iter().any(|said| text.contains(said)) {
             wrong.push(path.clone());
         }
     }

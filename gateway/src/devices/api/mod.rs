@@ -1,5 +1,6 @@
 //! Routes of the devices page.
 
+mod detail;
 mod file;
 mod wired;
 
@@ -20,7 +21,6 @@ use zhiban_drivers::supervise::Supervisor;
 use zhiban_kernel::people::{SignedIn, note};
 use zhiban_kernel::web::{Access, Api, Peer, Result, WebError};
 use zhiban_vocabulary::CounterId;
-use zhiban_vocabulary::command::CommandKind;
 use zhiban_vocabulary::device::DeviceKind;
 use zhiban_vocabulary::roles::Capability;
 
@@ -46,7 +46,7 @@ pub fn add_routes(api: Api, devices: &Devices, drivers: &Arc<Supervisor>) -> Api
     let manage = Access::Needs(Capability::DevicesManage);
     api.route(read, with_state(routes!(list_devices), desk))
         .route(manage, with_state(routes!(add_device), desk))
-        .route(read, with_state(routes!(read_device), desk))
+        .route(read, with_state(routes!(detail::read_device), desk))
         .route(manage, with_state(routes!(change_device), desk))
         .route(read, with_state(routes!(read_reports), desk))
         .route(read, with_state(routes!(file::read_file), desk))
@@ -151,80 +151,6 @@ fn miscounts(expected: &BTreeMap<DeviceKind, u32>, all: &[Device]) -> Vec<Miscou
         })
         .filter(|miscount| miscount.expected != miscount.found)
         .collect()
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct DeviceDetail {
-    #[serde(flatten)]
-    device: DeviceView,
-    /// Of a wired device, without its secrets.
-    #[schema(value_type = Option<Object>)]
-    settings: Option<Value>,
-    /// Whether `gateway.toml` owns it, so that it is not changed here.
-    from_file: bool,
-    /// Commands it understands: `display`, `restart`, `power`.
-    accepts: Vec<&'static str>,
-    /// What its parts last said, newest first.
-    parts: Vec<PartView>,
-}
-
-/// The newest state of one part of a device.
-#[derive(Debug, Serialize, ToSchema)]
-struct PartView {
-    /// Kind of report, such as `printer.health`.
-    kind: String,
-    #[schema(value_type = String, format = DateTime)]
-    time: Timestamp,
-    #[schema(value_type = Object)]
-    state: Value,
-}
-
-/// One device with all that is known of it.
-#[utoipa::path(get, path = "/api/v1/devices/{device}", tag = "devices",
-    params(("device" = String, Path)), responses((status = 200, body = DeviceDetail)))]
-async fn read_device(
-    State(desk): State<Desk>,
-    Path(id): Path<String>,
-) -> Result<Json<DeviceDetail>> {
-    let devices = desk.devices;
-    let key = id.clone();
-    let read = move |connection: &Connection| {
-        let letters = journal::letters_per_device(connection)?;
-        let letters = letters.get(&key).copied().unwrap_or(0);
-        let seen = store::all_seen(connection)?
-            .remove(&key)
-            .unwrap_or_default();
-        let asks = device_file::has_requests(connection, &key)?;
-        let parts = store::parts(connection, &key)?;
-        Ok((store::find(connection, &key)?, seen, letters, asks, parts))
-    };
-    let (found, seen, letters, asks, parts) = devices.0.store.read(read).await?;
-    let device = found.ok_or_else(|| WebError::NotFound(format!("device {id}")))?;
-    let settings = device
-        .settings
-        .as_ref()
-        .map(|settings| wired::shown_settings(&device.driver, settings));
-    let part = |(kind, time, state): (String, Timestamp, String)| PartView {
-        kind,
-        time,
-        state: serde_json::from_str(&state).unwrap_or_default(),
-    };
-    Ok(Json(DeviceDetail {
-        settings,
-        from_file: device.from_file,
-        accepts: accepts(&device),
-        parts: parts.into_iter().map(part).collect(),
-        device: view(&devices, device, seen, letters, asks),
-    }))
-}
-
-/// What a device that is no wired one understands is its own matter; it may refuse.
-fn accepts(device: &Device) -> Vec<&'static str> {
-    let kinds = match zhiban_drivers::find(&device.driver) {
-        Some(driver) => driver.accepts,
-        None => &CommandKind::ALL,
-    };
-    kinds.iter().map(|kind| kind.as_str()).collect()
 }
 
 fn view(
