@@ -45,6 +45,7 @@ macro_rules! drivers {
 drivers! {
     modbus_climate,
     lihe_screen,
+    legacy_text,
 }
 
 /// One line of [`DRIVERS`].

@@ -10,8 +10,9 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use zhiban_vocabulary::DeviceId;
+use zhiban_vocabulary::queue::{TicketEvent, TicketStep};
 use zhiban_vocabulary::report::{Observation, Report};
+use zhiban_vocabulary::{CounterId, DeviceId};
 
 /// Longest any test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -145,6 +146,29 @@ fn readable(observation: &Observation) -> String {
             let not = if shown.acknowledged { "" } else { "not " };
             format!("{} {not}acknowledged", shown.text)
         }
+        Observation::Ticket(event) => ticket(event),
+        Observation::ScreenText(text) => {
+            let verb = if text.speak { "speak" } else { "text" };
+            let counter = text.counter.as_ref().map_or("board", CounterId::as_str);
+            format!("{verb} {counter}: {}", text.text)
+        }
         other => format!("{other:?}"),
+    }
+}
+
+/// `called B008 at 3`, `finished B008`
+fn ticket(event: &TicketEvent) -> String {
+    let ticket = &event.ticket;
+    match &event.step {
+        TicketStep::Called { counter, .. } => format!("called {ticket} at {counter}"),
+        TicketStep::Recalled { counter } => format!("recalled {ticket} at {counter}"),
+        TicketStep::Started { counter, .. } => format!("started {ticket} at {counter}"),
+        TicketStep::Finished { .. } => format!("finished {ticket}"),
+        TicketStep::NoShow {} => format!("no-show {ticket}"),
+        TicketStep::Transferred { queue, counter } => {
+            let counter = counter.as_ref().map_or("any", CounterId::as_str);
+            format!("transferred {ticket} to {queue} for {counter}")
+        }
+        other => format!("{other:?} {ticket}"),
     }
 }
