@@ -7,6 +7,7 @@
 
 mod desk;
 mod form;
+mod gbk;
 mod hook;
 pub mod link;
 mod outlet;

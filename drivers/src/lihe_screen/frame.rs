@@ -23,6 +23,8 @@ pub const ADDRESSES: RangeInclusive<u8> = 1..=99;
 pub const WINDOWS: RangeInclusive<u8> = 1..=99;
 /// Largest number a standard call can show.
 pub const NUMBER_MAX: u16 = 9999;
+/// Longest text in bytes; two per Chinese character.
+pub const TEXT_BYTES_MAX: usize = 96;
 
 const STANDARD: u8 = 0xA0;
 const INSTANT: u8 = 0xAA;
@@ -181,7 +183,7 @@ pub struct Lihe;
 
 impl Codec for Lihe {
     type Frame = Frame;
-    const LENGTH_MAX: usize = INSTANT_HEAD + super::TEXT_BYTES_MAX + 1;
+    const LENGTH_MAX: usize = INSTANT_HEAD + TEXT_BYTES_MAX + 1;
 
     fn begins(byte: u8) -> bool {
         matches!(byte, STANDARD | INSTANT)
@@ -251,7 +253,7 @@ fn front_instant(bytes: &[u8]) -> Front<Frame> {
     // The sum itself and the style may be FF; the text cannot.
     let text = bytes.get(INSTANT_HEAD..).unwrap_or_default();
     let Some(end) = text.iter().position(|byte| *byte == END) else {
-        let too_long = text.len() > super::TEXT_BYTES_MAX;
+        let too_long = text.len() > TEXT_BYTES_MAX;
         return if too_long {
             Front::Broken
         } else {

@@ -6,15 +6,12 @@ mod settings;
 mod simulator;
 #[cfg(test)]
 mod tests;
-mod text;
 
 use zhiban_vocabulary::command::CommandKind;
 
 use crate::link::framer;
 use crate::{Driver, DriverKind, SettingsError};
 use frame::Lihe;
-
-pub use text::{TEXT_BYTES_MAX, to_gbk};
 
 pub use simulator::{Behaviour, ScreenSimulator};
 

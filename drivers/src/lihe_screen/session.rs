@@ -10,9 +10,9 @@ use zhiban_vocabulary::device::{DeviceKind, ScreenShown};
 use zhiban_vocabulary::report::Observation;
 use zhiban_vocabulary::{CounterId, TicketNumber};
 
-use super::frame::{Body, Call, Frame, NUMBER_MAX, Parser};
+use super::frame::{Body, Call, Frame, NUMBER_MAX, Parser, TEXT_BYTES_MAX};
 use super::settings::Settings;
-use super::to_gbk;
+use crate::gbk::to_gbk;
 use crate::link::{self, LinkError, Wire};
 use crate::{Driver, DriverError, Order, Running, Session};
 
@@ -206,7 +206,7 @@ fn body_of(display: &Display, settings: &Settings) -> Body {
         Display::Pause => Body::Pause,
         Display::Serving { .. } => Body::Serving,
         Display::Call { ticket, counter } => call_of(ticket, counter, settings),
-        Display::Text { text, .. } => Body::Text(to_gbk(text)),
+        Display::Text { text, .. } => Body::Text(to_gbk(text, TEXT_BYTES_MAX)),
     }
 }
 
@@ -217,7 +217,10 @@ fn call_of(ticket: &TicketNumber, counter: &CounterId, settings: &Settings) -> B
             number,
             window,
         }),
-        _ => Body::Text(to_gbk(&format!("请{ticket}到{counter}号窗口"))),
+        _ => {
+            let text = format!("请{ticket}到{counter}号窗口");
+            Body::Text(to_gbk(&text, TEXT_BYTES_MAX))
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::gbk::to_gbk;
 use crate::link::replay;
 
 /// A codec for [`replay::replay`]: bytes in, readable frames out.
@@ -44,7 +45,7 @@ fn the_published_vectors_are_what_we_send() {
     };
     check(call(None), "A0 06 28 03 01 0C 22 03 63 FF");
     check(call(Some(b'B')), "A0 07 28 03 01 0C 22 03 42 42 FF");
-    let text = super::super::to_gbk("请A001到3号窗口");
+    let text = to_gbk("请A001到3号窗口", TEXT_BYTES_MAX);
     check(
         Body::Text(text),
         "aa03bb5154a10100990063c7eb41303031b5bd33bac5b4b0bfdaff",
@@ -91,7 +92,7 @@ fn any_standard() -> impl Strategy<Value = Frame> {
 }
 
 fn any_frame() -> impl Strategy<Value = Frame> {
-    let text = "\\PC{0,40}".prop_map(|text| Body::Text(super::super::to_gbk(&text)));
+    let text = "\\PC{0,40}".prop_map(|text| Body::Text(to_gbk(&text, TEXT_BYTES_MAX)));
     let text = (ADDRESSES, text).prop_map(|(address, body)| Frame { address, body });
     prop_oneof![4 => any_standard(), 1 => text]
 }
@@ -117,7 +118,7 @@ proptest! {
         let mut parser = Parser::default();
         for chunk in bytes.chunks(7) {
             parser.feed(chunk);
-            prop_assert!(parser.pending() <= INSTANT_HEAD + super::super::TEXT_BYTES_MAX + 1);
+            prop_assert!(parser.pending() <= INSTANT_HEAD + TEXT_BYTES_MAX + 1);
         }
     }
 
@@ -139,7 +140,7 @@ proptest! {
 
     #[test]
     fn one_wrong_byte_of_a_text_is_seen_unless_it_is_the_address_or_an_early_end(text in "[A-Z0-9请到号窗口]{1,12}") {
-        let frame = Frame { address: 7, body: Body::Text(super::super::to_gbk(&text)) };
+        let frame = Frame { address: 7, body: Body::Text(to_gbk(&text, TEXT_BYTES_MAX)) };
         let ends = |bytes: &[u8]| bytes[INSTANT_HEAD..].iter().filter(|byte| **byte == END).count();
         for broken in corruptions(&frame.encode()).filter(|broken| ends(broken) == 1) {
             for said in Parser::default().feed(&broken) {

@@ -1,19 +1,16 @@
-//! Text for instant-text frames: GBK and nothing that could end the frame early.
+//! Text for screens and boards: GBK and nothing that could end a frame early.
 
 use encoding_rs::{Encoder, EncoderResult, GBK};
 
-/// Longest text in bytes; two per Chinese character.
-pub const TEXT_BYTES_MAX: usize = 96;
-
-/// Encodes a text; what the screen's character set lacks becomes `?`. A whole GBK text never
-/// contains FF, the terminator of a frame.
+/// Encodes a text, at most `bytes_max` bytes of it and no half character; a Chinese one takes two.
+/// What the character set lacks becomes `?`. Nothing below 20 and no FF is ever among the bytes.
 #[must_use]
-pub fn to_gbk(text: &str) -> Vec<u8> {
+pub(crate) fn to_gbk(text: &str, bytes_max: usize) -> Vec<u8> {
     let mut encoder = GBK.new_encoder();
     let mut bytes = Vec::new();
     for c in text.chars() {
         let character = encode_char(&mut encoder, c);
-        if bytes.len() + character.len() > TEXT_BYTES_MAX {
+        if bytes.len() + character.len() > bytes_max {
             break;
         }
         bytes.extend(character);
@@ -42,15 +39,17 @@ mod tests {
 
     #[test]
     fn what_gbk_lacks_becomes_a_question_mark() {
-        assert_eq!(to_gbk("请A1"), [0xC7, 0xEB, b'A', b'1']);
-        assert_eq!(to_gbk("€\u{7}😀é"), [b'?', b'?', b'?', 0xA8, 0xA6]);
+        assert_eq!(to_gbk("请A1", 96), [0xC7, 0xEB, b'A', b'1']);
+        assert!(to_gbk("请A1", 1).is_empty());
+        assert_eq!(to_gbk("€\u{7}😀é", 96), [b'?', b'?', b'?', 0xA8, 0xA6]);
     }
 
     proptest! {
         #[test]
-        fn no_text_can_end_a_frame(text in "\\PC{0,80}") {
-            let bytes = to_gbk(&text);
-            prop_assert!(bytes.len() <= TEXT_BYTES_MAX);
+        fn no_text_can_end_a_frame(text in "\\PC{0,80}", max in 0..96_usize) {
+            let bytes = to_gbk(&text, max);
+            prop_assert!(bytes.len() <= max);
+            prop_assert!(!GBK.decode_without_bom_handling(&bytes).1);
             prop_assert!(!bytes.iter().any(|byte| *byte == 0xFF || *byte < 0x20));
         }
     }
