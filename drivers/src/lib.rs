@@ -47,6 +47,7 @@ drivers! {
     modbus_climate,
     lihe_screen,
     legacy_text,
+    window_screen,
 }
 
 /// One line of [`DRIVERS`].
