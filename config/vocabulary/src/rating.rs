@@ -53,4 +53,21 @@ pub struct Rating {
     pub ticket: Option<TicketNumber>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What the pad itself said, before its scale was turned around; kept for whoever doubts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<String>,
+}
+
+impl Rating {
+    /// A score and nothing else.
+    #[must_use]
+    pub fn of(score: Score) -> Self {
+        Self {
+            score,
+            counter: None,
+            ticket: None,
+            reason: None,
+            raw: None,
+        }
+    }
 }
