@@ -11,6 +11,7 @@ mod gbk;
 mod hook;
 pub mod link;
 mod outlet;
+mod scale;
 mod settings;
 pub mod simulator;
 pub mod supervise;
@@ -48,6 +49,7 @@ drivers! {
     lihe_screen,
     legacy_text,
     window_screen,
+    ff68,
 }
 
 /// One line of [`DRIVERS`].
