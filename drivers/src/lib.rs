@@ -50,6 +50,7 @@ drivers! {
     legacy_text,
     window_screen,
     ff68,
+    http_pad,
 }
 
 /// One line of [`DRIVERS`].
