@@ -51,6 +51,7 @@ drivers! {
     window_screen,
     ff68,
     http_pad,
+    hid_pad,
 }
 
 /// One line of [`DRIVERS`].
