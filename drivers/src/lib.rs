@@ -11,6 +11,7 @@ pub mod gbk;
 mod hook;
 pub mod link;
 mod outlet;
+mod scale;
 mod settings;
 pub mod simulator;
 pub mod supervise;
@@ -55,6 +56,11 @@ drivers! {
     snmp_printer,
     snmp_ups,
     nut,
+    legacy_text,
+    window_screen,
+    ff68,
+    http_pad,
+    hid_pad,
 }
 
 /// One line of [`DRIVERS`].

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{CounterId, TicketNumber};
+use crate::{CounterId, StaffId, TicketNumber};
 
 /// Satisfaction, 5 = best. Drivers of pads that count the other way (1 = best, as the bank
 /// device specification does) turn the code around before it gets here.
@@ -53,4 +53,25 @@ pub struct Rating {
     pub ticket: Option<TicketNumber>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Who served, where the pad is told; the hall knows it by the counter, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staff: Option<StaffId>,
+    /// What the pad itself said, before its scale was turned around; kept for whoever doubts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<String>,
+}
+
+impl Rating {
+    /// A score and nothing else.
+    #[must_use]
+    pub fn of(score: Score) -> Self {
+        Self {
+            score,
+            counter: None,
+            ticket: None,
+            reason: None,
+            staff: None,
+            raw: None,
+        }
+    }
 }

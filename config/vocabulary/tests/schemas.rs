@@ -80,8 +80,8 @@ const GOOD: &[(&str, &[&str])] = &[
         "rating.given",
         &[
             r#"{"score":5}"#,
-            r#"{"score":1,"counter":"3","ticket":"A001","reason":"slow","COMMON"}"#,
-            r#"{"score":1,"counter":null,"ticket":null,"reason":null}"#,
+            r#"{"score":1,"counter":"3","ticket":"A001","reason":"slow","staff":"2001","raw":"5","COMMON"}"#,
+            r#"{"score":1,"counter":null,"ticket":null,"reason":null,"staff":null,"raw":null}"#,
         ],
     ),
     (

@@ -10,8 +10,10 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use zhiban_vocabulary::DeviceId;
+use zhiban_vocabulary::queue::{TicketEvent, TicketStep};
+use zhiban_vocabulary::rating::Rating;
 use zhiban_vocabulary::report::{Observation, Report};
+use zhiban_vocabulary::{CounterId, DeviceId, StaffId};
 
 /// Longest any test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -152,6 +154,49 @@ fn readable(observation: &Observation) -> String {
             let not = if shown.acknowledged { "" } else { "not " };
             format!("{} {not}acknowledged", shown.text)
         }
+        Observation::Ticket(event) => ticket(event),
+        Observation::Counter(change) => {
+            let staff = change.staff.as_ref().map_or("-", StaffId::as_str);
+            format!(
+                "counter {} {} {staff}",
+                change.counter,
+                change.state.as_str()
+            )
+        }
+        Observation::Rating(rating) => rated(rating),
+        Observation::ScreenText(text) => {
+            let verb = if text.speak { "speak" } else { "text" };
+            let counter = text.counter.as_ref().map_or("board", CounterId::as_str);
+            format!("{verb} {counter}: {}", text.text)
+        }
         other => format!("{other:?}"),
     }
+}
+
+/// `called B008 at 3`, `finished B008`
+fn ticket(event: &TicketEvent) -> String {
+    let ticket = &event.ticket;
+    match &event.step {
+        TicketStep::Called { counter, .. } => format!("called {ticket} at {counter}"),
+        TicketStep::Recalled { counter } => format!("recalled {ticket} at {counter}"),
+        TicketStep::Started { counter, .. } => format!("started {ticket} at {counter}"),
+        TicketStep::Finished { .. } => format!("finished {ticket}"),
+        TicketStep::NoShow {} => format!("no-show {ticket}"),
+        TicketStep::Transferred { queue, counter } => {
+            let counter = counter.as_ref().map_or("any", CounterId::as_str);
+            format!("transferred {ticket} to {queue} for {counter}")
+        }
+        other => format!("{other:?} {ticket}"),
+    }
+}
+
+/// `rated 5 (1) at 3 by 2001`, in parentheses what the pad said.
+fn rated(rating: &Rating) -> String {
+    let raw = rating.raw.as_deref().unwrap_or("-");
+    let counter = rating.counter.as_ref().map_or("-", CounterId::as_str);
+    let staff = rating.staff.as_ref().map_or("-", StaffId::as_str);
+    let ticket = rating.ticket.iter().map(|ticket| format!(" for {ticket}"));
+    let score = rating.score.value();
+    let tail: String = ticket.collect();
+    format!("rated {score} ({raw}) at {counter} by {staff}{tail}")
 }

@@ -317,13 +317,7 @@ impl Hall {
 
     fn press(&mut self, clock: &str, score: u8) {
         let score = Score::new(score).unwrap();
-        let rating = Rating {
-            score,
-            counter: None,
-            ticket: None,
-            reason: None,
-        };
-        self.say(at(clock), "pad-1", Observation::Rating(rating));
+        self.say(at(clock), "pad-1", Observation::Rating(Rating::of(score)));
     }
 
     fn read(&self, number: &str) -> Ticket {

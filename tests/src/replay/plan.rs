@@ -282,13 +282,7 @@ impl<'h> Writer<'h> {
             let ended = TicketStep::Finished { service: None };
             let ended = self.ticket(date, service.ended, caller, &number, ended, Vec::new())?;
             if let Some(score) = invent::rating(rng) {
-                let rating = Rating {
-                    score,
-                    counter: None,
-                    ticket: None,
-                    reason: None,
-                };
-                let rating = Observation::Rating(rating);
+                let rating = Observation::Rating(Rating::of(score));
                 let pad = self.pads[id];
                 // Before the counter can have called again (day.rs leaves at least 750 ms).
                 let answer = self.say(date, service.ended + 500, pad, rating, vec![ended])?;
