@@ -29,7 +29,7 @@ use zhiban_vocabulary::device::DeviceKind;
 pub use desk::{COMMANDS_WAITING_MAX, Commands, Order};
 pub use form::{Field, FieldKind, Form, Words};
 pub use hook::{HOOK_TIME_MAX, Hook, HookAnswer, Hooks};
-pub use outlet::{DELIVERIES_MAX, Delivery, NotTaken, Outlet, deliveries};
+pub use outlet::{DELIVERIES_MAX, Delivery, NotTaken, Occurrence, Outlet, deliveries};
 pub use settings::SettingsError;
 pub use thread::Threads;
 

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use zhiban_vocabulary::DeviceId;
+use zhiban_vocabulary::queue::{TicketEvent, TicketStep};
 use zhiban_vocabulary::report::{Observation, Report};
 
 /// Longest any test waits for what must come.
@@ -44,7 +45,12 @@ impl Journal {
             *refusals -= 1;
             return Err("disk full".into());
         }
-        self.reports.lock().unwrap().push(report);
+        let mut reports = self.reports.lock().unwrap();
+        // What comes a second time under its own number counts once, as in the journal.
+        let same = |taken: &Report| taken.device == report.device && taken.origin == report.origin;
+        if !reports.iter().any(same) {
+            reports.push(report);
+        }
         Ok(())
     }
 }
@@ -145,6 +151,28 @@ fn readable(observation: &Observation) -> String {
             let not = if shown.acknowledged { "" } else { "not " };
             format!("{} {not}acknowledged", shown.text)
         }
+        Observation::Ticket(event) => ticket(event),
         other => format!("{other:?}"),
+    }
+}
+
+/// `issued 101 cash`, `called 101 3`, `finished 101`.
+fn ticket(event: &TicketEvent) -> String {
+    let ticket = &event.ticket;
+    match &event.step {
+        TicketStep::Issued { queue, class, .. } => match class.as_str() {
+            "ordinary" => format!("issued {ticket} {queue}"),
+            class => format!("issued {ticket} {queue} {class}"),
+        },
+        TicketStep::Called { counter, staff } => match staff {
+            Some(staff) => format!("called {ticket} {counter} by {staff}"),
+            None => format!("called {ticket} {counter}"),
+        },
+        TicketStep::Recalled { counter } => format!("recalled {ticket} {counter}"),
+        TicketStep::Started { counter, .. } => format!("started {ticket} {counter}"),
+        TicketStep::Finished { .. } => format!("finished {ticket}"),
+        TicketStep::NoShow {} => format!("no-show {ticket}"),
+        TicketStep::Transferred { queue, .. } => format!("transferred {ticket} {queue}"),
+        TicketStep::Cancelled {} => format!("cancelled {ticket}"),
     }
 }
