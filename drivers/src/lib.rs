@@ -144,6 +144,8 @@ pub enum DriverError {
     Link(#[from] link::LinkError),
     #[error(transparent)]
     Modbus(#[from] link::modbus::ModbusError),
+    #[error(transparent)]
+    Http(#[from] link::http::HttpError),
     /// The journal's trouble, or a flood; not the device's silence.
     #[error(transparent)]
     NotTaken(#[from] NotTaken),

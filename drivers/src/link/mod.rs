@@ -1,10 +1,12 @@
 //! How bytes arrive: a serial port or a TCP connection, and Modbus on top of either.
 
 pub mod framer;
+pub mod http;
 mod line;
 pub mod modbus;
 pub mod replay;
 pub mod serial;
+pub mod sse;
 pub mod tcp;
 
 use serde::Deserialize;
