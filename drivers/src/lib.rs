@@ -45,6 +45,7 @@ macro_rules! drivers {
 drivers! {
     modbus_climate,
     lihe_screen,
+    fqm,
 }
 
 /// One line of [`DRIVERS`].
