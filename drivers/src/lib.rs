@@ -46,6 +46,7 @@ drivers! {
     modbus_climate,
     lihe_screen,
     fqm,
+    qmatic,
 }
 
 /// One line of [`DRIVERS`].

@@ -154,6 +154,8 @@ enum Content {
     Json(Vec<u8>),
     /// Holds secrets: neither it nor its answer is noted.
     Form(Vec<u8>),
+    /// The same behind the path.
+    Query(String),
 }
 
 impl Client {
@@ -207,10 +209,21 @@ impl Client {
         path: &str,
         pairs: &[(&str, &str)],
     ) -> Result<Answer, HttpError> {
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.extend_pairs(pairs);
-        let content = Content::Form(form.finish().into_bytes());
+        let content = Content::Form(encoded(pairs).into_bytes());
         self.exchange(Method::POST, path, content).await
+    }
+
+    /// Asks with a query that holds secrets.
+    ///
+    /// # Errors
+    /// [`HttpError`]
+    pub async fn get_secrets(
+        &self,
+        path: &str,
+        pairs: &[(&str, &str)],
+    ) -> Result<Answer, HttpError> {
+        let content = Content::Query(encoded(pairs));
+        self.exchange(Method::GET, path, content).await
     }
 
     /// Opens a stream of server-sent events, which has no end of its own.
@@ -246,8 +259,8 @@ impl Client {
             .await
             .map_err(|_| self.late(path))??;
         let shown = match content {
-            Content::Form(_) => NOT_NOTED,
-            _ => &body,
+            Content::Form(_) | Content::Query(_) => NOT_NOTED,
+            Content::None | Content::Json(_) => &body,
         };
         self.note(Direction::In, head.status.as_str(), shown);
         if !head.status.is_success() {
@@ -307,7 +320,7 @@ impl Client {
         let shown: &[u8] = match content {
             Content::None => b"",
             Content::Json(body) => body,
-            Content::Form(_) => NOT_NOTED,
+            Content::Form(_) | Content::Query(_) => NOT_NOTED,
         };
         self.note(Direction::Out, &line, shown);
         let answer = sender.send_request(request).await.map_err(broken)?;
@@ -321,8 +334,13 @@ impl Client {
         content: &Content,
         accept: &'static str,
     ) -> Result<Request<Full<Bytes>>, HttpError> {
+        let mut uri = format!("{}{path}", self.base.path);
         let (kind, body) = match content {
             Content::None => (None, Bytes::new()),
+            Content::Query(query) => {
+                uri = format!("{uri}?{query}");
+                (None, Bytes::new())
+            }
             Content::Json(body) => (Some("application/json"), body.clone().into()),
             Content::Form(body) => (
                 Some("application/x-www-form-urlencoded"),
@@ -331,7 +349,7 @@ impl Client {
         };
         let mut request = Request::builder()
             .method(method)
-            .uri(format!("{}{path}", self.base.path))
+            .uri(uri)
             .header(HOST, &self.base.peer)
             .header(ACCEPT, accept);
         if let Some(kind) = kind {
@@ -372,6 +390,12 @@ impl Client {
             said: said.chars().take(120).collect(),
         }
     }
+}
+
+fn encoded(pairs: &[(&str, &str)]) -> String {
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.extend_pairs(pairs);
+    form.finish()
 }
 
 fn date(value: &HeaderValue) -> Option<Timestamp> {

@@ -94,6 +94,15 @@ async fn a_body_is_sent_and_noted_but_no_secret_is() {
     let client = Client::new(base, tap.clone());
     client.post("/x", &serde_json::json!({})).await.unwrap();
     assert!(asked.await.unwrap().starts_with("POST /fqm/x HTTP/1.1"));
+    let (base, asked) = peer("HTTP/1.1 204 No Content\r\n\r\n").await;
+    let tap = Tap::default();
+    let client = Client::new(base, tap.clone());
+    let pairs = [("url", "http://a/b?hush")];
+    client.get_secrets("/hook", &pairs).await.unwrap();
+    let asked = asked.await.unwrap();
+    let expected = "GET /fqm/hook?url=http%3A%2F%2Fa%2Fb%3Fhush HTTP/1.1";
+    assert!(asked.starts_with(expected), "{asked}");
+    assert!(!notes(&tap).concat().contains("hush"));
 }
 
 #[tokio::test]
