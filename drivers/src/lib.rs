@@ -47,6 +47,7 @@ drivers! {
     lihe_screen,
     fqm,
     qmatic,
+    novosga,
 }
 
 /// One line of [`DRIVERS`].
