@@ -48,6 +48,7 @@ drivers! {
     fqm,
     qmatic,
     novosga,
+    xfs4iot,
 }
 
 /// One line of [`DRIVERS`].
