@@ -7,7 +7,7 @@ set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 peers=${PEERS:-$root/target/peers}
 packages='pymodbus==3.16.1 pyserial==3.5 paho-mqtt==2.2.0 alphasignpy==0.1.1 python-escpos==3.1'
-packages="$packages evdev-binary==1.9.2"
+packages="$packages evdev-binary==1.9.2 jsonschema==4.26.0"
 stamp=$peers/installed
 
 if [ -x "$peers/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$packages" ]; then

@@ -33,7 +33,7 @@ use zhiban_vocabulary::device::DeviceKind;
 pub use desk::{COMMANDS_WAITING_MAX, Commands, Order};
 pub use form::{Field, FieldKind, Form, Words};
 pub use hook::{HOOK_TIME_MAX, Hook, HookAnswer, Hooks};
-pub use outlet::{DELIVERIES_MAX, Delivery, NotTaken, Outlet, deliveries};
+pub use outlet::{DELIVERIES_MAX, Delivery, NotTaken, Occurrence, Outlet, deliveries};
 pub use settings::SettingsError;
 pub use thread::Threads;
 
@@ -61,6 +61,10 @@ drivers! {
     ff68,
     http_pad,
     hid_pad,
+    fqm,
+    qmatic,
+    novosga,
+    xfs4iot,
 }
 
 /// One line of [`DRIVERS`].
@@ -162,6 +166,8 @@ pub enum DriverError {
     Modbus(#[from] link::modbus::ModbusError),
     #[error(transparent)]
     Snmp(#[from] link::snmp::SnmpError),
+    #[error(transparent)]
+    Http(#[from] link::http::HttpError),
     /// The journal's trouble, or a flood; not the device's silence.
     #[error(transparent)]
     NotTaken(#[from] NotTaken),

@@ -4,10 +4,13 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
+use zhiban_vocabulary::BootId;
 use zhiban_vocabulary::device::{DeviceHealth, HealthStatus};
-use zhiban_vocabulary::report::{Observation, Report};
+use zhiban_vocabulary::report::{Kind, Observation, Origin, Report};
+use zhiban_vocabulary::time::QUARTER_S;
 
 use crate::desk::Desk;
 
@@ -30,6 +33,32 @@ pub fn deliveries() -> (mpsc::Sender<Delivery>, mpsc::Receiver<Delivery>) {
 pub struct Delivery {
     pub report: Report,
     pub committed: oneshot::Sender<Result<(), String>>,
+}
+
+/// Which event of a peer it is: the peer's number of the thing it happened to, and a time by the
+/// peer's clock that only this event of the thing has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Occurrence {
+    pub id: u64,
+    pub at: Timestamp,
+}
+
+impl Occurrence {
+    /// A name for an event of this kind that is the same whoever asks, and when. Quarter hours
+    /// stand for boots: the journal keeps few gaps of each.
+    fn origin(self, kind: Kind) -> Option<Origin> {
+        let quarter_ms = QUARTER_S * 1000;
+        let at_ms = self.at.as_millisecond();
+        let in_quarter = at_ms.rem_euclid(quarter_ms);
+        let quarter = Timestamp::from_millisecond(at_ms - in_quarter).ok()?;
+        let boot = format!("{}-{}", kind.as_str(), quarter.strftime("%Y%m%dT%H%M"));
+        // So that the number fits 63 bits; no queue system counts that far.
+        let id = self.id & ((1 << 43) - 1);
+        Some(Origin {
+            boot: boot.parse::<BootId>().ok()?,
+            seq: id * quarter_ms.unsigned_abs() + in_quarter.unsigned_abs(),
+        })
+    }
 }
 
 /// The gateway did not commit a report.
@@ -66,9 +95,41 @@ impl Outlet {
     /// # Errors
     /// [`NotTaken`] when it is not; a driver must then not acknowledge anything to its device.
     pub async fn deliver(&self, observation: Observation) -> Result<(), NotTaken> {
+        let report = self.desk.number(observation);
+        self.hand_over(report).await
+    }
+
+    /// Like [`Self::deliver`], for a peer that remembers what happened and can be asked again:
+    /// whatever is delivered a second time, be it by another session or after a restart of the
+    /// gateway, resolves at once and counts once. `time` is when it happened by the peer's own
+    /// clock, `None` when the peer does not say.
+    ///
+    /// # Errors
+    /// As [`Self::deliver`].
+    pub async fn deliver_once(
+        &self,
+        which: Occurrence,
+        time: Option<Timestamp>,
+        observation: Observation,
+    ) -> Result<(), NotTaken> {
+        let report = match which.origin(observation.kind()) {
+            Some(origin) => Report {
+                device: self.desk.device.clone(),
+                origin,
+                time,
+                observation,
+            },
+            None => Report {
+                time,
+                ..self.desk.number(observation)
+            },
+        };
+        self.hand_over(report).await
+    }
+
+    async fn hand_over(&self, report: Report) -> Result<(), NotTaken> {
         self.count()?;
         self.beat();
-        let report = self.desk.number(observation);
         let (committed, answer) = oneshot::channel();
         let delivery = Delivery { report, committed };
         let sent = self.deliveries.send(delivery).await;
@@ -148,5 +209,29 @@ impl Outlet {
         self.deliver(Observation::Health(health)).await?;
         self.desk.face().health = Some(now);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(id: u64, at: &str) -> (String, u64) {
+        let at = at.parse().unwrap();
+        let origin = Occurrence { id, at }.origin(Kind::TicketCalled).unwrap();
+        (origin.boot.to_string(), origin.seq)
+    }
+
+    #[test]
+    fn an_event_has_the_same_name_for_ever_and_no_other_event_has_it() {
+        let boot = "ticket.called-20261122T0515".to_owned();
+        let first = origin(7, "2026-11-22T05:23:01.614150Z");
+        assert_eq!(first, (boot.clone(), 7 * 900_000 + 481_614));
+        assert_eq!(origin(7, "2026-11-22T13:23:01.614+08:00"), first);
+        assert_ne!(origin(7, "2026-11-22T05:23:01.681Z"), first);
+        assert_ne!(origin(7, "2026-11-22T05:38:01.614Z"), first);
+        assert_ne!(origin(8, "2026-11-22T05:23:01.614Z"), first);
+        let (_, largest) = origin(u64::MAX, "2026-11-22T05:29:59.999Z");
+        assert!(i64::try_from(largest).is_ok());
     }
 }

@@ -38,6 +38,18 @@ pub(crate) fn decode<T: DeserializeOwned>(table: toml::Table) -> Result<T, Setti
     })
 }
 
+/// Checks `hook_key`, which stands in the address that a program of the hall calls. The gateway's
+/// door reads it; without one the device has no such address.
+pub(crate) fn check_hook_key(key: Option<&str>) -> Result<(), SettingsError> {
+    let Some(key) = key else { return Ok(()) };
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_');
+    if (16..=128).contains(&key.len()) && key.chars().all(plain) {
+        return Ok(());
+    }
+    let expected = "16 to 128 letters, digits, - or _";
+    Err(SettingsError::new("hook_key", expected, "something else"))
+}
+
 /// Splits what serde says into key, expected and found.
 fn explain(path: Option<&str>, message: &str) -> SettingsError {
     let quoted = || message.split('`').nth(1).unwrap_or_default();

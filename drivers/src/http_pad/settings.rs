@@ -25,6 +25,7 @@ struct Written {
     #[serde(default)]
     windows: BTreeMap<String, String>,
     repeat_s: Option<u64>,
+    hook_key: Option<String>,
 }
 
 /// What the pad calls its fields.
@@ -65,6 +66,7 @@ pub(super) struct Settings {
 
 pub(super) fn decode(table: toml::Table) -> Result<Settings, SettingsError> {
     let written: Written = crate::settings::decode(table)?;
+    crate::settings::check_hook_key(written.hook_key.as_deref())?;
     let names = written.fields;
     let mut all = vec![&names.score, &names.ticket, &names.counter, &names.employee];
     all.extend(&names.reason);

@@ -34,7 +34,7 @@ async fn a_queue_host_calls_recalls_and_shows_as_ever() {
     let mut host = connect(&port).await;
     ask(&mut host, CALL, "0").await;
     // The answer says that it is on disk.
-    assert_eq!(hall.said("host"), ["called B008 at 3", "up"]);
+    assert_eq!(hall.said("host"), ["called B008 3", "up"]);
     ask(&mut host, "2|1|B008|5771|顾客", "0").await;
     ask(&mut host, CALL, "0").await;
     ask(&mut host, "1|1|请A001到01窗口|00|A001,01", "0").await;
@@ -45,8 +45,8 @@ async fn a_queue_host_calls_recalls_and_shows_as_ever() {
         hall.said("host")[2..],
         [
             "speak 3: 请B008号到3号窗口",
-            "recalled B008 at 3",
-            "called A001 at 1",
+            "recalled B008 3",
+            "called A001 1",
             "text 3: 暂停服务",
             "text board: 欢迎光临",
         ]
@@ -71,7 +71,7 @@ async fn a_line_ends_with_a_newline_a_silence_or_the_connection() {
     answered(&mut host, "0").await;
     host.tell("read 1").await;
     assert_eq!(host.line().await, "end");
-    assert_eq!(hall.said("host").iter().filter(|said| *said == "recalled B008 at 3").count(), 2);
+    assert_eq!(hall.said("host").iter().filter(|said| *said == "recalled B008 3").count(), 2);
     hall.close().await;
 }
 
@@ -91,7 +91,7 @@ async fn socat_is_a_queue_host_too() {
     drop(input);
     let output = socat.wait_with_output().await.unwrap();
     assert_eq!(output.stdout, b"0");
-    assert_eq!(hall.said("host"), ["called B008 at 3", "up"]);
+    assert_eq!(hall.said("host"), ["called B008 3", "up"]);
     hall.close().await;
 }
 
@@ -127,7 +127,7 @@ async fn what_the_journal_refuses_is_not_called_taken() {
     // The service is back by itself, and the host with it.
     host.tell("connect").await;
     ask(&mut host, CALL, "0").await;
-    hall.says("host", 0, "called B008 at 3").await;
+    hall.says("host", 0, "called B008 3").await;
     hall.close().await;
 }
 
@@ -140,7 +140,7 @@ async fn a_host_that_goes_and_comes_is_served_again() {
     host.kill().await;
     let mut host = connect(&port).await;
     ask(&mut host, CALL, "0").await;
-    assert_eq!(hall.said("host"), ["called B008 at 3", "up", "recalled B008 at 3"]);
+    assert_eq!(hall.said("host"), ["called B008 3", "up", "recalled B008 3"]);
     hall.close().await;
 }
 
@@ -184,7 +184,7 @@ async fn lines_in_utf_8_and_hosts_that_only_speak() {
     answered(&mut host, "0").await;
     assert_eq!(
         hall.said("host"),
-        ["called 贵宾1 at 3", "up", "text 3: 请贵宾1到3号"]
+        ["called 贵宾1 3", "up", "text 3: 请贵宾1到3号"]
     );
     hall.close().await;
 }
@@ -201,6 +201,6 @@ async fn a_port_in_use_is_said_and_waited_for() {
     drop(listener);
     let mut host = connect(&port).await;
     ask(&mut host, CALL, "0").await;
-    hall.says("host", 0, "called B008 at 3").await;
+    hall.says("host", 0, "called B008 3").await;
     hall.close().await;
 }

@@ -2,12 +2,14 @@
 
 pub mod ask;
 pub mod framer;
+pub mod http;
 mod line;
 pub mod modbus;
 pub mod onbon;
 pub mod replay;
 pub mod serial;
 pub mod snmp;
+pub mod sse;
 pub mod tcp;
 
 use serde::Deserialize;

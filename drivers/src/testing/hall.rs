@@ -46,7 +46,12 @@ impl Journal {
             *refusals -= 1;
             return Err("disk full".into());
         }
-        self.reports.lock().unwrap().push(report);
+        let mut reports = self.reports.lock().unwrap();
+        // What comes a second time under its own number counts once, as in the journal.
+        let same = |taken: &Report| taken.device == report.device && taken.origin == report.origin;
+        if !reports.iter().any(same) {
+            reports.push(report);
+        }
         Ok(())
     }
 }
@@ -173,23 +178,6 @@ fn readable(observation: &Observation) -> String {
     }
 }
 
-/// `called B008 at 3`, `finished B008`
-fn ticket(event: &TicketEvent) -> String {
-    let ticket = &event.ticket;
-    match &event.step {
-        TicketStep::Called { counter, .. } => format!("called {ticket} at {counter}"),
-        TicketStep::Recalled { counter } => format!("recalled {ticket} at {counter}"),
-        TicketStep::Started { counter, .. } => format!("started {ticket} at {counter}"),
-        TicketStep::Finished { .. } => format!("finished {ticket}"),
-        TicketStep::NoShow {} => format!("no-show {ticket}"),
-        TicketStep::Transferred { queue, counter } => {
-            let counter = counter.as_ref().map_or("any", CounterId::as_str);
-            format!("transferred {ticket} to {queue} for {counter}")
-        }
-        other => format!("{other:?} {ticket}"),
-    }
-}
-
 /// `rated 5 (1) at 3 by 2001`, in parentheses what the pad said.
 fn rated(rating: &Rating) -> String {
     let raw = rating.raw.as_deref().unwrap_or("-");
@@ -199,4 +187,27 @@ fn rated(rating: &Rating) -> String {
     let score = rating.score.value();
     let tail: String = ticket.collect();
     format!("rated {score} ({raw}) at {counter} by {staff}{tail}")
+}
+/// `issued 101 cash`, `called 101 3`, `finished 101`.
+fn ticket(event: &TicketEvent) -> String {
+    let ticket = &event.ticket;
+    match &event.step {
+        TicketStep::Issued { queue, class, .. } => match class.as_str() {
+            "ordinary" => format!("issued {ticket} {queue}"),
+            class => format!("issued {ticket} {queue} {class}"),
+        },
+        TicketStep::Called { counter, staff } => match staff {
+            Some(staff) => format!("called {ticket} {counter} by {staff}"),
+            None => format!("called {ticket} {counter}"),
+        },
+        TicketStep::Recalled { counter } => format!("recalled {ticket} {counter}"),
+        TicketStep::Started { counter, .. } => format!("started {ticket} {counter}"),
+        TicketStep::Finished { .. } => format!("finished {ticket}"),
+        TicketStep::NoShow {} => format!("no-show {ticket}"),
+        TicketStep::Transferred { queue, counter } => match counter {
+            Some(counter) => format!("transferred {ticket} {queue} at {counter}"),
+            None => format!("transferred {ticket} {queue}"),
+        },
+        TicketStep::Cancelled {} => format!("cancelled {ticket}"),
+    }
 }

@@ -271,7 +271,8 @@ fn wired_body(driver: Option<&str>, settings: Option<&Value>) -> Result<Option<W
     let driver = zhiban_drivers::find(name)
         .ok_or_else(|| WebError::invalid("driver", format!("no driver {name:?}")))?;
     let empty = Value::Object(serde_json::Map::new());
-    let table = wired::check_settings(driver, settings.unwrap_or(&empty))?;
+    let settings = wired::with_hook_key(driver, settings.unwrap_or(&empty).clone());
+    let table = wired::check_settings(driver, &settings)?;
     let kind = (driver.build)(table.clone()).map_or(DeviceKind::Other, |built| built.device());
     let json = serde_json::to_string(&table).unwrap_or_default();
     Ok(Some((driver.name, json, kind)))

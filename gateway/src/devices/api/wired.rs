@@ -15,7 +15,9 @@ use zhiban_kernel::web::{Result, WebError};
 use zhiban_vocabulary::device::DeviceIdentity;
 
 use super::Desk;
+use crate::devices::model::new_secret;
 
+const HOOK_KEY: &str = "hook_key";
 /// Hosts looked at in one search.
 const HOSTS_MAX: u32 = 256;
 const SEARCH_TIME_MAX: Duration = Duration::from_secs(90);
@@ -238,6 +240,20 @@ pub(super) fn check_settings(driver: &DriverKind, settings: &Value) -> Result<to
         .map_err(|error| WebError::invalid("settings", error))?;
     (driver.build)(table.clone()).map_err(|error| WebError::invalid("settings", error))?;
     Ok(table)
+}
+
+/// A driver that is called by programs of the hall needs a key in its address; one that nobody
+/// chose is made here.
+pub(super) fn with_hook_key(driver: &DriverKind, mut settings: Value) -> Value {
+    let is_called = Form::read(driver.form)
+        .is_ok_and(|form| form.fields.iter().any(|field| field.key == HOOK_KEY));
+    if let (true, Some(table)) = (is_called, settings.as_object_mut()) {
+        let key = table.entry(HOOK_KEY).or_insert_with(|| new_secret().into());
+        if key.as_str().is_some_and(|key| key.trim().is_empty()) {
+            *key = new_secret().into();
+        }
+    }
+    settings
 }
 
 fn secrets(driver: &DriverKind) -> Vec<Field> {
