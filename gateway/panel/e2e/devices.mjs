@@ -59,7 +59,11 @@ async function devicePages(visitor, tally) {
   const tab = async (name, device) => {
     if (!device) return;
     await visitor.everywhere(tally, `device-${name}`, `${path(device.device)}?tab=${name}`, {
-      prepare: () => page.waitForSelector('[data-tab-ready="true"]'),
+      prepare: async () => {
+        await page.waitForSelector('[data-tab-ready="true"]');
+        // The picture is of what the tab shows.
+        await page.locator(".tabs").evaluate((tabs) => tabs.scrollIntoView());
+      },
     });
   };
   await tab("file", present.find((device) => device.kind === "kiosk") ?? speaker);
