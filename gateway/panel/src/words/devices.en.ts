@@ -265,6 +265,7 @@ export const devicesEn = {
     "wrong-other": "Setting {key}: expected {expected}, found {found}.",
     "secret-stays": "Empty leaves it as it is",
     kept: "This is written in a way the form cannot change; it stays as it is.",
+    default: "default {value}",
     serial: "Serial port",
     tcp: "Network (TCP)",
     port: "Port",
@@ -389,6 +390,7 @@ export const devicesEn = {
     "none-text": "Registration and changes of identity, firmware and address are noted here.",
     hall: "the box",
     alarm: "alarm",
+    replaced: "{device} takes its place",
   },
   "file-event": {
     registered: "Registered",

@@ -265,6 +265,7 @@ export const devicesZhCN = {
     "wrong-other": "设置 {key} 应为 {expected}，现为 {found}。",
     "secret-stays": "留空则保持不变",
     kept: "这一项写法较复杂，此处不能修改，保持现有值。",
+    default: "默认 {value}",
     serial: "串口",
     tcp: "网络（TCP）",
     port: "端口",
@@ -389,6 +390,7 @@ export const devicesZhCN = {
     "none-text": "登记、身份、固件与地址的变化会记在这里。",
     hall: "本机",
     alarm: "告警",
+    replaced: "由 {device} 接替",
   },
   "file-event": {
     registered: "登记",
