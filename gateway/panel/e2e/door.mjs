@@ -67,9 +67,9 @@ export async function signIn(visitor, tally, account) {
 }
 
 /** A new account gets a one-time password and must change it; then only its own pages are open. */
-export async function newColleague(visitor, enter, tally, { staff, role, forbidden }) {
+export async function newColleague(visitor, enter, tally, { staff, role, forbidden, look }) {
   const { page } = visitor;
-  await tally.check(`${visitor.name} add a person, one-time password, forced change`, async () => {
+  await tally.check(`${visitor.name} add a person (${role}), one-time password, forced change`, async () => {
     const found = await visitor.api("/api/v1/people");
     await visitor.open("/people");
     equal(await page.locator("main tbody tr").count(), found.people.length, "rows of people");
@@ -101,6 +101,7 @@ export async function newColleague(visitor, enter, tally, { staff, role, forbidd
     await colleague.page.fill('input[name="repeated"]', "winter sunlight 8");
     await colleague.page.click('button[type="submit"]');
     await colleague.page.waitForURL((url) => url.pathname !== "/password");
+    if (look) await look(colleague);
     await colleague.open(forbidden);
     expect(colleague.page.url().endsWith("/forbidden"), `${forbidden} is open to ${role}`);
     await colleague.axe();

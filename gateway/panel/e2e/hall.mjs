@@ -1,6 +1,7 @@
 // The hall desk panel and the wall display.
 import { agree, equal, expect, Visitor } from "./browser.mjs";
 import { Cable } from "./cable.mjs";
+import { lookAtDevices, walkDevices } from "./devices.mjs";
 import { firstBoot, newColleague, signIn } from "./door.mjs";
 
 const figure = (text) => (text.includes("—") ? null : Number(text.replace(/[^\d-]/g, "")));
@@ -13,7 +14,7 @@ export async function walkHall(browser, tally, { base, code, shots, account }) {
 
   await floor(visitor, tally);
   await tickets(visitor, tally);
-  await devices(visitor, tally);
+  await walkDevices(visitor, tally);
   await visitor.everywhere(tally, "box", "/box", {
     prepare: () => page.waitForSelector('[data-health="shown"]'),
     assert: async () => {
@@ -29,6 +30,7 @@ export async function walkHall(browser, tally, { base, code, shots, account }) {
   await visitor.everywhere(tally, "password", "/password");
   await visitor.everywhere(tally, "lost", "/no/such/page", { widths: [{ width: 1366, height: 768 }] });
   await newColleague(visitor, () => Visitor.enter(browser, base, shots, "hall-clerk"), tally, { staff: "c", role: "clerk", forbidden: "/box" });
+  await newColleague(visitor, () => Visitor.enter(browser, base, shots, "hall-duty"), tally, { staff: "d", role: "duty-manager", forbidden: "/devices/-/join", look: lookAtDevices });
   await wall(visitor, tally);
   await visitor.context.close();
 }
@@ -182,76 +184,6 @@ async function tickets(visitor, tally) {
     }, link);
     equal(bytes.start, [0xef, 0xbb, 0xbf], "byte order mark of the CSV");
     expect(bytes.type.startsWith("text/csv"), `CSV is ${bytes.type}`);
-    equal(visitor.takeFaults(), [], "faults");
-  });
-}
-
-async function devices(visitor, tally) {
-  const { page } = visitor;
-  const all = (await visitor.api("/api/v1/devices")).devices;
-  await visitor.everywhere(tally, "devices", "/devices", {
-    assert: async () => equal(await page.locator("main tbody tr").count(), (await visitor.api("/api/v1/devices")).devices.filter((device) => device.state === "active").length, "device rows"),
-  });
-  const speaker = all.find((device) => device.reports > 0) ?? all[0];
-  if (speaker) {
-    await visitor.everywhere(tally, "device", `/devices/${encodeURIComponent(speaker.device)}`, {
-      assert: async () => expect((await visitor.text("main")).includes(speaker.device), "the device id is missing"),
-    });
-  }
-  await visitor.everywhere(tally, "letters", "/devices/dead-letters", {
-    prepare: async () => {
-      const details = page.locator(".letter summary").first();
-      if ((await details.count()) > 0) await details.click();
-    },
-    assert: async () => {
-      const letters = await visitor.api("/api/v1/dead-letters?limit=50");
-      equal(await page.locator(".letter").count(), letters.letters.length, "letters");
-    },
-  });
-  await tally.check("hall add, edit, renew, retire a device, and take it back", async () => {
-    const id = `walk-${String(Date.now()).slice(-7)}`;
-    await visitor.open("/devices");
-    await page.locator(".head .el-button--primary").click();
-    await page.fill('input[name="device"]', "排队机/1");
-    await page.fill('input[name="device-name"]', "巡检取号机");
-    expect(await page.locator('.el-dialog button[type="submit"]').isDisabled(), "an id with a slash is accepted");
-    await page.fill('input[name="device"]', id);
-    await visitor.axe();
-    await visitor.shot("device-add");
-    await page.locator('.el-dialog button[type="submit"]').click();
-    await page.waitForSelector('[data-dialog="secret"]');
-    const secret = await page.locator('[data-dialog="secret"] .copy input').inputValue();
-    expect(secret.length >= 12, `the secret is too short: ${secret.length}`);
-    expect((await visitor.text('[data-dialog="secret"]')).includes(`te/device/${id}///e/`), "the topic is missing");
-    await visitor.axe();
-    await visitor.shot("device-secret");
-    await page.locator('[data-dialog="secret"] .el-button--primary').click();
-    await page.waitForSelector('[data-dialog="secret"]', { state: "detached" });
-    const row = page.locator("main tbody tr", { hasText: id });
-    await row.locator('[data-action="edit"]').click();
-    await page.fill('.el-dialog input[name="device-name"]', "南门取号机");
-    await page.fill('.el-dialog input[name="counter"]', "77");
-    await visitor.axe();
-    await visitor.shot("device-edit");
-    await page.locator('.el-dialog button[type="submit"]').click();
-    await visitor.until("the new name", async () => (await row.innerText()).includes("南门取号机") && (await row.innerText()).includes("77"));
-    await page.locator("[data-undo]").click();
-    await visitor.until("the old name", async () => (await row.innerText()).includes("巡检取号机"));
-    await row.locator('[data-action="secret"]').click();
-    await page.locator(".el-dialog .el-button--danger").click();
-    await page.waitForSelector('[data-dialog="secret"]');
-    const second = await page.locator('[data-dialog="secret"] .copy input').inputValue();
-    expect(second.length >= 12 && second !== secret, "the new secret is not new");
-    await page.locator('[data-dialog="secret"] .el-button--primary').click();
-    await page.waitForSelector('[data-dialog="secret"]', { state: "detached" });
-    await row.locator('[data-action="retire"]').click();
-    await visitor.until("the retired device leaves the list", async () => (await row.count()) === 0);
-    await visitor.axe();
-    await visitor.shot("device-retired");
-    await page.locator("[data-undo]").click();
-    await visitor.until("it is back", async () => (await row.count()) === 1);
-    await row.locator('[data-action="retire"]').click();
-    await visitor.until("the retired device leaves the list again", async () => (await row.count()) === 0);
     equal(visitor.takeFaults(), [], "faults");
   });
 }

@@ -1,6 +1,6 @@
 // The hall's routes.
-import { randomBytes } from "node:crypto";
 import { eventsOf, floorAt, makeDay, ticketAt } from "./hall-day.mjs";
+import { hallDevices } from "./hall-devices.mjs";
 import { Problem, stream } from "./web.mjs";
 
 const DAY = "2020-01-02";
@@ -27,7 +27,8 @@ export function gateway({ speed, big, quiet }) {
     }
     return found;
   };
-  const devices = makeDevices(day, stamp, now);
+  const own = hallDevices({ day, stamp, now, quiet });
+  const { devices } = own;
   const letters = quiet ? [] : makeLetters(stamp, now());
 
   function listed(query) {
@@ -77,26 +78,7 @@ export function gateway({ speed, big, quiet }) {
       if (!found) throw new Problem(404, "not-found", "no such ticket");
       return { ticket: ticketAt(found, now(), stamp), events: eventsOf(found, now(), stamp) };
     },
-    "GET /api/v1/devices": ({ request }) => {
-      need(request, "devices.read");
-      return { devices };
-    },
-    "POST /api/v1/devices": ({ request, response, body }) => {
-      const who = need(request, "devices.manage");
-      if (devices.some((device) => device.device === body.device)) throw new Problem(409, "conflict", "device exists");
-      devices.push({ ...body, driver: "mqtt", state: "active", connected: false, address: null, last_report: null, reports: 0, dead_letters: 0, clock_suspect: false, health: { status: "unknown", detail: "" } });
-      log(who.staff, "devices.add", body.device);
-      response.statusCode = 201;
-      return { device: body.device, secret: randomBytes(18).toString("base64url") };
-    },
-    "POST /api/v1/devices/:device": ({ request, parameters, body }) => {
-      need(request, "devices.manage");
-      const found = devices.find((device) => device.device === parameters.device);
-      if (!found) throw new Problem(404, "not-found", "no such device");
-      if (found.connected === null) throw new Problem(409, "conflict", "wired devices are changed in gateway.toml");
-      for (const field of ["name", "counter", "state"]) if (body[field] !== undefined) found[field] = body[field];
-      return { device: found.device, secret: body.new_secret ? randomBytes(18).toString("base64url") : null };
-    },
+    ...own.routes({ need, log }),
     "GET /api/v1/devices/:device/reports": ({ request, parameters, query }) => {
       need(request, "devices.read");
       const found = devices.find((device) => device.device === parameters.device);
@@ -157,25 +139,6 @@ export function gateway({ speed, big, quiet }) {
     },
   });
   return { name: hall.name, kind: "gateway", firstRoles: ["hall-manager"], clock, timeZone: "Asia/Shanghai", page: "hall.html", routes };
-}
-
-function makeDevices(day, stamp, now) {
-  const device = (id, kind, name, counter, extra = {}) => ({
-    device: id, kind, name, counter, driver: "mqtt", state: "active", connected: true, address: `192.168.8.${20 + id.length}`, last_report: stamp(now() - 30), reports: 420, dead_letters: 0, clock_suspect: false, health: { status: "up", detail: "" }, ...extra,
-  });
-  const found = [
-    device("tm-1", "ticket-machine", "取号机 1", null, { reports: 812 }),
-    device("tm-2", "ticket-machine", "取号机 2", null, { health: { status: "down", detail: "offline since 10:02, will received" }, connected: false, last_report: stamp(now() - 2000), dead_letters: 4 }),
-    device("kiosk-1", "kiosk", "自助终端 1", null, { clock_suspect: true, health: { status: "degraded", detail: "paper low" } }),
-    device("th-1", "climate-sensor", "大厅温湿度", null, { driver: "modbus", connected: null, address: null }),
-    device("th-2", "climate-sensor", "等候区温湿度", null, { driver: "modbus", connected: null, address: null }),
-    device("old-pad", "evaluation-pad", "旧评价器", "2", { state: "retired", connected: false, health: { status: "unknown", detail: "" } }),
-  ];
-  for (const counter of day.counters) {
-    found.push(device(`caller-${counter.counter}`, "caller", `呼叫器 ${counter.counter}`, counter.counter));
-    found.push(device(`pad-${counter.counter}`, "evaluation-pad", `评价器 ${counter.counter}`, counter.counter, counter.counter === "5" ? { last_report: null, reports: 0, connected: true, health: { status: "unknown", detail: "" } } : {}));
-  }
-  return found;
 }
 
 function makeLetters(stamp, t) {

@@ -166,7 +166,7 @@ export function floorAt(day, t, stamp, hall) {
       const ended = own.map((ticket) => ticket.ended_at).filter(Boolean).sort();
       return {
         counter: counter.counter,
-        name: counter.counter,
+        name: `${counter.counter}号台席`,
         state: counter.state === "closed" ? "closed" : (pause?.state ?? "open"),
         since: counter.state === "closed" ? stamp(day.opens) : pause ? stamp(pause.from) : (ended[ended.length - 1] ?? stamp(day.opens)),
         staff: counter.state === "closed" ? null : counter.staff,

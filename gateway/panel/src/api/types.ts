@@ -7,6 +7,8 @@ type G = Gateway.components["schemas"];
 type C = Central.components["schemas"];
 /** `T` with some fields narrowed; a field that `T` does not have is a mistake. */
 type Narrow<T, N extends { [K in keyof N]: K extends keyof T ? T[K] : never }> = Omit<T, keyof N> & N;
+/** `T` with the shape of fields the document says nothing of but that they are objects. */
+type Shaped<T, N extends { [K in keyof N]: K extends keyof T ? unknown : never }> = Omit<T, keyof N> & N;
 
 /** Errors are made below the routes, so their body is not in the documents. */
 export interface ErrorBody {
@@ -35,14 +37,82 @@ export type Floor = Narrow<G["FloorView"], { counters: FloorCounter[] }>;
 export type TicketState = "waiting" | "called" | "serving" | "finished" | "no-show" | "cancelled" | "abandoned";
 export type Ticket = Narrow<G["TicketView"], { state: TicketState; class: "ordinary" | "vip" | "priority" }>;
 export type Tickets = Narrow<G["TicketsView"], { tickets: Ticket[] }>;
-export type TicketEvent = G["EventView"];
-export type TicketTrail = Narrow<G["TicketTrail"], { ticket: Ticket }>;
+/** Written out: the document has one `EventView` for this and for the entries of a device's file. */
+export interface TicketEvent {
+  id: number;
+  at: string;
+  received: string;
+  device: string;
+  kind: string;
+  counter: string | null;
+  staff: G["PersonView"] | null;
+  flag: string | null;
+  payload: Record<string, unknown>;
+}
+export type TicketTrail = Shaped<G["TicketTrail"], { ticket: Ticket; events: TicketEvent[] }>;
 
 export type DeviceHealth = "up" | "degraded" | "down" | "unknown";
-export type Device = Narrow<G["DeviceView"], { state: "active" | "retired"; health: Narrow<G["HealthView"], { status: DeviceHealth }> }>;
+export type DeviceState = "active" | "suspended" | "retired";
+export type CommandFamily = "display" | "restart" | "power";
+/** What the schema calls an object is JSON of any shape. */
+export type Json = Record<string, unknown>;
+type DeviceParts = { state: DeviceState; health: Narrow<G["HealthView"], { status: DeviceHealth }> };
+export type Device = Narrow<G["DeviceView"], DeviceParts>;
+export type Miscount = G["Miscount"];
 export type Devices = Narrow<G["DevicesView"], { devices: Device[] }>;
+export type DevicePart = Shaped<G["PartView"], { state: Json }>;
+export type DeviceDetail = Shaped<G["DeviceDetail"], DeviceParts & { settings: Json | null; accepts: CommandFamily[]; parts: DevicePart[] }>;
 export type DeviceSecret = G["SecretView"];
-export type DeviceChange = Partial<G["DeviceChange"]>;
+export type DeviceChange = Partial<Shaped<G["DeviceChange"], { settings: Json | null }>>;
+export type NewDevice = Shaped<G["NewDeviceBody"], { settings: Json | null }>;
+export interface FileEvent {
+  at: string;
+  what: string;
+  detail: string;
+  who: string;
+  alarm: string | null;
+}
+export type DeviceFile = Narrow<G["FileView"], { events: FileEvent[] }>;
+export type DeviceRequest = G["RequestView"];
+export type DeviceRequests = G["RequestsView"];
+export type LineMeaning = G["Meaning"];
+export type LinePiece = Narrow<G["PieceView"], { direction: "in" | "out" }>;
+export type DeviceLine = Narrow<G["LineView"], { pieces: LinePiece[] }>;
+export type CommandBody = G["CommandBody"];
+export type DeviceCommand = Narrow<G["CommandView"], { state: "init" | "executing" | "successful" | "failed" }>;
+export type DeviceCommands = Narrow<G["CommandsView"], { commands: DeviceCommand[] }>;
+
+/** A form of a driver: the document only says that it is an object. */
+export interface FormText {
+  zh: string;
+  en: string;
+}
+export interface FormField {
+  /** Dotted path below the settings. */
+  key: string;
+  kind: "link" | "peer" | "text" | "number" | "flag" | "choice" | "secret" | "pairs";
+  label: FormText;
+  help?: FormText | null;
+  default?: string | null;
+  choices?: string[];
+  required?: boolean;
+}
+export interface DriverForm {
+  title: FormText;
+  about: FormText;
+  field?: FormField[];
+}
+export type DriverKind = Shaped<G["KindView"], { form: DriverForm; accepts: CommandFamily[] }>;
+export type Drivers = Shaped<G["DriversView"], { drivers: DriverKind[] }>;
+export type FoundDevice = Shaped<G["FoundDevice"], { settings: Json; identity: Json }>;
+export type Found = Shaped<G["FoundView"], { found: FoundDevice[] }>;
+
+export type Claim = G["ClaimView"];
+export type JoinWindow = G["WindowView"];
+export type Joining = G["JoiningView"];
+export type DecideClaim = G["DecideBody"];
+export type DecidedClaim = G["DecidedClaim"];
+
 export type DeviceReport = Narrow<G["ReportView"], { clock: "ok" | "late" | "suspect" }>;
 export type DeviceReports = Narrow<G["ReportsView"], { reports: DeviceReport[] }>;
 export type DeadLetter = G["LetterView"];

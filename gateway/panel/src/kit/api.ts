@@ -43,8 +43,8 @@ export function get<T>(path: string, query?: Query): Promise<T> {
 export function getHealth(): Promise<Health> {
   return call<Health>("GET", "/health", undefined, (response) => response.ok || response.status === 503);
 }
-export function post<T>(path: string, body: unknown): Promise<T> {
-  return call<T>("POST", path, body);
+export function post<T>(path: string, body: unknown, timeoutMs = TIMEOUT_MS): Promise<T> {
+  return call<T>("POST", path, body, undefined, timeoutMs);
 }
 export function put<T>(path: string, body: unknown): Promise<T> {
   return call<T>("PUT", path, body);
@@ -53,7 +53,7 @@ export function remove<T>(path: string): Promise<T> {
   return call<T>("DELETE", path);
 }
 
-async function call<T>(method: string, path: string, body?: unknown, isAnswer = (response: Response) => response.ok): Promise<T> {
+async function call<T>(method: string, path: string, body?: unknown, isAnswer = (response: Response) => response.ok, timeoutMs = TIMEOUT_MS): Promise<T> {
   let response: Response;
   try {
     response = await fetch(path, {
@@ -61,7 +61,7 @@ async function call<T>(method: string, path: string, body?: unknown, isAnswer = 
       credentials: "same-origin",
       headers: body === undefined ? {} : { "content-type": "application/json" },
       body: body === undefined ? undefined : JSON.stringify(body),
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: AbortSignal.timeout(timeoutMs),
     });
   } catch {
     throw new ApiError(0, "unreachable", "the server does not answer");

@@ -4,7 +4,7 @@ import { duration } from "./format";
 import { useWords } from "./i18n";
 
 export function useErrorWords() {
-  const { t, te } = useWords();
+  const { t, te, code } = useWords();
   return (error: unknown): string => {
     if (!(error instanceof ApiError)) return t("error.other", { message: String(error) });
     if (error.code === "too-many") {
@@ -17,7 +17,7 @@ export function useErrorWords() {
       if (error.field === "password" || error.field === "new") return t("error.weak-password");
       return t("error.invalid", { field, message: error.message });
     }
-    if (error.code === "forbidden") return t("error.forbidden", { capability: error.capability ?? "" });
+    if (error.code === "forbidden") return t("error.forbidden", { capability: code("capability", error.capability) });
     const key = `error.${error.code}`;
     return te(key) ? t(key) : t("error.other", { message: error.message });
   };

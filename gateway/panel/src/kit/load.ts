@@ -1,11 +1,11 @@
 // Loads one body and keeps the last good one while a reload fails, so that a page never goes blank.
-import { onScopeDispose, ref, shallowRef, watch, type WatchSource } from "vue";
+import { type MaybeRefOrGetter, onScopeDispose, ref, shallowRef, toValue, watch, type WatchSource } from "vue";
 
 interface Options {
   /** Reload when any of these change. */
   watch?: WatchSource[];
-  /** Reload each so many milliseconds while the page is visible. */
-  every?: number;
+  /** Reload each so many milliseconds while the page is visible; 0 is never. */
+  every?: MaybeRefOrGetter<number>;
 }
 
 export function useLoad<T>(fetcher: () => Promise<T>, options: Options = {}) {
@@ -30,15 +30,20 @@ export function useLoad<T>(fetcher: () => Promise<T>, options: Options = {}) {
   }
 
   if (options.watch) watch(options.watch, () => void reload(), { flush: "post" });
-  if (options.every) {
-    const timer = setInterval(() => {
-      if (document.visibilityState === "visible") void reload();
-    }, options.every);
-    onScopeDispose(() => clearInterval(timer));
-  }
+  void reload();
+  watch(
+    () => toValue(options.every) ?? 0,
+    (ms, _before, onCleanup) => {
+      if (ms <= 0) return;
+      const timer = setInterval(() => {
+        if (document.visibilityState === "visible") void reload();
+      }, ms);
+      onCleanup(() => clearInterval(timer));
+    },
+    { immediate: true },
+  );
   onScopeDispose(() => {
     turn += 1;
   });
-  void reload();
   return { data, error, loading, reload };
 }

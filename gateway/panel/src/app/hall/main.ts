@@ -25,6 +25,9 @@ createApp({ render: () => h(PanelRoot, { nav }) })
       { path: "/tickets", component: () => import("@/features/queue/TicketsPage.vue"), meta: { capability: "tickets.read" } },
       { path: "/devices", component: () => import("@/features/devices/DevicesPage.vue"), meta: { capability: "devices.read" } },
       { path: "/devices/dead-letters", component: () => import("@/features/devices/LettersPage.vue"), meta: { capability: "deadletters.read" } },
+      // No device id begins with a hyphen.
+      { path: "/devices/-/join", component: () => import("@/features/devices/JoinPage.vue"), meta: { capability: "devices.manage" } },
+      { path: "/devices/-/wired", component: () => import("@/features/devices/WiredPage.vue"), meta: { capability: "devices.manage" } },
       { path: "/devices/:device", component: () => import("@/features/devices/DevicePage.vue"), props: true, meta: { capability: "devices.read" } },
       { path: "/box", component: () => import("@/features/box/HallBoxPage.vue"), meta: { capability: "box.read" } },
       ...peopleRoutes,

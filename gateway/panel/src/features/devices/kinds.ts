@@ -10,6 +10,12 @@ export const KINDS = [
   "window-screen",
   "led-board",
   "climate-sensor",
+  "printer",
+  "ups",
+  "energy-meter",
+  "people-counter",
+  "digital-io",
+  "queue-system",
   "other",
 ] as const;
 
@@ -27,9 +33,21 @@ export function conditionOf(device: Device): Condition {
   return status;
 }
 export function inTrouble(device: Device): boolean {
-  return ["down", "gone", "degraded"].includes(conditionOf(device));
+  return device.state === "suspended" || ["down", "gone", "degraded"].includes(conditionOf(device));
 }
-/** What comes in by wire is described in gateway.toml and changed there. */
+/** What comes in by wire is run by a driver of this box. */
 export function isWired(device: Device): boolean {
   return device.connected === null;
+}
+
+/** Whether it may take part; in use although a change of it waits is a state of its own. */
+export type Standing = "active" | "provisional" | "suspended" | "retired";
+export const STANDING_TONES: Record<Standing, Tone> = { active: "good", provisional: "warn", suspended: "bad", retired: "calm" };
+export function standingOf(device: Device): Standing {
+  return device.state === "active" && device.provisional ? "provisional" : device.state;
+}
+
+export const DEVICE_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$/;
+export function devicePath(device: string): string {
+  return `/devices/${encodeURIComponent(device)}`;
 }

@@ -1,0 +1,95 @@
+import { describe, expect, it } from "vitest";
+import type { DeviceRequest, FormField, LinePiece } from "@/api/types";
+import { actOf } from "./commands";
+import { missing, pairsAsNumbers, problemOf, settingsOf, valuesOf } from "./form";
+import { asText, groupsOf, spansOf } from "./line";
+import { shownParts } from "./parts";
+import { clashingSerial, identityChanges, triesLeft } from "./requests";
+
+const label = { zh: "-", en: "-" };
+const FIELDS: FormField[] = [
+  { key: "link", kind: "link", label, required: true },
+  { key: "unit", kind: "number", label, default: "1", required: true },
+  { key: "map", kind: "choice", label, choices: ["a", "b"], required: true },
+  { key: "deep.flag", kind: "flag", label, default: "true" },
+  { key: "windows", kind: "pairs", label },
+  { key: "token", kind: "secret", label, required: true },
+];
+
+describe("a driver's form", () => {
+  it("begins with the defaults and says what is missing", () => {
+    const values = valuesOf(FIELDS, null, ["/dev/serial/by-path/x"]);
+    expect(values.unit).toBe("1");
+    expect(values["deep.flag"]).toBe(true);
+    expect(values.link).toMatchObject({ way: "serial", serial: "/dev/serial/by-path/x", baud: "9600" });
+    expect(missing(FIELDS, values, false)).toEqual(["map", "token"]);
+    expect(missing(FIELDS, values, true)).toEqual(["map"]);
+  });
+  it("becomes settings of the right types, without what is empty", () => {
+    const values = valuesOf(FIELDS, null);
+    Object.assign(values, { map: "b", link: { ...(values.link as object), way: "tcp", tcp: " 10.0.0.2:502 " }, windows: [{ key: "VIP", value: "12" }, { key: "", value: "3" }] });
+    expect(settingsOf(FIELDS, values, null)).toEqual({ link: { tcp: "10.0.0.2:502" }, unit: 1, map: "b", deep: { flag: true }, windows: { VIP: "12" } });
+  });
+  it("keeps what it cannot ask", () => {
+    const before = { link: { serial: "/dev/a", baud: 4800 }, unit: 3, map: { temperature: { address: 3 } }, retries: 5 };
+    const values = valuesOf(FIELDS, before);
+    expect(values.link).toMatchObject({ way: "serial", baud: "4800", parity: "none" });
+    expect(settingsOf(FIELDS, values, before)).toMatchObject({ map: { temperature: { address: 3 } }, retries: 5, unit: 3 });
+  });
+  it("finds the field a problem belongs to", () => {
+    expect(problemOf("settings: settings.link.tcp: expected host:port, found a", FIELDS)).toEqual({ field: "link", key: "link.tcp", expected: "host:port", found: "a" });
+    expect(problemOf("settings: settings.pol_s: expected `unit`, found an unknown key", FIELDS)?.field).toBeNull();
+    expect(problemOf("device id x is taken", FIELDS)).toBeNull();
+  });
+  it("says pairs again as numbers where a driver counts with them", () => {
+    const settings = { windows: { VIP: "12" } };
+    const problem = problemOf('settings.windows.VIP: expected u8, found string "12"', FIELDS);
+    expect(pairsAsNumbers(FIELDS, problem, settings)).toEqual({ windows: { VIP: 12 } });
+    expect(pairsAsNumbers(FIELDS, problem, { windows: { VIP: "x" } })).toBeNull();
+    expect(pairsAsNumbers(FIELDS, problemOf("settings.unit: expected u8, found string", FIELDS), settings)).toBeNull();
+  });
+});
+
+describe("the bus monitor", () => {
+  const piece: LinePiece = { number: 7, at: "2020-01-02T02:00:00.045Z", direction: "in", hex: "ff110300", meanings: [{ from: 0, to: 1, text: "?", good: false }, { from: 1, to: 4, text: "unit 17", good: true }] };
+  it("cuts bytes into what they mean", () => {
+    expect(spansOf(piece)).toEqual([
+      { bytes: ["ff"], from: 0, meaning: 0, good: false },
+      { bytes: ["11", "03", "00"], from: 1, meaning: 1, good: true },
+    ]);
+    expect(spansOf({ ...piece, meanings: [] })).toHaveLength(1);
+  });
+  it("groups by eight from the start of the piece", () => {
+    const bytes = Array.from({ length: 9 }, () => "00");
+    expect(groupsOf({ bytes, from: 6, meaning: null, good: true }).map((group) => group.split(" ").length)).toEqual([2, 7]);
+  });
+  it("is copied as text", () => {
+    expect(asText([piece], "Asia/Shanghai")).toBe("2020-01-02 10:00:00.045 ← ff 11 03 00\n    ! ?\n    unit 17\n");
+  });
+});
+
+describe("parts of a device", () => {
+  it("come worst first, unknown values as they came", () => {
+    const parts = shownParts([
+      { kind: "climate", time: "2020-01-02T02:00:00Z", state: { temperature: 22.5 } },
+      { kind: "input.state", time: "2020-01-02T01:00:00Z", state: { input: "door", on: true } },
+      { kind: "printer.health", time: "2020-01-01T00:00:00Z", state: { online: true, paper: "low", toner: "dried", faults: ["E12"], extra: { a: 1 } } },
+    ]);
+    expect(parts.map((part) => [part.kind, part.name, part.tone])).toEqual([["printer.health", null, "bad"], ["climate", null, "calm"], ["input.state", "door", "brand"]]);
+    expect(parts[0].lines.map((line) => [line.text, line.tone])).toEqual([["true", "good"], ["low", "warn"], ["dried", undefined], ["E12", "bad"], ['{"a":1}', undefined]]);
+    expect(parts[1].lines[0].text).toBe("22.5 °C");
+  });
+});
+
+describe("texts of the server", () => {
+  it("are taken apart where they can be", () => {
+    expect(actOf("call A012")).toEqual({ act: "call", rest: "A012" });
+    expect(actOf("switch off")).toEqual({ act: "power-off", rest: "" });
+    expect(actOf("dance")).toEqual({ act: null, rest: "dance" });
+    expect(identityChanges("model: K1, V2 → K2, serial: S1 → S2")).toEqual([{ part: "model", before: "K1, V2", after: "K2" }, { part: "serial", before: "S1", after: "S2" }]);
+    expect(identityChanges("who knows")).toBeNull();
+    expect(clashingSerial({ after: "serial S 1 belongs to kiosk-1" } as DeviceRequest)).toBe("S 1");
+    expect(triesLeft("code: not the code this device shows; 4 more tries")).toBe(4);
+    expect(triesLeft("other")).toBeNull();
+  });
+});
