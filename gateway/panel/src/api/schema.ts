@@ -726,8 +726,26 @@ export interface components {
             /** @description Serial ports of the box that no device uses. */
             ports: string[];
         };
-        /** @description What happened to the device, newest first. */
+        /** @description One report about a ticket, and what was odd about it. */
         EventView: {
+            /** Format: date-time */
+            at: string;
+            counter: string | null;
+            device: string;
+            flag: string | null;
+            /**
+             * Format: int64
+             * @description Journal id.
+             */
+            id: number;
+            kind: string;
+            payload: Record<string, never>;
+            /** Format: date-time */
+            received: string;
+            staff: components["schemas"]["PersonView"] | null;
+        };
+        /** @description What happened to the device, newest first. */
+        FileEvent: {
             /** @description Severity, where the hall raised an alarm for it. */
             alarm: string | null;
             /** Format: date-time */
@@ -742,7 +760,7 @@ export interface components {
             who: string;
         };
         FileView: {
-            events: components["schemas"]["EventView"][];
+            events: components["schemas"]["FileEvent"][];
         };
         /** @description The hall right now. */
         FloorView: {

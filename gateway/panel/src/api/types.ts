@@ -37,18 +37,7 @@ export type Floor = Narrow<G["FloorView"], { counters: FloorCounter[] }>;
 export type TicketState = "waiting" | "called" | "serving" | "finished" | "no-show" | "cancelled" | "abandoned";
 export type Ticket = Narrow<G["TicketView"], { state: TicketState; class: "ordinary" | "vip" | "priority" }>;
 export type Tickets = Narrow<G["TicketsView"], { tickets: Ticket[] }>;
-/** Written out: the document has one `EventView` for this and for the entries of a device's file. */
-export interface TicketEvent {
-  id: number;
-  at: string;
-  received: string;
-  device: string;
-  kind: string;
-  counter: string | null;
-  staff: G["PersonView"] | null;
-  flag: string | null;
-  payload: Record<string, unknown>;
-}
+export type TicketEvent = Shaped<G["EventView"], { payload: Json }>;
 export type TicketTrail = Shaped<G["TicketTrail"], { ticket: Ticket; events: TicketEvent[] }>;
 
 export type DeviceHealth = "up" | "degraded" | "down" | "unknown";
@@ -65,13 +54,7 @@ export type DeviceDetail = Shaped<G["DeviceDetail"], DeviceParts & { settings: J
 export type DeviceSecret = G["SecretView"];
 export type DeviceChange = Partial<Shaped<G["DeviceChange"], { settings: Json | null }>>;
 export type NewDevice = Shaped<G["NewDeviceBody"], { settings: Json | null }>;
-export interface FileEvent {
-  at: string;
-  what: string;
-  detail: string;
-  who: string;
-  alarm: string | null;
-}
+export type FileEvent = G["FileEvent"];
 export type DeviceFile = Narrow<G["FileView"], { events: FileEvent[] }>;
 export type DeviceRequest = G["RequestView"];
 export type DeviceRequests = G["RequestsView"];

@@ -14,12 +14,12 @@ use crate::devices::{file, identity};
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct FileView {
-    events: Vec<EventView>,
+    events: Vec<FileEvent>,
 }
 
 /// What happened to the device, newest first.
 #[derive(Debug, Serialize, ToSchema)]
-struct EventView {
+struct FileEvent {
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
     /// `registered`, `identified`, `firmware`, `address`, `identity`, `serial-clash`,
@@ -41,7 +41,7 @@ pub(super) async fn read_file(
 ) -> Result<Json<FileView>> {
     let read = move |connection: &Connection| Ok(file::events(connection, &device)?);
     let events = desk.devices.0.store.read(read).await?;
-    let view = |event: file::Event| EventView {
+    let view = |event: file::Event| FileEvent {
         at: event.at,
         what: event.what,
         detail: event.detail,
