@@ -247,14 +247,14 @@ impl Hall {
     }
 
     async fn ask(&self, device: &DeviceId, command: Command) -> Result<i64> {
-        let (device, now) = (device.clone(), self.clock.now());
+        let (device, clock) = (device.clone(), self.clock);
         let write = move |connection: &Connection| {
             Ok(commands::ask(
                 connection,
                 &device,
                 &command,
                 commands::HALL,
-                now,
+                clock,
             )?)
         };
         let id = self.store.write(write).await?;

@@ -51,7 +51,7 @@ impl Follower for BoardsFollower {
             };
             let command = Command::Display(display);
             for screen in devices::screens_at(connection, counter, is_for_all(&command))? {
-                commands::ask(connection, &screen, &command, commands::HALL, now)?;
+                commands::ask(connection, &screen, &command, commands::HALL, self.clock)?;
             }
         }
         Ok(())

@@ -134,13 +134,13 @@ async fn ask_device(
     let command = command(body)?;
     let unknown = || WebError::NotFound(format!("device {id}"));
     let device: zhiban_vocabulary::DeviceId = id.parse().map_err(|_| unknown())?;
-    let (key, now) = (id.clone(), desk.clock.now());
+    let (key, clock) = (id.clone(), desk.clock);
     let write = move |connection: &Connection| {
         if !devices::is_active(connection, &key)? {
             return Ok(None);
         }
         let staff = who.staff.as_str();
-        let number = ask(connection, &device, &command, staff, now)?;
+        let number = ask(connection, &device, &command, staff, clock)?;
         let detail = format!("{key} {command}");
         note(
             connection,

@@ -67,6 +67,7 @@ impl SwitchOff {
             return Ok(());
         };
         let listed = self.closing.switch_off.clone();
+        let clock = self.clock;
         let write = move |connection: &Connection| {
             if journal::value(connection, DONE)? >= day {
                 return Ok(());
@@ -77,7 +78,7 @@ impl SwitchOff {
                     &device,
                     &Command::Power { on: false },
                     HALL,
-                    now,
+                    clock,
                 )?;
             }
             Ok(journal::set_value(connection, DONE, day)?)

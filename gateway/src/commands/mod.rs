@@ -13,9 +13,9 @@ mod task;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::Notify;
+use zhiban_kernel::Clock;
 use zhiban_vocabulary::DeviceId;
 use zhiban_vocabulary::command::Command;
 
@@ -50,9 +50,11 @@ pub fn ask(
     device: &DeviceId,
     command: &Command,
     asked_by: &str,
-    now: Timestamp,
+    clock: Clock,
 ) -> rusqlite::Result<i64> {
-    let expires = now + expires_after(command);
+    let now = clock.now();
+    // Also in a replay that runs faster than the wires.
+    let expires = now + expires_after(command) * clock.replay_speed().unwrap_or(1);
     store::insert(connection, device, command, asked_by, now, expires)
 }
 

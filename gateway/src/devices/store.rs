@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use zhiban_kernel::StoreError;
 use zhiban_kernel::clock::{from_ms, to_ms};
+use zhiban_vocabulary::command::CommandKind;
 use zhiban_vocabulary::device::{DeviceIdentity, DeviceKind};
 use zhiban_vocabulary::{CounterId, DeviceId};
 
@@ -296,7 +297,7 @@ pub fn screens_at(
     counter: Option<&CounterId>,
     with_boards: bool,
 ) -> Result<Vec<DeviceId>> {
-    let sql = "select device from devices_device
+    let sql = "select device, driver from devices_device
          where (counter = ?1 or (?4 and counter is null)) and kind in (?2, ?3)
              and state = 'active'
          order by device";
@@ -307,13 +308,17 @@ pub fn screens_at(
     );
     let counter = counter.map(CounterId::as_str);
     let rows = statement.query_map(params![counter, screen, board, with_boards], |row| {
-        row.get(0)
+        Ok((row.get(0)?, row.get(1)?))
     })?;
-    let devices: Vec<String> = rows.collect::<Result<_>>()?;
-    Ok(devices
-        .iter()
-        .filter_map(|text| text.parse().ok())
-        .collect())
+    let screens: Vec<(String, String)> = rows.collect::<Result<_>>()?;
+    let showing = screens.iter().filter(|(_, driver)| can_show(driver));
+    Ok(showing.filter_map(|(text, _)| text.parse().ok()).collect())
+}
+
+/// Some boards can only be switched. What comes in by MQTT says itself what it cannot.
+fn can_show(driver: &str) -> bool {
+    let accepts = zhiban_drivers::find(driver).map(|driver| driver.accepts);
+    accepts.is_none_or(|accepts| accepts.contains(&CommandKind::Display))
 }
 
 /// Whether there is such a device, and it is in use.

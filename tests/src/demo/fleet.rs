@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::options::Options;
 use super::prepare::{Replay, ZONE};
+use super::showroom::Showroom;
 use super::table;
 use super::wired::Wired;
 use crate::harness::clock::{ReplayClock, real_now};
@@ -65,7 +66,9 @@ impl Fleet {
             let folder = data.join("halls").join(plan.hall.store.as_str());
             let name = format!("hall {}", plan.hall.store);
             let program = Program::in_folder(&name, programs.join("zhiban-gateway"), &folder);
-            let wired = Wired::start(&plan.hall, nth).context("cannot open pseudo terminals")?;
+            let wired = Wired::start(&plan.hall, nth)
+                .await
+                .context("cannot open pseudo terminals")?;
             let mut config = gateway_config(options, nth, plan, &wired, &program, &zenoh);
             // The devices are registered before the first recorded day, not years after it.
             let before = ReplayClock {
@@ -75,7 +78,10 @@ impl Fleet {
             };
             config["clock"] = json!(before);
             program.write_config(&toml(&config)?)?;
-            let devices: Vec<NewDevice> = plan.devices.iter().map(new_device).collect();
+            let mut devices: Vec<NewDevice> = plan.devices.iter().map(new_device).collect();
+            if wired.showroom.is_some() {
+                devices.extend(Showroom::kiosks());
+            }
             let secrets = add_devices(&program, &devices).await?;
             halls.push((program, config, wired, secrets));
         }

@@ -15,6 +15,7 @@ use super::feed::{self, Progress, Refused, Scene};
 use super::fleet::{Fleet, say};
 use super::options::Options;
 use super::prepare::{Replay, ZONE};
+use super::showroom;
 use super::summary::{self, Comparison};
 use crate::harness::clock::ReplayClock;
 use crate::harness::{Account, MqttDevice};
@@ -130,6 +131,13 @@ fn play(
             &mut devices,
         );
         tokio::spawn(hall.wired.air(clock, TimeZone::get(ZONE)?));
+        if hall.wired.showroom.is_some() {
+            let (address, secrets) = (address.clone(), secrets[plan.devices.len()..].to_vec());
+            tokio::spawn(async move {
+                let _kiosks = showroom::play_kiosks(address, secrets, clock.now()).await;
+                std::future::pending::<()>().await;
+            });
+        }
     }
     Ok(devices)
 }

@@ -12,6 +12,7 @@ pub mod fleet;
 pub mod live;
 pub mod options;
 pub mod prepare;
+pub mod showroom;
 pub mod summary;
 pub mod table;
 pub mod wired;

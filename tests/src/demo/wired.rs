@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use zhiban_drivers::{lihe_screen::ScreenSimulator, modbus::ModbusSimulator};
 
+use super::showroom::Showroom;
 use crate::harness::clock::ReplayClock;
 use crate::replay::Hall;
 
@@ -27,6 +28,8 @@ pub struct Wired {
     screens: Vec<ScreenSimulator>,
     /// Decides what the air is like.
     warmth: f64,
+    /// In the first hall: one device of each family.
+    pub showroom: Option<Showroom>,
 }
 
 impl Wired {
@@ -34,7 +37,7 @@ impl Wired {
     ///
     /// # Errors
     /// When there are no pseudo terminals left.
-    pub fn start(hall: &Hall, nth: usize) -> io::Result<Self> {
+    pub async fn start(hall: &Hall, nth: usize) -> io::Result<Self> {
         let windows = u8::try_from(hall.counters().count())
             .unwrap_or(u8::MAX)
             .min(SCREENS);
@@ -43,7 +46,12 @@ impl Wired {
             .collect::<io::Result<_>>()?;
         let sensor = Arc::new(ModbusSimulator::start_pty(SENSOR_UNIT, SENSOR_MAP)?);
         let warmth = nth as f64 * 0.7;
+        let showroom = match nth {
+            0 => Some(Showroom::start().await?),
+            _ => None,
+        };
         Ok(Self {
+            showroom,
             sensor,
             screens,
             warmth,
@@ -69,7 +77,12 @@ impl Wired {
                 "settings": { "link": { "serial": screen.path() }, "address": address },
             })
         });
-        [sensor].into_iter().chain(screens).collect()
+        let families = self.showroom.iter().flat_map(Showroom::config);
+        [sensor]
+            .into_iter()
+            .chain(screens)
+            .chain(families)
+            .collect()
     }
 
     /// Lets the air change: warmer towards the afternoon, in some halls out of the band.
