@@ -15,15 +15,15 @@ const FUNCTION_LINES_MAX: usize = 70;
 const LONG_FILES: [(&str, usize); 1] = [("config/kernel/src/people/api.rs", 640)];
 
 /// Functions over [`FUNCTION_LINES_MAX`], with the lines they have.
-const LONG_FUNCTIONS: [(&str, &str, usize); 2] = [
+const LONG_FUNCTIONS: [(&str, &str, usize); 1] = [
     // All wiring, in reading order.
     ("gateway/src/appliance.rs", "run", 90),
-    ("tests/src/replay/plan.rs", "day", 73),
 ];
 
 /// Tasks begin here and nowhere else. (Beside `Tasks::spawn`, which stops the program when a task
 /// ends, and trackers that are waited for.)
-const MAY_SPAWN: [&str; 9] = [
+const MAY_SPAWN: [&str; 10] = [
+    "drivers/src/link/http.rs",
     "drivers/src/testing/hall.rs",
     "config/kernel/src/runtime.rs",
     "drivers/src/supervise.rs",

@@ -78,11 +78,7 @@ impl Fleet {
             };
             config["clock"] = json!(before);
             program.write_config(&toml(&config)?)?;
-            let mut devices: Vec<NewDevice> = plan.devices.iter().map(new_device).collect();
-            if wired.showroom.is_some() {
-                devices.extend(Showroom::kiosks());
-            }
-            let secrets = add_devices(&program, &devices).await?;
+            let secrets = add_devices(&program, &devices(plan, &wired)).await?;
             halls.push((program, config, wired, secrets));
         }
         // All programs must read the same clock, so it is set when the slow part is over.
@@ -201,6 +197,13 @@ impl Fleet {
         );
         all_clean
     }
+}
+
+/// Those of the plan, and behind them the kiosks of the showroom.
+fn devices(plan: &HallPlan, wired: &Wired) -> Vec<NewDevice> {
+    let kiosks = wired.showroom.as_ref().map(|_| Showroom::kiosks());
+    let planned = plan.devices.iter().map(new_device);
+    planned.chain(kiosks.into_iter().flatten()).collect()
 }
 
 async fn stopped(running: &mut Running, within: Duration) -> bool {
