@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use jiff::civil::Time;
-use jiff::tz::TimeZone;
+use jiff::tz::{Offset, TimeZone};
 use serde::Deserialize;
 use zhiban_vocabulary::climate::Tenths;
 use zhiban_vocabulary::device::DeviceKind;
@@ -144,6 +144,29 @@ pub struct Mqtt {
     pub burst: u32,
     pub connections_max: u32,
     pub connections_per_address_max: u32,
+    /// Zone of Tasmota devices that tell their time without one, such as `+08:00`. Absent: their
+    /// reports are booked at the time of arrival.
+    pub tasmota_offset: Option<String>,
+}
+
+impl Mqtt {
+    /// `None` where it is not given; a wrong one was refused when the configuration was read.
+    #[must_use]
+    pub fn tasmota_offset(&self) -> Option<Offset> {
+        self.tasmota_offset.as_deref().and_then(read_offset)
+    }
+}
+
+/// `+08:00`
+fn read_offset(text: &str) -> Option<Offset> {
+    let sign = match text.bytes().next()? {
+        b'+' => 1,
+        b'-' => -1,
+        _ => return None,
+    };
+    let time: Time = text.get(1..)?.parse().ok()?;
+    let minutes = i32::from(time.hour()) * 60 + i32::from(time.minute());
+    Offset::from_seconds(sign * minutes * 60).ok()
 }
 
 impl Default for Mqtt {
@@ -156,6 +179,7 @@ impl Default for Mqtt {
             burst: 1_000,
             connections_max: 1_000,
             connections_per_address_max: 200,
+            tasmota_offset: None,
         }
     }
 }
@@ -358,6 +382,11 @@ fn check_limits(mqtt: &Mqtt, problems: &mut Vec<Problem>) {
                 value,
             ));
         }
+    }
+    let offset = mqtt.tasmota_offset.as_deref();
+    if let Some(text) = offset.filter(|text| read_offset(text).is_none()) {
+        let expected = "an offset such as +08:00";
+        problems.push(Problem::new("mqtt.tasmota_offset", expected, text));
     }
 }
 
