@@ -12,6 +12,9 @@ pub(super) struct Payload {
     pub(super) metrics: Vec<Metric>,
     #[prost(uint64, optional, tag = "3")]
     pub(super) seq: Option<u64>,
+    /// Names another form of the whole payload.
+    #[prost(string, optional, tag = "4")]
+    pub(super) uuid: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Message)]

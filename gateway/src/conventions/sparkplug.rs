@@ -21,6 +21,8 @@ const ASK_AFTER: SignedDuration = SignedDuration::from_secs(10);
 const ASK_AFTER_MAX: SignedDuration = SignedDuration::from_mins(10);
 const REBIRTH: &str = "Node Control/Rebirth";
 const BIRTH_NUMBER: &str = "bdSeq";
+/// What some nodes call a payload that has another in it.
+const COMPRESSED: &str = "SPBV1.0_COMPRESSED";
 /// Properties that name a unit; the makers do not agree.
 const UNIT_PROPERTIES: [&str; 5] = ["engUnit", "engUnits", "Engineering Units", "unit", "units"];
 
@@ -103,12 +105,9 @@ impl Plug {
         now: Timestamp,
     ) -> Option<Translated> {
         let place = Place::of(topic)?;
-        let payload = match Payload::decode(payload) {
+        let payload = match decode(payload) {
             Ok(payload) => payload,
-            Err(error) => {
-                let reason = format!("no payload of Sparkplug B: {error}");
-                return Some(Translated::refused(Problem::unreadable(reason)));
-            }
+            Err(problem) => return Some(Translated::refused(problem)),
         };
         let key = format!("{}/{}", place.group, place.node);
         if !self.nodes.contains_key(&key) && self.nodes.len() >= NODES_MAX {
@@ -206,9 +205,11 @@ impl Node {
         place: Place<'_>,
         payload: &Payload,
     ) -> Translated {
-        let (said, known) = (birth_number(payload), self.birth_number);
-        // The will of an earlier connection, late.
-        if said.is_some() && known.is_some() && said != known {
+        // The will of an earlier connection, late. A number that is ahead is a death all the same:
+        // pysparkplug counts on before it says good-bye.
+        if let (Some(said), Some(known)) = (birth_number(payload), self.birth_number)
+            && (1..=128).contains(&(known.wrapping_sub(said) % 256))
+        {
             return Translated::said(Vec::new());
         }
         self.is_born = false;
@@ -375,6 +376,17 @@ impl Node {
     }
 }
 
+fn decode(bytes: &[u8]) -> Result<Payload, Problem> {
+    let payload = Payload::decode(bytes)
+        .map_err(|error| Problem::unreadable(format!("no payload of Sparkplug B: {error}")))?;
+    if payload.uuid.as_deref() == Some(COMPRESSED) {
+        return Err(Problem::unreadable(
+            "the payload is compressed; turn that off",
+        ));
+    }
+    Ok(payload)
+}
+
 fn gone(presence: &mut Presence, part: &str) -> Translated {
     let said = presence.note(part, false).map(Said::now);
     Translated::said(said.into_iter().collect())
@@ -443,7 +455,7 @@ fn rebirth(now: Timestamp) -> Vec<u8> {
     let payload = Payload {
         timestamp,
         metrics: vec![metric],
-        seq: None,
+        ..Payload::default()
     };
     payload.encode_to_vec()
 }

@@ -474,6 +474,7 @@ fn hear(
         timestamp: Some(1_772_337_540_000),
         metrics,
         seq,
+        uuid: None,
     };
     plug.take(topic, &payload.encode_to_vec(), false, at)
 }
@@ -556,12 +557,14 @@ fn a_late_will_of_an_earlier_connection_is_no_death() {
     let old = vec![metric("bdSeq", None, 4, Held::Long(2))];
     let late = hear(&mut plug, "spBv1.0/hall/NDEATH/n1", None, old, now());
     assert_eq!(shown(&late), Vec::<String>::new());
-    let own = vec![metric("bdSeq", None, 4, Held::Long(3))];
-    let gone = hear(&mut plug, "spBv1.0/hall/NDEATH/n1", None, own, now());
-    assert_eq!(
-        shown(&gone),
-        [r#"device.health {"detail":"gone: n1","status":"down"}"#]
-    );
+    // Its own, and one of a node that counts on before it says good-bye.
+    for number in [3, 4] {
+        hear(&mut plug, "spBv1.0/hall/NBIRTH/n1", Some(0), birth(), now());
+        let own = vec![metric("bdSeq", None, 4, Held::Long(number))];
+        let gone = hear(&mut plug, "spBv1.0/hall/NDEATH/n1", None, own, now());
+        let down = r#"device.health {"detail":"gone: n1","status":"down"}"#;
+        assert_eq!(shown(&gone), [down]);
+    }
 }
 
 #[test]
@@ -645,6 +648,13 @@ fn history_keeps_its_time_and_what_is_no_payload_is_refused() {
         [r#"climate {"temperature":19.0,"time":"2026-02-28T17:33:20Z"}"#]
     );
     let refused = plug.take("spBv1.0/hall/NDATA/n1", b"\xff\xff\xff", false, now());
+    assert_eq!(shown(&refused), ["! bad-field"]);
+    let compressed = Payload {
+        uuid: Some("SPBV1.0_COMPRESSED".into()),
+        ..Payload::default()
+    };
+    let payload = compressed.encode_to_vec();
+    let refused = plug.take("spBv1.0/hall/NDATA/n1", &payload, false, now());
     assert_eq!(shown(&refused), ["! bad-field"]);
     let odd = hear(&mut plug, "spBv1.0/hall/NCMD/n1", None, vec![], now());
     assert_eq!(shown(&odd), ["! unknown-kind"]);
