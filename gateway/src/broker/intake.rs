@@ -153,7 +153,7 @@ impl Batch {
         if let Some(problem) = translated.problem
             && shared.sessions.may_bury(device)
         {
-            self.letters.push(unclear_letter(device, publish, problem));
+            self.letters.push(unclear_letter(device, publish, &problem));
         }
         self.orders.extend(translated.orders);
         self.messages.push(Taken {
@@ -284,7 +284,7 @@ fn letter(device: &DeviceId, publish: &Publish, why: &str) -> DeadLetter {
 }
 
 /// A message of another form that was not understood, whole: a person has to look at it.
-fn unclear_letter(device: &DeviceId, publish: &Publish, problem: Problem) -> DeadLetter {
+fn unclear_letter(device: &DeviceId, publish: &Publish, problem: &Problem) -> DeadLetter {
     DeadLetter {
         code: problem.code,
         payload: publish.payload.clone(),

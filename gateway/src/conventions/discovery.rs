@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 use zhiban_vocabulary::device::DeviceIdentity;
 
-use super::model::{Problem, Quantity, must_own};
+use super::model::{Problem, Quantity, mac, must_own};
 use super::template::Template;
 use super::topics::{HOME_ASSISTANT, Topics};
 
@@ -332,7 +332,7 @@ fn block(words: &Map<String, Value>) -> Block {
     let mac = connections.into_iter().flatten().find_map(|pair| {
         let pair = pair.as_array()?;
         match (pair.first()?.as_str()?, pair.get(1)?.as_str()?) {
-            ("mac", mac) => Some(mac.to_owned()),
+            ("mac", address) => Some(mac(address)),
             _ => None,
         }
     });

@@ -11,6 +11,7 @@ use super::discovery::{self, Announced, Entity, Place};
 use super::model::{
     Presence, Problem, Quantity, Said, Sample, Translated, mapping_cleared, needs_mapping, observe,
 };
+use super::template::Input;
 use super::topics::Topics;
 
 /// Entities one credential may announce.
@@ -33,16 +34,43 @@ impl Home {
     pub(super) fn announce(
         &mut self,
         own: &Topics,
+        presence: &mut Presence,
         topic: &str,
         place: Place<'_>,
         payload: &[u8],
     ) -> Translated {
-        if payload.is_empty() {
-            return Translated::said(self.remove(topic));
+        let before = self.presence_topics(topic);
+        let result = match payload.is_empty() {
+            true => Ok(self.remove(topic)),
+            false => discovery::read(own, place, payload)
+                .and_then(|announced| self.keep(topic, announced)),
+        };
+        let said = result.map(|mut said| {
+            said.extend(self.forget(presence, before));
+            Translated::said(said)
+        });
+        said.into()
+    }
+
+    /// Where it is said whether the entities of a discovery message are there.
+    fn presence_topics(&self, topic: &str) -> Vec<String> {
+        let entities = self.announced.get(topic).into_iter().flatten();
+        let all = entities.flat_map(|entity| &entity.availability);
+        all.map(|availability| availability.topic.clone()).collect()
+    }
+
+    /// What nobody announces any more is neither here nor gone.
+    fn forget(&self, presence: &mut Presence, before: Vec<String>) -> Option<Said> {
+        let is_used = |topic: &String| {
+            let mut all = self.announced.values().flatten();
+            all.any(|entity| entity.availability.iter().any(|one| one.topic == *topic))
+        };
+        let unused: Vec<String> = before.into_iter().filter(|topic| !is_used(topic)).collect();
+        for topic in &unused {
+            presence.forget(topic);
         }
-        let read = discovery::read(own, place, payload);
-        let kept = read.and_then(|announced| self.keep(topic, announced));
-        kept.map(Translated::said).into()
+        let health = (!unused.is_empty()).then(|| presence.health()).flatten();
+        health.map(Said::now)
     }
 
     fn keep(&mut self, topic: &str, announced: Announced) -> Result<Vec<Said>, Problem> {
@@ -95,7 +123,10 @@ impl Home {
     /// A credential that speaks for several devices is none of them.
     fn identify(&mut self, block: Option<discovery::Block>) -> Option<Said> {
         let block = block.filter(|block| !block.is_child)?;
-        self.blocks.insert(block.key);
+        // Two are enough to know that it is several.
+        if self.blocks.len() < 2 {
+            self.blocks.insert(block.key);
+        }
         let said = block.identity;
         let is_news = said != DeviceIdentity::default() && self.identity.as_ref() != Some(&said);
         if self.blocks.len() > 1 || !is_news {
@@ -113,19 +144,20 @@ impl Home {
         payload: &[u8],
     ) -> Option<Translated> {
         let text = String::from_utf8_lossy(payload);
+        let input = Input::new(&text);
         let mut is_known = false;
         let (mut said, mut samples, mut troubles) = (Vec::new(), Vec::new(), Vec::new());
         let mut problem = None;
         for entity in self.announced.values().flatten() {
             is_known |= entity.other_topics.iter().any(|known| known == topic);
-            if let Some(is_here) = availability(entity, topic, &text, &mut is_known) {
+            if let Some(is_here) = availability(entity, topic, &input, &mut is_known) {
                 said.extend(presence.note(topic, is_here).map(Said::now));
             }
             if entity.state_topic.as_deref() != Some(topic) {
                 continue;
             }
             is_known = true;
-            match value(entity, &text) {
+            match value(entity, &input) {
                 Value::Nothing => {}
                 Value::Contact(on) => said.push(contact(entity, on)),
                 Value::Reading(reading) => samples.push(self.sample(entity, reading)),
@@ -178,13 +210,13 @@ enum Value {
     Raw(String),
 }
 
-fn value(entity: &Entity, payload: &str) -> Value {
+fn value(entity: &Entity, input: &Input<'_>) -> Value {
     let template = match &entity.template {
         Ok(template) => template,
         Err(problem) => return Value::Raw(problem.clone()),
     };
-    let text = match template.as_ref().map(|template| template.apply(payload)) {
-        None => payload.trim().to_owned(),
+    let text = match template.as_ref().map(|template| template.apply(input)) {
+        None => input.text().trim().to_owned(),
         Some(Ok(text)) => text,
         Some(Err(problem)) => return Value::Raw(problem),
     };
@@ -211,13 +243,18 @@ fn contact(entity: &Entity, on: bool) -> Said {
 }
 
 /// Whether the device is there, if `topic` says so.
-fn availability(entity: &Entity, topic: &str, payload: &str, is_known: &mut bool) -> Option<bool> {
+fn availability(
+    entity: &Entity,
+    topic: &str,
+    input: &Input<'_>,
+    is_known: &mut bool,
+) -> Option<bool> {
     let mut all = entity.availability.iter();
     let found = all.find(|availability| availability.topic == topic)?;
     *is_known = true;
     let text = match &found.template {
-        Some(template) => template.apply(payload).ok()?,
-        None => payload.trim().to_owned(),
+        Some(template) => template.apply(input).ok()?,
+        None => input.text().trim().to_owned(),
     };
     match text {
         text if text == found.here => Some(true),

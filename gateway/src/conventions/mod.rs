@@ -118,7 +118,8 @@ impl Translator {
 
     fn translate(&mut self, topic: &str, payload: &[u8], now: Timestamp) -> Translated {
         if let Some(place) = Place::of(topic) {
-            return self.home.announce(&self.own, topic, place, payload);
+            let (home, presence) = (&mut self.home, &mut self.presence);
+            return home.announce(&self.own, presence, topic, place, payload);
         }
         if let Some(translated) = self.tasmota.announce(&self.own, topic, payload) {
             return translated;

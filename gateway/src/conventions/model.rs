@@ -115,6 +115,16 @@ pub(super) fn must_own(own: &Topics, topic: &str) -> Result<(), Problem> {
     }
 }
 
+/// One form for the addresses makers write in many.
+pub(super) fn mac(text: &str) -> String {
+    let digits: Vec<char> = text.chars().filter(char::is_ascii_hexdigit).collect();
+    if digits.len() != 12 {
+        return text.to_owned();
+    }
+    let pairs = digits.chunks(2).map(|pair| pair.iter().collect::<String>());
+    pairs.collect::<Vec<_>>().join(":").to_ascii_lowercase()
+}
+
 /// What a value measures, as far as we have a word for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Quantity {
@@ -323,7 +333,11 @@ impl Presence {
         self.parts.remove(part);
     }
 
+    /// `None` where nothing changed, or nothing is known.
     pub(super) fn health(&mut self) -> Option<Observation> {
+        if self.parts.is_empty() {
+            return None;
+        }
         let gone: Vec<&str> = self
             .parts
             .iter()

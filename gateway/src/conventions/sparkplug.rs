@@ -16,6 +16,9 @@ use super::topics::SPARKPLUG;
 /// Metrics one edge node may have with its devices, and nodes one credential may speak for.
 const METRICS_MAX: usize = 256;
 const NODES_MAX: usize = 16;
+const ALIASES_MAX: usize = 1_024;
+/// Longest text that is remembered, to know whether a birth says news.
+const TEXT_BYTES_MAX: usize = 256;
 /// How long the host waits before it asks for a birth again; doubled each time in vain.
 const ASK_AFTER: SignedDuration = SignedDuration::from_secs(10);
 const ASK_AFTER_MAX: SignedDuration = SignedDuration::from_mins(10);
@@ -266,7 +269,9 @@ impl Node {
             if self.metrics.len() >= METRICS_MAX && !self.metrics.contains_key(&name) {
                 continue;
             }
-            if let Some(alias) = metric.alias {
+            if let Some(alias) = metric.alias
+                && self.aliases.len() < ALIASES_MAX
+            {
                 self.aliases.insert(alias, name.clone());
             }
             let unit = unit(metric);
@@ -300,11 +305,7 @@ impl Node {
                 unclear.push(name);
                 continue;
             };
-            let known = self.metrics.get_mut(&name);
-            if let Some(known) = known
-                && known.last.replace(held.clone()) == Some(held.clone())
-                && is_birth
-            {
+            if self.is_known(&name, &held) && is_birth {
                 continue;
             }
             let time = time(metric.timestamp.or(payload.timestamp));
@@ -313,16 +314,16 @@ impl Node {
                 unclear.push(name);
                 continue;
             }
-            match held {
-                Held::Boolean(on) => said.push(Said {
-                    time,
-                    observation: Observation::Input(InputState { input: name, on }),
-                }),
-                Held::Number(number) => {
-                    samples.push(self.sample(name, Reading::Number(number), time))
+            let reading = match held {
+                Held::Number(number) => Reading::Number(number),
+                Held::Text(text) => Reading::Text(text),
+                Held::Boolean(on) => {
+                    let observation = Observation::Input(InputState { input: name, on });
+                    said.push(Said { time, observation });
+                    continue;
                 }
-                Held::Text(text) => samples.push(self.sample(name, Reading::Text(text), time)),
-            }
+            };
+            samples.push(self.sample(name, reading, time));
         }
         said.extend(observe(samples));
         Translated {
@@ -355,6 +356,17 @@ impl Node {
         let known = self.metrics.get(name);
         let datatype = metric.datatype.or(known.map(|known| known.datatype));
         payload::held(metric.value.as_ref()?, datatype.unwrap_or(0))
+    }
+
+    /// Whether the metric said that before; notes what it says now.
+    fn is_known(&mut self, name: &str, held: &Held) -> bool {
+        let Some(known) = self.metrics.get_mut(name) else {
+            return false;
+        };
+        let is_long = matches!(held, Held::Text(text) if text.len() > TEXT_BYTES_MAX);
+        let before = known.last.take();
+        known.last = (!is_long).then(|| held.clone());
+        before.as_ref() == Some(held)
     }
 
     fn sample(&self, name: String, value: Reading, time: Option<Timestamp>) -> Sample {

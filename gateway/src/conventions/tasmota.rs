@@ -11,7 +11,9 @@ use zhiban_vocabulary::device::{DeviceIdentity, InputState};
 use zhiban_vocabulary::measurement::Reading;
 use zhiban_vocabulary::report::Observation;
 
-use super::model::{Presence, Problem, Quantity, Said, Sample, Translated, must_own, observe};
+use super::model::{
+    self, Presence, Problem, Quantity, Said, Sample, Translated, must_own, observe,
+};
 use super::topics::Topics;
 
 /// Values one message may have.
@@ -119,7 +121,7 @@ impl Tasmota {
         let identity = DeviceIdentity {
             model: text("md").map(str::to_owned),
             firmware: text("sw").map(str::to_owned),
-            mac: Some(mac.to_owned()),
+            mac: Some(model::mac(mac)),
             ..DeviceIdentity::default()
         };
         // A credential that speaks for several devices is none of them.

@@ -4,6 +4,7 @@
 //! template may cost is bounded three ways: by fuel (steps), by the length of its output, and by
 //! refusing sources that could blow up a text by putting it together again and again.
 
+use std::cell::OnceCell;
 use std::io::{self, Write};
 use std::sync::LazyLock;
 
@@ -24,6 +25,31 @@ const STARS_MAX: usize = 2;
 
 static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(engine);
 
+/// A payload many templates may look at; its JSON is read once.
+pub(super) struct Input<'p> {
+    text: &'p str,
+    json: OnceCell<Value>,
+}
+
+impl<'p> Input<'p> {
+    pub(super) fn new(text: &'p str) -> Self {
+        let json = OnceCell::new();
+        Self { text, json }
+    }
+
+    pub(super) fn text(&self) -> &'p str {
+        self.text
+    }
+
+    fn json(&self) -> Value {
+        let read = || {
+            let json = serde_json::from_str::<serde_json::Value>(self.text);
+            json.map_or(Value::UNDEFINED, Value::from_serialize)
+        };
+        self.json.get_or_init(read).clone()
+    }
+}
+
 /// A template that was looked at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Template(String);
@@ -38,7 +64,7 @@ impl Template {
         check_growth(source)?;
         let template = Self(source.to_owned());
         // Filters are looked up when they are used, so it is tried with nothing.
-        match template.render("", None) {
+        match template.render(&Input::new("")) {
             Err(error) if is_for_good(error.kind()) => Err(text(&error)),
             _ => Ok(template),
         }
@@ -48,17 +74,14 @@ impl Template {
     ///
     /// # Errors
     /// Why it made nothing.
-    pub(super) fn apply(&self, payload: &str) -> Result<String, String> {
-        let json = serde_json::from_str::<serde_json::Value>(payload).ok();
-        let rendered = self.render(payload, json.as_ref());
-        rendered.map_err(|error| text(&error))
+    pub(super) fn apply(&self, input: &Input<'_>) -> Result<String, String> {
+        self.render(input).map_err(|error| text(&error))
     }
 
-    fn render(&self, payload: &str, json: Option<&serde_json::Value>) -> Result<String, Error> {
+    fn render(&self, input: &Input<'_>) -> Result<String, Error> {
         let template = ENGINE.template_from_str(&self.0)?;
-        let json = json.map_or(Value::UNDEFINED, Value::from_serialize);
         let mut out = Bounded(Vec::new());
-        let context = context! { value => payload, value_json => json };
+        let context = context! { value => input.text, value_json => input.json() };
         template.render_captured_to(context, &mut out)?;
         Ok(String::from_utf8_lossy(&out.0).trim().to_owned())
     }
@@ -288,7 +311,8 @@ mod checks {
     use super::*;
 
     fn check(source: &str, payload: &str, expected: &str) {
-        let answer = Template::new(source).and_then(|template| template.apply(payload));
+        let answer =
+            Template::new(source).and_then(|template| template.apply(&Input::new(payload)));
         let answer = answer.unwrap_or_else(|problem| format!("! {problem}"));
         assert!(
             answer == expected

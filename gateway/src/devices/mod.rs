@@ -266,6 +266,7 @@ impl Devices {
             let key = device.clone();
             let write = move |connection: &Connection| {
                 store::change(connection, &key, &change)?;
+                topics::apply(connection, &key, &change)?;
                 Ok(audit(connection)?)
             };
             devices.0.store.write(write).await?;

@@ -10,7 +10,6 @@ use zhiban_vocabulary::device::{DeviceIdentity, DeviceKind};
 use zhiban_vocabulary::{CounterId, DeviceId};
 
 use super::model::{Device, NOT_WIRED, NewDevice, State};
-use super::topics;
 use crate::conventions::Topics;
 
 /// Keys of the addresses that programs of the hall call, by device.
@@ -393,9 +392,6 @@ pub(super) fn change(
     }
     if let Some(hash) = &change.secret_hash {
         set("secret_hash", hash)?;
-    }
-    if let Some(given) = &change.topics {
-        topics::give(connection, device, given)?;
     }
     Ok(())
 }
