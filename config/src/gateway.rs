@@ -159,14 +159,7 @@ impl Mqtt {
 
 /// `+08:00`
 fn read_offset(text: &str) -> Option<Offset> {
-    let sign = match text.bytes().next()? {
-        b'+' => 1,
-        b'-' => -1,
-        _ => return None,
-    };
-    let time: Time = text.get(1..)?.parse().ok()?;
-    let minutes = i32::from(time.hour()) * 60 + i32::from(time.minute());
-    Offset::from_seconds(sign * minutes * 60).ok()
+    jiff::fmt::strtime::parse("%:z", text).ok()?.offset()
 }
 
 impl Default for Mqtt {
@@ -480,10 +473,12 @@ mod tests {
         let text = SAMPLE
             .replace("opens = \"08:30:00\"", "opens = \"19:30:00\"")
             .replace("127.0.0.1:1883", "0.0.0.0:1883")
+            .replace("# tasmota_offset = \"+08:00\"", "tasmota_offset = \"8\"")
             .replace("Asia/Shanghai", "Asia/Shang");
         let error = check_text(&text);
         for part in [
             "mqtt.listen: expected a loopback address, or mqtt.allow_plaintext = true, found 0.0.0.0:1883",
+            "mqtt.tasmota_offset: expected an offset such as +08:00, found 8",
             "hall.closes: expected later than 19:30:00, found 18:00:00",
             "hall.time_zone: expected an IANA zone name, found \"Asia/Shang\"",
         ] {

@@ -58,9 +58,10 @@ def publish_safely(topic, payload=None, qos=0, retain=False, properties=None):
 
 
 client.publish = publish_safely
+mac = "02:5b:26:" + ":".join(f"{byte:02x}" for byte in name.encode()[:3])
 device = DeviceInfo(
-    name=name, identifiers="sn-77", manufacturer="Own Build", model="Hall 1", sw_version="1.2",
-    connections=[("mac", "02:5b:26:a8:dc:12")],
+    name=name, identifiers=f"sn-{name}", manufacturer="Own Build", model="Hall 1", sw_version="1.2",
+    connections=[("mac", mac)],
 )
 
 

@@ -267,3 +267,21 @@ async fn a_node_that_says_what_nobody_understands_is_asked_to_say_it_all() {
     );
     eventually(async || hall.letters().await.len() == 1).await;
 }
+
+#[tokio::test]
+async fn numbers_of_a_kind_nobody_knows_are_kept_as_measurements() {
+    let hall = Hall::open("foreign-numbers").await;
+    let mut device = hall.device("tm-1").await;
+    let (water, flow) = ("te/device/tm-1///m/water", r#"{"flow":3.5,"level":2}"#);
+    device.acknowledged(water, flow, 1, 0).await;
+    device.acknowledged(water, flow, 1, 8).await;
+    let told = hall.told().await;
+    let kinds: Vec<&str> = told.iter().map(|(kind, _)| kind.as_str()).collect();
+    assert_eq!(kinds, ["measurement", "measurement"]);
+    assert_eq!(told[0].1, r#"{"name":"water.flow","value":3.5}"#);
+    device.acknowledged(water, r#"{"flow":"much"}"#, 2, 0).await;
+    assert_eq!(
+        hall.letters().await,
+        [(water.into(), "unknown-kind".into())]
+    );
+}

@@ -48,6 +48,11 @@ fn a_tasmota_plug_tells_its_power_its_air_and_its_own_time() {
             r#"measurement {"name":"ESP32.Temperature","time":"2026-03-01T04:00:00Z","unit":"°C","value":53.3}"#,
         ],
     );
+}
+
+#[test]
+fn a_tasmota_plug_tells_its_state_its_switches_and_that_it_goes() {
+    let mut plug = device(&["+/tasmota_345678"]);
     let zoned = json!({"Time": "2026-03-01T04:00:00+01:00", "POWER": "ON", "UptimeSec": 7});
     check(
         &mut plug,
