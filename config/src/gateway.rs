@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use jiff::civil::Time;
-use jiff::tz::TimeZone;
+use jiff::tz::{Offset, TimeZone};
 use serde::Deserialize;
 use zhiban_vocabulary::climate::Tenths;
 use zhiban_vocabulary::device::DeviceKind;
@@ -144,6 +144,22 @@ pub struct Mqtt {
     pub burst: u32,
     pub connections_max: u32,
     pub connections_per_address_max: u32,
+    /// Zone of Tasmota devices that tell their time without one, such as `+08:00`. Absent: their
+    /// reports are booked at the time of arrival.
+    pub tasmota_offset: Option<String>,
+}
+
+impl Mqtt {
+    /// `None` where it is not given; a wrong one was refused when the configuration was read.
+    #[must_use]
+    pub fn tasmota_offset(&self) -> Option<Offset> {
+        self.tasmota_offset.as_deref().and_then(read_offset)
+    }
+}
+
+/// `+08:00`
+fn read_offset(text: &str) -> Option<Offset> {
+    jiff::fmt::strtime::parse("%:z", text).ok()?.offset()
 }
 
 impl Default for Mqtt {
@@ -156,6 +172,7 @@ impl Default for Mqtt {
             burst: 1_000,
             connections_max: 1_000,
             connections_per_address_max: 200,
+            tasmota_offset: None,
         }
     }
 }
@@ -359,6 +376,11 @@ fn check_limits(mqtt: &Mqtt, problems: &mut Vec<Problem>) {
             ));
         }
     }
+    let offset = mqtt.tasmota_offset.as_deref();
+    if let Some(text) = offset.filter(|text| read_offset(text).is_none()) {
+        let expected = "an offset such as +08:00";
+        problems.push(Problem::new("mqtt.tasmota_offset", expected, text));
+    }
 }
 
 fn check_uplink(uplink: &Uplink, problems: &mut Vec<Problem>) {
@@ -451,10 +473,12 @@ mod tests {
         let text = SAMPLE
             .replace("opens = \"08:30:00\"", "opens = \"19:30:00\"")
             .replace("127.0.0.1:1883", "0.0.0.0:1883")
+            .replace("# tasmota_offset = \"+08:00\"", "tasmota_offset = \"8\"")
             .replace("Asia/Shanghai", "Asia/Shang");
         let error = check_text(&text);
         for part in [
             "mqtt.listen: expected a loopback address, or mqtt.allow_plaintext = true, found 0.0.0.0:1883",
+            "mqtt.tasmota_offset: expected an offset such as +08:00, found 8",
             "hall.closes: expected later than 19:30:00, found 18:00:00",
             "hall.time_zone: expected an IANA zone name, found \"Asia/Shang\"",
         ] {

@@ -7,10 +7,13 @@ set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 peers=${PEERS:-$root/target/peers}
 packages='pymodbus==3.16.1 pyserial==3.5 paho-mqtt==2.2.0 alphasignpy==0.1.1 python-escpos==3.1'
-packages="$packages evdev-binary==1.9.2 jsonschema==4.26.0"
+packages="$packages evdev-binary==1.9.2 jsonschema==4.26.0 ha-mqtt-discoverable==0.26.0"
+# This one wants an older paho-mqtt than the others, so it lives in a folder of its own.
+sparkplug='pysparkplug==0.6.1 paho-mqtt==1.6.1'
+node='sparkplug-client@3.2.4'
 stamp=$peers/installed
 
-if [ -x "$peers/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$packages" ]; then
+if [ -x "$peers/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$packages $sparkplug $node" ]; then
     exit 0
 fi
 
@@ -18,4 +21,10 @@ mkdir -p "$(dirname "$peers")"
 python3 -m venv "$peers"
 # shellcheck disable=SC2086  # one word per package
 "$peers/bin/python" -m pip install --quiet --disable-pip-version-check $packages
-printf '%s\n' "$packages" >"$stamp"
+rm -rf "$peers/paho1"
+# shellcheck disable=SC2086
+"$peers/bin/python" -m pip install --quiet --disable-pip-version-check --target "$peers/paho1" $sparkplug
+newer=$("$root/deploy/setup/node.sh")
+[ -z "$newer" ] || PATH=$newer:$PATH
+npm install --silent --no-audit --no-fund --prefix "$peers/node" "$node"
+printf '%s\n' "$packages $sparkplug $node" >"$stamp"

@@ -14,6 +14,8 @@ create table devices_device (
     source text not null default 'panel',
     -- SHA-256 of its secret; null for wired devices
     secret_hash blob,
+    -- JSON list of topic prefixes of one that speaks another form; null for the others
+    topics text,
     -- 'active', 'suspended' (waits for a person) or 'retired'
     state text not null default 'active',
     -- code of why it is suspended

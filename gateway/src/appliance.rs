@@ -183,6 +183,7 @@ async fn open_mqtt(
         clock,
     )
     .await
+    .map(|door| door.named(config.hall.store.as_str()))
     .with_context(|| format!("mqtt.listen {} cannot be used", config.mqtt.listen))
 }
 

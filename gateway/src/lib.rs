@@ -10,6 +10,7 @@ pub mod chain;
 pub mod check_device;
 pub mod climate;
 pub mod commands;
+mod conventions;
 pub mod devices;
 pub mod doors;
 pub mod federation;

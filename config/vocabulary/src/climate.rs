@@ -9,6 +9,20 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[schemars(transparent)]
 pub struct Tenths(#[schemars(with = "f64", range(min = -100_000, max = 100_000))] pub i32);
 
+impl Tenths {
+    /// `None` outside -100,000 to 100,000.
+    #[must_use]
+    pub fn from_number(value: f64) -> Option<Self> {
+        if !(-100_000.0..=100_000.0).contains(&value) {
+            return None;
+        }
+        // In range by the check above, so the cast only drops what rounding left.
+        #[expect(clippy::cast_possible_truncation, reason = "range checked")]
+        let tenths = (value * 10.0).round() as i32;
+        Some(Self(tenths))
+    }
+}
+
 impl Serialize for Tenths {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_f64(f64::from(self.0) / 10.0)
@@ -18,16 +32,12 @@ impl Serialize for Tenths {
 impl<'de> Deserialize<'de> for Tenths {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = f64::deserialize(deserializer)?;
-        if !(-100_000.0..=100_000.0).contains(&value) {
-            return Err(serde::de::Error::invalid_value(
+        Self::from_number(value).ok_or_else(|| {
+            serde::de::Error::invalid_value(
                 serde::de::Unexpected::Float(value),
                 &"a number from -100000 to 100000",
-            ));
-        }
-        // In range by the check above, so the cast only drops what rounding left.
-        #[expect(clippy::cast_possible_truncation, reason = "range checked")]
-        let tenths = (value * 10.0).round() as i32;
-        Ok(Self(tenths))
+            )
+        })
     }
 }
 

@@ -13,6 +13,7 @@ pub mod facts;
 pub mod histogram;
 pub mod ids;
 pub mod kiosk;
+pub mod measurement;
 pub mod people;
 pub mod power;
 pub mod printer;

@@ -17,6 +17,7 @@ use crate::device::{
     DeviceAlarm, DeviceHealth, DeviceIdentity, InputState, ScreenShown, ScreenText,
 };
 use crate::kiosk::{KioskHealth, KioskTransaction};
+use crate::measurement::Measurement;
 use crate::people::PeopleCount;
 use crate::power::{EnergyReading, PowerState};
 use crate::printer::PrinterHealth;
@@ -69,6 +70,7 @@ kinds! {
     Climate = "climate",
     Energy = "energy",
     PeopleCount = "people.count",
+    Measurement = "measurement",
     PowerState = "power.state",
     PrinterHealth = "printer.health",
     InputState = "input.state",
@@ -85,7 +87,10 @@ impl Kind {
     /// Measurements go to `m/`, health to `status/health`, everything else is an event (`e/`).
     #[must_use]
     pub fn is_measurement(self) -> bool {
-        matches!(self, Self::Climate | Self::Energy | Self::PeopleCount)
+        matches!(
+            self,
+            Self::Climate | Self::Energy | Self::PeopleCount | Self::Measurement
+        )
     }
 
     /// Kinds only the hall itself may report; refused at every door.
@@ -107,6 +112,7 @@ pub enum Observation {
     Climate(ClimateSample),
     Energy(EnergyReading),
     PeopleCount(PeopleCount),
+    Measurement(Measurement),
     Power(PowerState),
     Printer(PrinterHealth),
     Input(InputState),
@@ -147,6 +153,7 @@ impl Observation {
             Self::Climate(_) => Kind::Climate,
             Self::Energy(_) => Kind::Energy,
             Self::PeopleCount(_) => Kind::PeopleCount,
+            Self::Measurement(_) => Kind::Measurement,
             Self::Power(_) => Kind::PowerState,
             Self::Printer(_) => Kind::PrinterHealth,
             Self::Input(_) => Kind::InputState,
@@ -273,6 +280,7 @@ fn observe(kind: Kind, mut fields: Fields<'_>) -> Result<Observation, serde_json
         Kind::Climate => fields.read_all().map(Observation::Climate),
         Kind::Energy => fields.read_all().map(Observation::Energy),
         Kind::PeopleCount => fields.read_all().map(Observation::PeopleCount),
+        Kind::Measurement => fields.read_all().map(Observation::Measurement),
         Kind::PowerState => fields.read_all().map(Observation::Power),
         Kind::PrinterHealth => fields.read_all().map(Observation::Printer),
         Kind::InputState => fields.read_all().map(Observation::Input),

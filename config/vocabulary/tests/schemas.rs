@@ -126,6 +126,15 @@ const GOOD: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "measurement",
+        &[
+            r#"{"name":"pressure","value":1013.25}"#,
+            r#"{"name":"mode","value":"auto","COMMON"}"#,
+            r#"{"name":"气压","value":-7,"unit":"hPa","COMMON"}"#,
+            r#"{"name":"pressure","value":1013,"unit":null}"#,
+        ],
+    ),
+    (
         "power.state",
         &[
             r#"{"source":"mains"}"#,
@@ -250,6 +259,14 @@ const BAD: &[(&str, &[&str])] = &[
         &[
             r#"{"temperature":100001}"#,
             r#"{"temperature":22,"humidity":"41"}"#,
+        ],
+    ),
+    (
+        "measurement",
+        &[
+            r#"{"name":"pressure","value":true}"#,
+            r#"{"name":"pressure","value":{"now":1013}}"#,
+            r#"{"name":"pressure","value":1013,"unit":7}"#,
         ],
     ),
     ("device.health", &[r#"{"status":"well"}"#]),

@@ -34,6 +34,7 @@ use super::rights::Rights;
 use super::seat::Seat;
 use super::sessions::Parked;
 use super::watchdog::WATCHDOG;
+use crate::conventions::Translator;
 
 /// Silence after which a device that asked for no keep-alive is taken for gone.
 const SILENCE_MAX: Duration = Duration::from_secs(600);
@@ -97,6 +98,8 @@ pub(super) struct Connection<S> {
     pub(super) version: Version,
     pub(super) device: DeviceId,
     pub(super) rights: Rights,
+    /// Of a device that speaks another form.
+    pub(super) translator: Option<Translator>,
     pub(super) number: u64,
     pub(super) seat: Seat,
     pub(super) link: Option<LinkRx>,
@@ -142,7 +145,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
         let mut connection = Self {
             bucket: Bucket::new(per_message, mqtt.burst),
             version: connect.version,
-            rights: Rights::of(&device),
+            rights: shared.rights_of(&device),
+            translator: None,
             device,
             number,
             seat,
@@ -169,6 +173,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
         if connection.device.as_str() != WATCHDOG {
             connection.be_present(connect.login.as_ref().map(|(_, secret)| &secret[..]));
         }
+        connection.take_up_form().await;
         connection
             .take_up_session(connect.clean_start, connect.keep_alive)
             .await;
@@ -307,7 +312,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
             }
             match self.next_packet() {
                 Ok(Some(Packet::Publish(publish))) => {
-                    batch.take(&self.shared, &self.device, &self.rights, publish);
+                    self.sort(&mut batch, publish);
                 }
                 Ok(Some(packet)) => {
                     if let Err(end) = self.handle(packet).await {
@@ -396,6 +401,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
                 .refuse(refusal, Some(&self.device), self.address);
         }
         tracing::debug!(device = %self.device, "device disconnected");
+        if matches!(end, End::Refused(Refusal::ShuttingDown)) {
+            self.say_goodbye();
+        }
         let parked = self.park().await;
         self.settle_rest().await;
         let will = self.will.take().filter(|_| end.publishes_will());
@@ -444,7 +452,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
 
     async fn publish_will(&mut self, will: Publish) {
         let mut batch = Batch::default();
-        batch.take(&self.shared, &self.device, &self.rights, will);
+        self.sort(&mut batch, will);
         self.commit(batch);
         self.settle_rest().await;
     }

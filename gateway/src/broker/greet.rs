@@ -17,12 +17,13 @@ use super::line::Line;
 use super::packet::{self, Connect, Version};
 use super::reception;
 use super::refusal::Refusal;
-use super::rights::Rights;
 use super::seat::Seat;
 use super::watchdog::WATCHDOG;
 use crate::joining;
 
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
+/// Longest client id of a device that chooses its own, in bytes.
+const CLIENT_ID_BYTES_MAX: usize = 128;
 /// How long a connection waits for the earlier one of the same device to leave.
 const SEAT_TIME_MAX: Duration = Duration::from_secs(5);
 
@@ -143,10 +144,20 @@ fn check(shared: &Shared, connect: &Connect, address: IpAddr) -> Result<Option<D
             false => Err(Refusal::BadCredentials),
         };
     }
-    // An id that hurts the router is refused before anything else looks at it.
-    let id: DeviceId = connect.client_id.parse().map_err(|_| Refusal::ClientId)?;
-    let (user, password) = connect.login.as_ref().ok_or(Refusal::NoCredentials)?;
-    let user: DeviceId = user.parse().map_err(|_| Refusal::BadCredentials)?;
+    let user = connect
+        .login
+        .as_ref()
+        .and_then(|(user, _)| user.parse().ok());
+    let is_foreign = user
+        .as_ref()
+        .is_some_and(|user| shared.devices.is_foreign(user));
+    // An id that hurts is refused before anything else looks at it.
+    let id: Option<DeviceId> = connect.client_id.parse().ok();
+    if id.is_none() && !(is_foreign && is_harmless(connect)) {
+        return Err(Refusal::ClientId);
+    }
+    let (_, password) = connect.login.as_ref().ok_or(Refusal::NoCredentials)?;
+    let user: DeviceId = user.ok_or(Refusal::BadCredentials)?;
     let known = if user.as_str() == WATCHDOG {
         // A registered device of that name stays outside: the name is the door's own.
         let right = shared.watchdog_secret.as_bytes();
@@ -157,15 +168,24 @@ fn check(shared: &Shared, connect: &Connect, address: IpAddr) -> Result<Option<D
     if !known {
         return Err(Refusal::BadCredentials);
     }
-    if user != id {
+    if !is_foreign && id.as_ref() != Some(&user) {
         return Err(Refusal::ClientId);
     }
     if let Some(will) = &connect.will
-        && Rights::of(&id).topic(&will.topic).is_err()
+        && shared.rights_of(&user).topic(&will.topic).is_err()
     {
         return Err(Refusal::WillTopic);
     }
-    Ok(Some(id))
+    Ok(Some(user))
+}
+
+/// Devices of other forms choose their own client id, or none; who they are is the user. Version 5
+/// would want to be told the id it is given.
+fn is_harmless(connect: &Connect) -> bool {
+    let id = &connect.client_id;
+    let may_be_empty = connect.version == Version::V4 && connect.clean_start;
+    let fits = id.len() <= CLIENT_ID_BYTES_MAX && !id.chars().any(char::is_control);
+    fits && (may_be_empty || !id.is_empty())
 }
 
 /// Takes the device's seat and serves it.

@@ -1,10 +1,12 @@
 //! From PUBLISH to PUBACK: what a device sent is on disk before anyone hears of it.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use serde_json::Value;
 use zhiban_kernel::StoreError;
 use zhiban_vocabulary::DeviceId;
-use zhiban_vocabulary::report::Kind;
+use zhiban_vocabulary::report::{self, Kind};
 use zhiban_vocabulary::topics::{DeviceTopic, below_device};
 
 use super::Shared;
@@ -13,6 +15,7 @@ use super::bus::Passing;
 use super::packet::Publish;
 use super::retained::{self, Keep};
 use super::rights::Rights;
+use crate::conventions::{Problem, Said, Translator, measurements};
 use crate::journal::{DeadLetter, Door, Outcome, Redelivery, Submission};
 
 /// What is kept of a message nobody was allowed to send.
@@ -26,6 +29,8 @@ pub(super) struct Batch {
     reports: Vec<Submission>,
     keeps: Vec<Keep>,
     letters: Vec<DeadLetter>,
+    /// Messages to the device itself, which another form asks for.
+    orders: Vec<(String, Vec<u8>)>,
     bytes: usize,
 }
 
@@ -33,7 +38,7 @@ pub(super) struct Batch {
 #[derive(Debug)]
 struct Taken {
     packet_id: Option<u16>,
-    report: Option<usize>,
+    reports: Range<usize>,
     keep: Option<usize>,
     /// Reason code when nothing goes wrong.
     reason: u8,
@@ -69,6 +74,7 @@ impl Batch {
         shared: &Shared,
         device: &DeviceId,
         rights: &Rights,
+        translator: Option<&mut Translator>,
         publish: Publish,
     ) {
         self.bytes += publish.payload.len();
@@ -76,24 +82,26 @@ impl Batch {
             Ok(topic) => topic.to_owned(),
             Err(why) => return self.refuse(shared, device, &publish, why),
         };
+        let Some(rest) = topic.strip_prefix(rights.prefix()) else {
+            return self.take_foreign(shared, device, translator, &topic, &publish);
+        };
         let clears = publish.retain && publish.payload.is_empty();
-        let keep = publish.retain.then(|| {
-            self.keeps.push(Keep {
-                device: Some(device.clone()),
-                topic: topic.clone(),
-                payload: publish.payload.clone(),
-                qos: publish.qos,
-            });
-            self.keeps.len() - 1
-        });
-        let report = match below_device(&topic[rights.prefix().len()..]) {
+        let keep = publish.retain.then(|| self.keep(device, &topic, &publish));
+        let first = self.reports.len();
+        let report = match below_device(rest) {
             DeviceTopic::Alarm(alarm) if clears => Some((
                 Kind::DeviceAlarm.as_str(),
                 with_field("alarm", alarm, br#"{"severity":"cleared"}"#),
             )),
             // An empty retained payload clears any other topic; it reports nothing.
             _ if clears => None,
-            DeviceTopic::Report(kind) => Some((kind, publish.payload.clone())),
+            DeviceTopic::Report(kind) => match measurements(rest, kind, &publish.payload) {
+                Some(said) => {
+                    self.report_all(device, said, &topic, &publish);
+                    None
+                }
+                None => Some((kind, publish.payload.clone())),
+            },
             DeviceTopic::Registration => {
                 Some((Kind::DeviceIdentity.as_str(), publish.payload.clone()))
             }
@@ -107,14 +115,12 @@ impl Batch {
             )),
             DeviceTopic::Other => None,
         };
-        let report = report.map(|(kind, payload)| {
-            let submitted = submission(device, kind, payload, &topic, &publish);
-            self.reports.push(submitted);
-            self.reports.len() - 1
-        });
+        self.reports.extend(
+            report.map(|(kind, payload)| submission(device, kind, payload, &topic, &publish, 0)),
+        );
         self.messages.push(Taken {
             packet_id: publish.packet_id,
-            report,
+            reports: first..self.reports.len(),
             keep,
             reason: reason::OK,
             passing: Some(Passing {
@@ -126,6 +132,68 @@ impl Batch {
         });
     }
 
+    /// Takes a message of another form. Nobody but the hall hears it.
+    fn take_foreign(
+        &mut self,
+        shared: &Shared,
+        device: &DeviceId,
+        translator: Option<&mut Translator>,
+        topic: &str,
+        publish: &Publish,
+    ) {
+        let Some(translator) = translator else {
+            return self.refuse(shared, device, publish, "no other form is expected of it");
+        };
+        let now = shared.clock.now();
+        let translated = translator.take(topic, &publish.payload, publish.retain, now);
+        let keeps = publish.retain && translated.holds;
+        let keep = keeps.then(|| self.keep(device, topic, publish));
+        let first = self.reports.len();
+        self.report_all(device, translated.said, topic, publish);
+        if let Some(problem) = translated.problem
+            && shared.sessions.may_bury(device)
+        {
+            self.letters.push(unclear_letter(device, publish, &problem));
+        }
+        self.orders.extend(translated.orders);
+        self.messages.push(Taken {
+            packet_id: publish.packet_id,
+            reports: first..self.reports.len(),
+            keep,
+            reason: if translated.holds {
+                reason::OK
+            } else {
+                reason::PAYLOAD_INVALID
+            },
+            passing: None,
+        });
+    }
+
+    fn keep(&mut self, device: &DeviceId, topic: &str, publish: &Publish) -> usize {
+        self.keeps.push(Keep {
+            device: Some(device.clone()),
+            topic: topic.to_owned(),
+            payload: publish.payload.clone(),
+            qos: publish.qos,
+        });
+        self.keeps.len() - 1
+    }
+
+    /// The reports one message made.
+    fn report_all(&mut self, device: &DeviceId, said: Vec<Said>, topic: &str, publish: &Publish) {
+        for (part, said) in (0..=u16::MAX).zip(said) {
+            let kind = said.observation.kind().as_str();
+            let payload = report::compose(&said.observation, said.time, None).into();
+            let submitted = submission(device, kind, payload, topic, publish, part);
+            self.reports.push(submitted);
+        }
+    }
+
+    /// What another form wants to be said to the device itself.
+    pub(super) fn take_orders(&mut self) -> Vec<(String, Vec<u8>)> {
+        std::mem::take(&mut self.orders)
+    }
+
     /// A forbidden message is kept as a dead letter and acknowledged, so that the device does not
     /// send it for ever; a device that does it all the time fills no table.
     fn refuse(&mut self, shared: &Shared, device: &DeviceId, publish: &Publish, why: &str) {
@@ -135,7 +203,7 @@ impl Batch {
         }
         self.messages.push(Taken {
             packet_id: publish.packet_id,
-            report: None,
+            reports: 0..0,
             keep: None,
             reason: reason::NOT_AUTHORIZED,
             passing: None,
@@ -181,9 +249,11 @@ fn submission(
     payload: Bytes,
     topic: &str,
     publish: &Publish,
+    part: u16,
 ) -> Submission {
     let redelivery = publish.packet_id.map(|packet_id| Redelivery {
         packet_id,
+        part,
         again: publish.again,
     });
     Submission {
@@ -213,16 +283,33 @@ fn letter(device: &DeviceId, publish: &Publish, why: &str) -> DeadLetter {
     }
 }
 
+/// A message of another form that was not understood, whole: a person has to look at it.
+fn unclear_letter(device: &DeviceId, publish: &Publish, problem: &Problem) -> DeadLetter {
+    DeadLetter {
+        code: problem.code,
+        payload: publish.payload.clone(),
+        ..letter(device, publish, &problem.reason)
+    }
+}
+
 /// `None` for what was refused.
 fn worth_keeping(messages: &[Taken], keeps: Vec<Keep>, outcomes: &[Outcome]) -> Vec<Option<Keep>> {
     let mut keeps: Vec<_> = keeps.into_iter().map(Some).collect();
     for taken in messages {
-        let outcome = taken.report.and_then(|at| outcomes.get(at));
-        if let (Some(at), Some(Outcome::DeadLettered { .. })) = (taken.keep, outcome) {
+        if let (Some(at), true) = (taken.keep, is_refused(taken, outcomes)) {
             keeps[at] = None;
         }
     }
     keeps
+}
+
+fn own_outcomes<'o>(taken: &Taken, outcomes: &'o [Outcome]) -> &'o [Outcome] {
+    outcomes.get(taken.reports.clone()).unwrap_or_default()
+}
+
+fn is_refused(taken: &Taken, outcomes: &[Outcome]) -> bool {
+    let mut own = own_outcomes(taken, outcomes).iter();
+    own.any(|outcome| matches!(outcome, Outcome::DeadLettered { .. }))
 }
 
 async fn submit(shared: &Shared, reports: Vec<Submission>) -> Result<Vec<Outcome>, StoreError> {
@@ -249,14 +336,17 @@ async fn bury(shared: &Shared, letters: Vec<DeadLetter>) -> Result<(), StoreErro
 }
 
 fn settle(taken: Taken, outcomes: &[Outcome], kept: &[bool]) -> Settled {
-    let outcome = taken.report.and_then(|at| outcomes.get(at));
     let has_room = taken.keep.and_then(|at| kept.get(at)).copied();
-    let (reason, passes) = match (outcome, has_room) {
-        (Some(Outcome::DeadLettered { .. }), _) => (reason::PAYLOAD_INVALID, false),
+    let mut own = own_outcomes(&taken, outcomes).iter();
+    let (reason, passes) = if is_refused(&taken, outcomes) {
+        (reason::PAYLOAD_INVALID, false)
+    } else if own.any(|outcome| *outcome == Outcome::Duplicate) {
         // It was passed on when it came first.
-        (Some(Outcome::Duplicate), _) => (reason::OK, false),
-        (_, Some(false)) => (reason::QUOTA, true),
-        _ => (taken.reason, true),
+        (reason::OK, false)
+    } else if has_room == Some(false) {
+        (reason::QUOTA, true)
+    } else {
+        (taken.reason, true)
     };
     Settled {
         packet_id: taken.packet_id,

@@ -13,7 +13,7 @@ use super::bus::{ANSWER_TIME_MAX, Heard, Passing};
 use super::connection::{Connection, End};
 use super::packet::{Qos, Wanted};
 use super::retained::{self, Kept};
-use super::rights::matches;
+use super::rights::{Form, matches};
 use super::sessions::{Granted, Subscribed};
 
 /// How long the router may take to bring what was under way to a closed link.
@@ -58,13 +58,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
         let mut new = Vec::new();
         for wanted in wanted {
             let code = match self.grant(&wanted) {
-                Ok(subscribed) => {
+                Ok((subscribed, form)) => {
                     let is_new = subscribed == Subscribed::New;
                     if wants_retained(&wanted.retained, is_new) {
                         let filter = wanted.filter.clone();
                         awaiting.retained.push((filter, wanted.qos));
                     }
-                    if is_new {
+                    // Other forms are not the router's.
+                    if is_new && form == Form::Ours {
                         new.push(wanted.filter);
                     }
                     wanted.qos as u8
@@ -89,8 +90,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
         }
     }
 
-    fn grant(&self, wanted: &Wanted) -> Result<Subscribed, u8> {
-        self.rights.filter(&wanted.filter).inspect_err(|_| {
+    fn grant(&self, wanted: &Wanted) -> Result<(Subscribed, Form), u8> {
+        let form = self.rights.filter(&wanted.filter).inspect_err(|_| {
             metrics::counter!("zhiban_mqtt_filters_refused_total").increment(1);
             tracing::warn!(device = %self.device, filter = ?wanted.filter, "subscription refused");
         })?;
@@ -104,7 +105,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
         let sessions = &self.shared.sessions;
         match sessions.subscribe(&self.device, &wanted.filter, granted) {
             Subscribed::TooMany => Err(reason::QUOTA),
-            subscribed => Ok(subscribed),
+            subscribed => Ok((subscribed, form)),
         }
     }
 
@@ -120,8 +121,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
         if retained.is_empty() {
             return;
         }
-        let prefix = self.rights.prefix().to_owned();
-        let read = move |connection: &_| Ok(retained::below(connection, &prefix)?);
+        let (prefix, device) = (self.rights.prefix().to_owned(), self.device.clone());
+        let read = move |connection: &_| {
+            let mut kept = retained::below(connection, &prefix)?;
+            kept.extend(retained::foreign(connection, &device)?);
+            Ok(kept)
+        };
         match self.shared.store.read(read).await {
             Ok(kept) => {
                 for kept in kept {
@@ -132,9 +137,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
                 tracing::error!(device = %self.device, %error, "retained messages cannot be read");
             }
         }
+        self.send_words(&retained);
     }
 
-    fn send_kept(&mut self, kept: Kept, filters: &[(String, Qos)]) {
+    pub(super) fn send_kept(&mut self, kept: Kept, filters: &[(String, Qos)]) {
         let fitting = filters
             .iter()
             .filter(|(filter, _)| matches(filter, &kept.topic))
@@ -232,7 +238,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
         });
     }
 
-    fn send(&mut self, message: Message) {
+    pub(super) fn send(&mut self, message: Message) {
         if self.packet_bytes_max != usize::MAX {
             // The device said what it takes; what is larger must not be sent.
             let mut packet = BytesMut::new();

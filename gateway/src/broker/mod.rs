@@ -15,6 +15,7 @@
 mod answer;
 mod bus;
 mod connection;
+mod foreign;
 mod frame;
 mod greet;
 mod intake;
@@ -51,6 +52,7 @@ use zhiban_vocabulary::DeviceId;
 pub use refusal::Refusal;
 pub use watchdog::Watchdog;
 
+use crate::conventions::Words;
 use crate::devices::Devices;
 use crate::joining::Joining;
 use crate::journal::Journal;
@@ -58,6 +60,7 @@ use bus::{Bus, Passing};
 use limit::{Failures, Gate};
 use packet::Qos;
 use retained::Keep;
+use rights::Rights;
 use sessions::Sessions;
 
 /// How long connections may take to end when the gateway stops.
@@ -79,6 +82,8 @@ struct Shared {
     gate: Gate,
     failures: Failures,
     watchdog_secret: String,
+    /// What the hall says in other forms than ours.
+    words: Words,
     connections: AtomicU64,
     refused: AtomicU64,
     /// Set while reports cannot be stored, so that it is logged once.
@@ -120,6 +125,10 @@ impl Door {
             connections: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             store_fails: AtomicBool::new(false),
+            words: Words {
+                host: "zhiban".into(),
+                since: clock.now(),
+            },
             mqtt,
             journal,
             devices,
@@ -129,6 +138,15 @@ impl Door {
         };
         let shared = Arc::new(shared);
         Ok(Self { listener, shared })
+    }
+
+    /// Gives the hall its name towards hosts and nodes of Sparkplug. Only before it is used.
+    #[must_use]
+    pub fn named(mut self, host: &str) -> Self {
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.words.host = host.to_owned();
+        }
+        self
     }
 
     /// # Errors
@@ -255,11 +273,17 @@ impl Broker {
 fn device_of(topic: &str) -> Option<DeviceId> {
     let rest = topic.strip_prefix("te/device/")?;
     let device = rest.split_once('/')?.0.parse().ok()?;
-    rights::Rights::of(&device).topic(topic.as_bytes()).ok()?;
+    Rights::of(&device).topic(topic.as_bytes()).ok()?;
     Some(device)
 }
 
 impl Shared {
+    fn rights_of(&self, device: &DeviceId) -> Rights {
+        let topics = self.devices.topics_of(device);
+        let words = self.words.all(true).map(|(topic, _)| topic);
+        Rights::with(device, topics, words.to_vec())
+    }
+
     fn next_connection(&self) -> u64 {
         self.connections.fetch_add(1, Ordering::Relaxed) + 1
     }

@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use rusqlite::{Connection, Result, params};
+use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use zhiban_kernel::clock::to_ms;
 use zhiban_vocabulary::DeviceId;
 
 use super::packet::Qos;
+use crate::devices;
 
 /// Topics one device may keep a message on.
 const TOPICS_PER_DEVICE: i64 = 400;
@@ -43,6 +44,9 @@ pub(super) fn apply(
         .iter()
         .map(|keep| {
             let Some(keep) = keep else { return Ok(true) };
+            if belongs_to_another(connection, keep)? {
+                return Ok(false);
+            }
             if keep.payload.is_empty() {
                 clear(connection, &keep.topic)?;
             } else if !has_room(connection, keep)? {
@@ -53,6 +57,20 @@ pub(super) fn apply(
             Ok(true)
         })
         .collect()
+}
+
+/// Discovery topics are shared by all devices: the first that uses one has it while it is in use.
+fn belongs_to_another(connection: &Connection, keep: &Keep) -> Result<bool> {
+    let Some(device) = &keep.device else {
+        return Ok(false);
+    };
+    let sql = "select device from broker_retained
+         where topic = ?1 and device is not null and device <> ?2";
+    let owner: Option<String> = connection
+        .prepare_cached(sql)?
+        .query_row([&keep.topic, device.as_str()], |row| row.get(0))
+        .optional()?;
+    owner.map_or(Ok(false), |owner| devices::is_active(connection, &owner))
 }
 
 fn clear(connection: &Connection, topic: &str) -> Result<()> {
@@ -80,7 +98,9 @@ fn put(connection: &Connection, keep: &Keep, now: Timestamp) -> Result<()> {
     let sql = "insert into broker_retained (topic, device, payload, qos, stored_ms)
          values (?1, ?2, ?3, ?4, ?5)
          on conflict (topic) do update set
-             payload = excluded.payload, qos = excluded.qos, stored_ms = excluded.stored_ms";
+             payload = excluded.payload, qos = excluded.qos, stored_ms = excluded.stored_ms,
+             -- one that is retired gives way; the hall's own stay the hall's
+             device = iif(device is null, null, coalesce(excluded.device, device))";
     connection.prepare_cached(sql)?.execute(params![
         keep.topic,
         keep.device.as_ref().map(DeviceId::as_str),
@@ -99,16 +119,28 @@ pub(super) fn below(connection: &Connection, prefix: &str) -> Result<Vec<Kept>> 
     let end = format!("{}0", prefix.trim_end_matches('/'));
     connection
         .prepare_cached(sql)?
-        .query_map([prefix, &end], |row| {
-            let qos = match row.get(2)? {
-                0_i64 => Qos::AtMostOnce,
-                _ => Qos::AtLeastOnce,
-            };
-            Ok(Kept {
-                topic: row.get(0)?,
-                payload: row.get(1)?,
-                qos,
-            })
-        })?
+        .query_map([prefix, &end], read)?
         .collect()
+}
+
+/// What a device keeps in other forms than ours.
+pub(super) fn foreign(connection: &Connection, device: &DeviceId) -> Result<Vec<Kept>> {
+    let sql = "select topic, payload, qos from broker_retained
+         where device = ?1 and not (topic >= 'te/' and topic < 'te0') order by topic";
+    connection
+        .prepare_cached(sql)?
+        .query_map([device.as_str()], read)?
+        .collect()
+}
+
+fn read(row: &Row<'_>) -> Result<Kept> {
+    let qos = match row.get(2)? {
+        0_i64 => Qos::AtMostOnce,
+        _ => Qos::AtLeastOnce,
+    };
+    Ok(Kept {
+        topic: row.get(0)?,
+        payload: row.get(1)?,
+        qos,
+    })
 }

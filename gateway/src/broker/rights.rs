@@ -1,4 +1,5 @@
-//! What a device may say and hear: what is below its own `te/device/<id>/`, and nothing else.
+//! What a device may say and hear: what is below its own `te/device/<id>/`, and nothing else. One
+//! that speaks another form has prefixes of its own beside it, which never reach the router.
 //!
 //! Nothing that fails here may reach the router: it stops for good on some topics.
 
@@ -7,17 +8,41 @@ use zhiban_vocabulary::topics::device_prefix;
 
 use super::answer::reason;
 use super::packet::TOPIC_BYTES_MAX;
+use crate::conventions::Topics;
 
 /// The own topics of one device.
 #[derive(Debug)]
 pub(super) struct Rights {
     prefix: String,
+    topics: Topics,
+    /// Topics the hall speaks on in other forms.
+    words: Vec<String>,
+}
+
+/// Which form a filter is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Ours,
+    Foreign,
 }
 
 impl Rights {
     pub(super) fn of(device: &DeviceId) -> Self {
-        let prefix = device_prefix(device);
-        Self { prefix }
+        Self::with(device, Topics::default(), Vec::new())
+    }
+
+    /// Of a device that speaks another form too.
+    pub(super) fn with(device: &DeviceId, topics: Topics, words: Vec<String>) -> Self {
+        Self {
+            prefix: device_prefix(device),
+            topics,
+            words,
+        }
+    }
+
+    /// Empty for a device that speaks our form only.
+    pub(super) fn topics(&self) -> &Topics {
+        &self.topics
     }
 
     pub(super) fn prefix(&self) -> &str {
@@ -33,24 +58,32 @@ impl Rights {
         if topic.contains(['+', '#', '\0']) {
             return Err("topic with a wildcard or NUL");
         }
-        if !topic.starts_with(&self.prefix) {
+        if !topic.starts_with(&self.prefix) && !self.topics.may_publish(topic) {
             return Err("topic is not below te/device/<own id>/");
         }
         Ok(topic)
     }
 
     /// Whether the device may subscribe to `filter`; if not, the reason code.
-    pub(super) fn filter(&self, filter: &str) -> Result<(), u8> {
+    pub(super) fn filter(&self, filter: &str) -> Result<Form, u8> {
         if filter.starts_with("$share/") {
             return Err(reason::NO_SHARED);
         }
-        let Some(rest) = filter.strip_prefix(&self.prefix) else {
-            return Err(reason::NOT_AUTHORIZED);
+        let form = match filter.starts_with(&self.prefix) {
+            true => Form::Ours,
+            false if self.topics.covers(filter) || self.hears_words(filter) => Form::Foreign,
+            false => return Err(reason::NOT_AUTHORIZED),
         };
-        if filter.len() > TOPIC_BYTES_MAX || filter.contains('\0') || !has_valid_wildcards(rest) {
+        if filter.len() > TOPIC_BYTES_MAX || filter.contains('\0') || !has_valid_wildcards(filter) {
             return Err(reason::FILTER_INVALID);
         }
-        Ok(())
+        Ok(form)
+    }
+
+    /// A filter that takes what the hall says there; nothing of other devices comes that way.
+    fn hears_words(&self, filter: &str) -> bool {
+        let takes = |word: &String| matches(filter, word);
+        !self.topics.is_empty() && !filter.starts_with(['+', '#']) && self.words.iter().any(takes)
     }
 }
 
@@ -117,7 +150,7 @@ mod tests {
             "te/device/tm-1///cmd/+/+",
             "te/device/tm-1/+/x",
         ] {
-            assert_eq!(rights.filter(good), Ok(()), "{good}");
+            assert_eq!(rights.filter(good), Ok(Form::Ours), "{good}");
         }
         for (bad, code) in [
             ("#", 0x87),
@@ -130,6 +163,28 @@ mod tests {
             ("te/device/tm-1/#/x", 0x8f),
             ("te/device/tm-1/a+", 0x8f),
             ("te/device/tm-1/++", 0x8f),
+        ] {
+            assert_eq!(rights.filter(bad), Err(code), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_device_of_another_form_has_its_own_prefixes_beside() {
+        let topics = Topics::check(&["esp-1".into()]).unwrap();
+        let words = vec!["homeassistant/status".into()];
+        let rights = Rights::with(&"tm-1".parse().unwrap(), topics, words);
+        assert!(rights.topic(b"esp-1/sensor/t/state").is_ok());
+        assert!(rights.topic(b"homeassistant/sensor/t/config").is_ok());
+        assert!(rights.topic(b"esp-2/sensor/t/state").is_err());
+        assert!(rights.topic(b"homeassistant/status").is_err());
+        for good in ["esp-1/#", "homeassistant/status"] {
+            assert_eq!(rights.filter(good), Ok(Form::Foreign), "{good}");
+        }
+        for (bad, code) in [
+            ("#", 0x87),
+            ("esp-2/#", 0x87),
+            ("esp-1/#/x", 0x8f),
+            ("+/status", 0x87),
         ] {
             assert_eq!(rights.filter(bad), Err(code), "{bad}");
         }

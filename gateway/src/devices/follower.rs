@@ -76,6 +76,7 @@ fn part_of(observation: &Observation) -> Option<&str> {
         | Observation::PeopleCount(_)
         | Observation::ScreenShown(_) => Some(""),
         Observation::Input(state) => Some(&state.input),
+        Observation::Measurement(measurement) => Some(&measurement.name),
         Observation::Alarm(alarm) => Some(&alarm.alarm),
         _ => None,
     }

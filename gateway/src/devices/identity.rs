@@ -7,7 +7,7 @@ use zhiban_vocabulary::device::{DeviceIdentity, DeviceKind, Severity};
 
 use super::file::{Asked, Request};
 use super::model::{Device, State, changes, merged};
-use super::{file, store};
+use super::{file, store, topics};
 
 /// A device said who it is. The table is the truth: what differs waits for a person.
 pub(super) fn judge(
@@ -20,7 +20,7 @@ pub(super) fn judge(
     let Some(known) = store::find(connection, device)? else {
         return Ok(());
     };
-    if let Some(twin) = twin(connection, device, said)? {
+    if let Some(twin) = twin(connection, &known, said)? {
         return clash(connection, device, &twin, said, now);
     }
     let changed = changes(&known.identity, said);
@@ -47,39 +47,51 @@ pub(super) fn judge(
     check_models(connection, registry, &known, now)
 }
 
-/// An active device that has this serial number.
-fn twin(connection: &Connection, device: &str, said: &DeviceIdentity) -> Result<Option<String>> {
-    let Some(serial) = said.serial.as_deref().filter(|serial| !serial.is_empty()) else {
-        return Ok(None);
-    };
-    let twins = store::with_serial(connection, serial)?;
-    Ok(twins
-        .into_iter()
-        .find(|known| {
+/// Another device in use of the same serial number, or network address, and which of them it is.
+struct Twin {
+    device: String,
+    mark: String,
+}
+
+fn twin(connection: &Connection, known: &Device, said: &DeviceIdentity) -> Result<Option<Twin>> {
+    let serial = said.serial.as_deref().filter(|serial| !serial.is_empty());
+    if let Some(serial) = serial {
+        let twins = store::with_serial(connection, serial)?;
+        let mut others = twins.into_iter().filter(|twin| twin.device != known.device);
+        let twin = others.find(|twin| {
             // Two makers may count alike.
-            let same_vendor = match (&known.identity.vendor, &said.vendor) {
+            match (&twin.identity.vendor, &said.vendor) {
                 (Some(one), Some(other)) => one == other,
                 _ => true,
-            };
-            known.device.as_str() != device && same_vendor
-        })
-        .map(|known| known.device.to_string()))
+            }
+        });
+        return Ok(twin.map(|twin| Twin {
+            device: twin.device.to_string(),
+            mark: format!("serial {serial}"),
+        }));
+    }
+    // Small devices of other forms have no other number. Programs of one machine share theirs.
+    let Some(mac) = said.mac.as_deref().filter(|_| !known.topics.is_empty()) else {
+        return Ok(None);
+    };
+    let twin = topics::mac_twin(connection, known.device.as_str(), mac)?;
+    let mark = format!("mac {mac}");
+    Ok(twin.map(|device| Twin { device, mark }))
 }
 
 fn clash(
     connection: &Connection,
     device: &str,
-    twin: &str,
+    twin: &Twin,
     said: &DeviceIdentity,
     now: Timestamp,
 ) -> Result<()> {
-    let serial = said.serial.as_deref().unwrap_or_default();
-    let after = format!("serial {serial} belongs to {twin}");
+    let after = format!("{} belongs to {}", twin.mark, twin.device);
     let json = serde_json::to_string(said).unwrap_or_default();
     let asked = Asked {
         device,
         what: "serial-clash",
-        before: twin,
+        before: &twin.device,
         after: &after,
         said: &json,
     };

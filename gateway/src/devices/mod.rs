@@ -10,6 +10,7 @@ mod join;
 mod keeper;
 mod model;
 mod store;
+mod topics;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -34,6 +35,7 @@ pub use model::{Device, NewDevice, State};
 pub(crate) use store::clock_suspects;
 pub use store::{counter_of, is_active, kind_in_use, screens_at, sync_wired};
 
+use crate::conventions::Topics;
 use model::new_secret;
 use store::Way;
 
@@ -56,6 +58,8 @@ struct Inner {
     secrets: Mutex<HashMap<DeviceId, Vec<u8>>>,
     /// Keys of webhook addresses, likewise.
     hook_keys: Mutex<HashMap<DeviceId, String>>,
+    /// Prefixes of devices that speak another form, likewise.
+    topics: Mutex<HashMap<DeviceId, Topics>>,
     reloading: tokio::sync::Mutex<()>,
     /// Devices connected now.
     connected: Mutex<BTreeMap<DeviceId, Presence>>,
@@ -84,9 +88,13 @@ impl Devices {
         let hook_keys = store
             .read(|connection| Ok(store::hook_keys(connection)?))
             .await?;
+        let all_topics = store
+            .read(|connection| Ok(topics::all(connection)?))
+            .await?;
         let connected = Mutex::default();
         Ok(Self(Arc::new(Inner {
             hook_keys: Mutex::new(hook_keys),
+            topics: Mutex::new(all_topics),
             store,
             clock,
             secrets: Mutex::new(secrets),
@@ -120,6 +128,19 @@ impl Devices {
         right.is_some_and(|right| bool::from(right.as_bytes().ct_eq(key.as_bytes())))
     }
 
+    /// The prefixes of a device that speaks another form; none for others.
+    pub(crate) fn topics_of(&self, device: &DeviceId) -> Topics {
+        lock(&self.0.topics)
+            .get(device)
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// Whether an active device speaks another form than ours.
+    pub(crate) fn is_foreign(&self, device: &DeviceId) -> bool {
+        lock(&self.0.topics).contains_key(device)
+    }
+
     /// Registers a device and gives its secret, which is shown once. `audit` writes who did it, in
     /// the same transaction.
     ///
@@ -130,12 +151,26 @@ impl Devices {
         device: NewDevice,
         audit: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static,
     ) -> Result<String, StoreError> {
+        self.add_with_topics(device, Topics::default(), audit).await
+    }
+
+    /// As [`Self::add`], a device that speaks another form below these prefixes.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] when the id or a prefix is taken.
+    pub(crate) async fn add_with_topics(
+        &self,
+        device: NewDevice,
+        given: Topics,
+        audit: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static,
+    ) -> Result<String, StoreError> {
         let secret = new_secret();
         let (hash, now) = (secret_hash(&secret), self.0.clock.now());
         self.0
             .store
             .write(move |connection| {
                 store::add(connection, &device, Way::Secret(&hash), now)?;
+                topics::give(connection, device.device.as_str(), &given)?;
                 note_added(connection, &device, now)?;
                 Ok(audit(connection)?)
             })
@@ -231,6 +266,7 @@ impl Devices {
             let key = device.clone();
             let write = move |connection: &Connection| {
                 store::change(connection, &key, &change)?;
+                topics::apply(connection, &key, &change)?;
                 Ok(audit(connection)?)
             };
             devices.0.store.write(write).await?;
@@ -249,11 +285,13 @@ impl Devices {
         // One after another, or an older answer could overwrite a newer one.
         let _turn = self.0.reloading.lock().await;
         let read = |connection: &Connection| {
-            Ok((store::secrets(connection)?, store::hook_keys(connection)?))
+            let keys = store::hook_keys(connection)?;
+            Ok((store::secrets(connection)?, keys, topics::all(connection)?))
         };
-        let (secrets, hook_keys) = self.0.store.read(read).await?;
+        let (secrets, hook_keys, all_topics) = self.0.store.read(read).await?;
         *lock(&self.0.secrets) = secrets;
         *lock(&self.0.hook_keys) = hook_keys;
+        *lock(&self.0.topics) = all_topics;
         Ok(())
     }
 

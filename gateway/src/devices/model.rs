@@ -55,6 +55,8 @@ pub struct Device {
     pub driver: String,
     /// JSON of a wired device's settings.
     pub settings: Option<String>,
+    /// Topic prefixes of one that speaks another form.
+    pub topics: Vec<String>,
     /// Whether `gateway.toml` owns it.
     pub from_file: bool,
     pub state: State,

@@ -11,6 +11,7 @@ use zhiban_vocabulary::device::{DeviceIdentity, DeviceKind};
 use zhiban_vocabulary::{CounterId, DeviceId};
 
 use super::model::{Device, NOT_WIRED, NewDevice, State};
+use crate::conventions::Topics;
 
 /// Keys of the addresses that programs of the hall call, by device.
 pub(super) fn hook_keys(connection: &Connection) -> Result<HashMap<DeviceId, String>> {
@@ -164,7 +165,7 @@ pub fn sync_wired(
 }
 
 const DEVICE: &str = "select device, kind, name, counter, driver, state, settings, source, reason,
-        vendor, model, serial, firmware, hardware, mac, address
+        vendor, model, serial, firmware, hardware, mac, address, topics
     from devices_device";
 
 fn read(row: &Row<'_>) -> Result<Option<Device>> {
@@ -192,6 +193,10 @@ fn read(row: &Row<'_>) -> Result<Option<Device>> {
             mac: row.get(14)?,
         },
         address: row.get(15)?,
+        topics: row
+            .get::<_, Option<String>>(16)?
+            .map(|list| Topics::from_json(&list).as_list().to_vec())
+            .unwrap_or_default(),
     }))
 }
 
@@ -341,12 +346,13 @@ pub(super) struct Change {
     pub(super) secret_hash: Option<Vec<u8>>,
     /// JSON, for wired devices.
     pub(super) settings: Option<String>,
+    pub(super) topics: Option<Topics>,
 }
 
 impl Change {
     /// Whether the device must prove itself again.
     pub(super) fn ends_connection(&self) -> bool {
-        self.active == Some(false) || self.secret_hash.is_some()
+        self.active == Some(false) || self.secret_hash.is_some() || self.topics.is_some()
     }
 
     /// For the audit log: what is changed, never a secret.
@@ -361,6 +367,8 @@ impl Change {
         words.extend(self.active.map(|active| state(active).to_owned()));
         words.extend(self.secret_hash.as_ref().map(|_| "new secret".to_owned()));
         words.extend(self.settings.as_ref().map(|_| "new settings".to_owned()));
+        let list = |topics: &Topics| format!("topics {}", topics.as_list().join(" "));
+        words.extend(self.topics.as_ref().map(list));
         words.join(", ")
     }
 }

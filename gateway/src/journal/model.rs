@@ -39,6 +39,8 @@ impl Door {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Redelivery {
     pub packet_id: u16,
+    /// Which of the reports one message made, from 0.
+    pub part: u16,
     /// The device says that it sent this before.
     pub again: bool,
 }

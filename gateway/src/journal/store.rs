@@ -7,7 +7,9 @@ use zhiban_kernel::clock::{from_ms, to_ms};
 use zhiban_vocabulary::report::{self, Origin};
 use zhiban_vocabulary::{BootId, DeviceId};
 
-use super::model::{ClockFlag, DeadLetter, Entry, Identity, Numbered, Outcome, Prepared};
+use super::model::{
+    ClockFlag, DeadLetter, Entry, Identity, Numbered, Outcome, Prepared, Redelivery,
+};
 use super::seen::{Seen, Sight};
 
 /// Most bytes of a payload kept in a dead letter.
@@ -164,7 +166,7 @@ fn sight(
         } => (redelivery, digest, is_timed),
         Identity::None => return Ok(Sight::New),
     };
-    let slot = redelivery.packet_id % PACKET_SLOTS;
+    let slot = packet_slot(*redelivery);
     let since_ms = if *is_timed {
         i64::MIN
     } else {
@@ -218,10 +220,16 @@ fn read_seen(
     })
 }
 
+/// Each part of a message has a place of its own.
+fn packet_slot(redelivery: Redelivery) -> u32 {
+    let packet = u32::from(redelivery.packet_id % PACKET_SLOTS);
+    packet + u32::from(redelivery.part) * u32::from(PACKET_SLOTS)
+}
+
 fn last_digest(
     connection: &Connection,
     device: i64,
-    slot: u16,
+    slot: u32,
     since_ms: i64,
 ) -> Result<Option<[u8; 32]>> {
     let sql = "select digest from journal_unnumbered
@@ -235,7 +243,7 @@ fn last_digest(
 fn keep_digest(
     connection: &Connection,
     device: i64,
-    slot: u16,
+    slot: u32,
     digest: &[u8],
     now: Timestamp,
 ) -> Result<()> {

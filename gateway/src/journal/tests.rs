@@ -98,6 +98,7 @@ async fn a_redelivered_packet_without_number_is_one_report() {
         let mut submission = issued("tm-1", r#"{"ticket":"A1","queue":"A"}"#);
         submission.redelivery = Some(Redelivery {
             packet_id: 9,
+            part: 0,
             again,
         });
         vec![submission]
@@ -117,6 +118,7 @@ async fn the_same_bytes_of_another_kind_are_another_report() {
         submission.kind = kind.as_str().into();
         submission.redelivery = Some(Redelivery {
             packet_id: 1,
+            part: 0,
             again,
         });
         hall.journal

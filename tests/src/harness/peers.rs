@@ -43,10 +43,7 @@ pub fn debian(program: &str) -> Command {
 /// When that Python is missing, naming what installs it.
 #[must_use]
 pub fn python(script: &str) -> Command {
-    let given = std::env::var_os("ZHIBAN_PEERS").map(PathBuf::from);
-    let python = given
-        .unwrap_or_else(|| workspace().join("target/peers"))
-        .join("bin/python");
+    let python = installed("bin/python");
     let shown = python.display();
     assert!(
         python.exists(),
@@ -57,6 +54,34 @@ pub fn python(script: &str) -> Command {
         .join("tests/peers")
         .join(script);
     command.arg("-u").arg(script).kill_on_drop(true);
+    command
+}
+
+/// Something below the folder `deploy/setup/peers.sh` fills.
+#[must_use]
+pub fn installed(name: &str) -> PathBuf {
+    let given = std::env::var_os("ZHIBAN_PEERS").map(PathBuf::from);
+    given
+        .unwrap_or_else(|| workspace().join("target/peers"))
+        .join(name)
+}
+
+/// One of the scripts of `tests/tests/peers` for Node.js, with the packages of
+/// `deploy/setup/peers.sh`.
+///
+/// # Panics
+/// When Node.js or the packages are missing.
+#[must_use]
+pub fn node(script: &str) -> Command {
+    let modules = installed("node/node_modules");
+    let shown = modules.display();
+    assert!(
+        modules.exists(),
+        "{shown} is missing: run deploy/setup/peers.sh"
+    );
+    let mut command = debian("node");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers");
+    command.arg(folder.join(script)).env("NODE_PATH", modules);
     command
 }
 

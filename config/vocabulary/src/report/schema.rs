@@ -16,6 +16,7 @@ use crate::device::{
     DeviceAlarm, DeviceHealth, DeviceIdentity, InputState, ScreenShown, ScreenText,
 };
 use crate::kiosk::{KioskHealth, KioskTransaction};
+use crate::measurement::Measurement;
 use crate::people::PeopleCount;
 use crate::power::{EnergyReading, PowerState};
 use crate::printer::PrinterHealth;
@@ -86,6 +87,7 @@ fn kind_fields(kind: Kind, generator: &mut SchemaGenerator) -> Schema {
         Kind::Climate => generator.root_schema_for::<ClimateSample>(),
         Kind::Energy => generator.root_schema_for::<EnergyReading>(),
         Kind::PeopleCount => generator.root_schema_for::<PeopleCount>(),
+        Kind::Measurement => generator.root_schema_for::<Measurement>(),
         Kind::PowerState => generator.root_schema_for::<PowerState>(),
         Kind::PrinterHealth => generator.root_schema_for::<PrinterHealth>(),
         Kind::InputState => generator.root_schema_for::<InputState>(),

@@ -653,6 +653,8 @@ export interface components {
             settings?: Record<string, never> | null;
             /** @description `active` or `retired` */
             state?: string | null;
+            /** @description Topic prefixes of a device that speaks another form; an empty list takes them away. */
+            topics?: string[] | null;
         };
         DeviceDetail: components["schemas"]["DeviceView"] & {
             /** @description Commands it understands: `display`, `restart`, `power`. */
@@ -663,6 +665,8 @@ export interface components {
             parts: components["schemas"]["PartView"][];
             /** @description Of a wired device, without its secrets. */
             settings: Record<string, never> | null;
+            /** @description Topic prefixes of one that speaks another form than ours. */
+            topics: string[];
         };
         DeviceView: {
             address: string | null;
@@ -916,6 +920,8 @@ export interface components {
             name?: string;
             /** @description Of a wired device, as its driver's form asks. */
             settings?: Record<string, never> | null;
+            /** @description Topic prefixes of a device that speaks another form (Home Assistant, Tasmota, Sparkplug). */
+            topics?: string[];
         };
         NewPerson: {
             name: string;

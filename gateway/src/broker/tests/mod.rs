@@ -1,5 +1,6 @@
 //! The promises of the MQTT door, with raw bytes against the real listener.
 
+mod foreign;
 mod greeting;
 mod hostile;
 mod listeners;

@@ -23,6 +23,8 @@ pub(super) struct DeviceDetail {
     /// Of a wired device, without its secrets.
     #[schema(value_type = Option<Object>)]
     settings: Option<Value>,
+    /// Topic prefixes of one that speaks another form than ours.
+    topics: Vec<String>,
     /// Whether `gateway.toml` owns it, so that it is not changed here.
     from_file: bool,
     /// Commands it understands: `display`, `restart`, `power`.
@@ -74,6 +76,7 @@ pub(super) async fn read_device(
     };
     Ok(Json(DeviceDetail {
         settings,
+        topics: device.topics.clone(),
         from_file: device.from_file,
         accepts: accepts(&device),
         parts: parts.into_iter().map(part).collect(),

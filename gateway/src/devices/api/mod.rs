@@ -26,6 +26,7 @@ use zhiban_vocabulary::roles::Capability;
 
 use super::model::{self, Device, NewDevice, new_secret, secret_hash};
 use super::{Devices, file as device_file, store};
+use crate::conventions::Topics;
 use crate::journal::{self, RawReport};
 use crate::routes::with_state;
 
@@ -205,6 +206,9 @@ struct NewDeviceBody {
     name: String,
     #[serde(default)]
     counter: Option<String>,
+    /// Topic prefixes of a device that speaks another form (Home Assistant, Tasmota, Sparkplug).
+    #[serde(default)]
+    topics: Vec<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -236,6 +240,7 @@ async fn add_device(
         (None, None) => return Err(WebError::invalid("kind", "expected a kind or a driver")),
     };
     let counter = parse_counter(body.counter.as_deref())?;
+    let topics = parse_topics(&body.topics, wired.is_some())?;
     let name = if body.name.trim().is_empty() {
         device.to_string()
     } else {
@@ -256,7 +261,7 @@ async fn add_device(
             devices.add_wired(new, driver, settings, audit).await?;
             None
         }
-        None => Some(devices.add(new, audit).await?),
+        None => Some(devices.add_with_topics(new, topics, audit).await?),
     };
     Ok((StatusCode::CREATED, Json(SecretView { device: id, secret })))
 }
@@ -294,6 +299,9 @@ struct DeviceChange {
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     settings: Option<Value>,
+    /// Topic prefixes of a device that speaks another form; an empty list takes them away.
+    #[serde(default)]
+    topics: Option<Vec<String>>,
 }
 
 /// Tells "null" from "absent".
@@ -353,6 +361,10 @@ async fn change_device(
         },
         secret_hash: secret.as_deref().map(secret_hash),
         settings,
+        topics: body
+            .topics
+            .map(|topics| parse_topics(&topics, device.is_wired()))
+            .transpose()?,
     };
     let audit = audit(who, address, "devices.change", change.summary(&id));
     devices.change(id.clone(), change, audit).await?;
@@ -380,6 +392,13 @@ fn audit(
         let (staff, from) = (who.staff.as_str(), address.to_string());
         note(connection, staff, &from, action, &detail)
     }
+}
+
+fn parse_topics(given: &[String], is_wired: bool) -> Result<Topics> {
+    if is_wired && !given.is_empty() {
+        return Err(WebError::invalid("topics", "a wired device has none"));
+    }
+    Topics::check(given).map_err(|problem| WebError::invalid("topics", problem))
 }
 
 fn parse_counter(text: Option<&str>) -> Result<Option<CounterId>> {

@@ -1,0 +1,146 @@
+//! Forms devices of other makers speak, taken as they are: Home Assistant's discovery, Tasmota's,
+//! Sparkplug B.
+//!
+//! Pure: one message of one device in, reports in our words out ([`Translator::take`]). The MQTT
+//! door asks before it commits, so what is said here is on disk before the device is told that
+//! its message was taken. Who may use which topic is in [`topics`]; `README.md` says what is
+//! proven against whose programs.
+
+mod discovery;
+mod homeassistant;
+mod model;
+mod payload;
+mod sparkplug;
+mod tasmota;
+mod template;
+#[cfg(test)]
+mod tests;
+mod thin_edge;
+mod topics;
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use jiff::tz::Offset;
+use sha2::{Digest, Sha256};
+
+pub(crate) use model::{Problem, Said, Translated};
+pub(crate) use thin_edge::measurements;
+pub(crate) use topics::Topics;
+
+use discovery::Place;
+use homeassistant::Home;
+use model::Presence;
+use sparkplug::Plug;
+use tasmota::Tasmota;
+
+const HOME_ASSISTANT_STATUS: &str = "homeassistant/status";
+
+/// What the hall itself says in these forms, to whoever listens.
+#[derive(Debug, Clone)]
+pub(crate) struct Words {
+    /// Name of the host towards Sparkplug: the hall's own.
+    pub(crate) host: String,
+    /// Since when it is there.
+    pub(crate) since: Timestamp,
+}
+
+impl Words {
+    /// Topics and payloads; a device hears those it listens to.
+    pub(crate) fn all(&self, is_online: bool) -> [(String, Vec<u8>); 2] {
+        let word: &[u8] = if is_online { b"online" } else { b"offline" };
+        let state = sparkplug::host_state(is_online, self.since);
+        [
+            (HOME_ASSISTANT_STATUS.to_owned(), word.to_vec()),
+            (sparkplug::host_topic(&self.host), state),
+        ]
+    }
+}
+
+/// What one credential has announced so far, while it is connected.
+#[derive(Debug)]
+pub(crate) struct Translator {
+    own: Topics,
+    home: Home,
+    tasmota: Tasmota,
+    plug: Plug,
+    presence: Presence,
+    /// Retained messages of an earlier connection the device has not said again yet.
+    kept: HashMap<String, [u8; 32]>,
+}
+
+impl Translator {
+    /// Takes up what the device announced before, from its retained messages: topic and payload.
+    pub(crate) fn new(
+        own: Topics,
+        offset: Option<Offset>,
+        kept: &[(String, Vec<u8>)],
+        now: Timestamp,
+    ) -> Self {
+        let mut translator = Self {
+            own,
+            home: Home::default(),
+            tasmota: Tasmota::new(offset),
+            plug: Plug::default(),
+            presence: Presence::default(),
+            kept: HashMap::new(),
+        };
+        let is_discovery =
+            |topic: &str| Place::of(topic).is_some() || topic.starts_with("tasmota/");
+        for first in [true, false] {
+            for (topic, payload) in kept
+                .iter()
+                .filter(|(topic, _)| is_discovery(topic) == first)
+            {
+                // It was reported when it came.
+                let _ = translator.translate(topic, payload, now);
+                translator.kept.insert(topic.clone(), digest(payload));
+            }
+        }
+        translator
+    }
+
+    /// Takes one message on a topic the device may use.
+    pub(crate) fn take(
+        &mut self,
+        topic: &str,
+        payload: &[u8],
+        retain: bool,
+        now: Timestamp,
+    ) -> Translated {
+        // A device that comes back says again what is retained; that is no news.
+        let before = self.kept.remove(topic);
+        if retain && before == Some(digest(payload)) {
+            return Translated::said(Vec::new());
+        }
+        self.translate(topic, payload, now)
+    }
+
+    fn translate(&mut self, topic: &str, payload: &[u8], now: Timestamp) -> Translated {
+        if let Some(place) = Place::of(topic) {
+            let (home, presence) = (&mut self.home, &mut self.presence);
+            return home.announce(&self.own, presence, topic, place, payload);
+        }
+        if let Some(translated) = self.tasmota.announce(&self.own, topic, payload) {
+            return translated;
+        }
+        if payload.is_empty() {
+            return Translated::said(Vec::new());
+        }
+        let presence = &mut self.presence;
+        let translated = self
+            .plug
+            .hear(presence, topic, payload, now)
+            .or_else(|| self.home.hear(presence, topic, payload))
+            .or_else(|| self.tasmota.hear(presence, topic, payload));
+        translated.unwrap_or_else(|| {
+            Translated::unclear(Problem::unknown(
+                "the device announced nothing on this topic",
+            ))
+        })
+    }
+}
+
+fn digest(payload: &[u8]) -> [u8; 32] {
+    Sha256::digest(payload).into()
+}
