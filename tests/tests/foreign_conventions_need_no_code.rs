@@ -291,7 +291,7 @@ async fn an_edge_node_is_born_heard_asked_again_and_missed() {
     let secret = register(&manager, "node-1", &["spBv1.0/hall/+/n1"]).await;
     let mut edge = start(pysparkplug(), &gateway, &["node-1", &secret, "hall", "n1"]);
     edge.until("born").await;
-    let state = edge.until("host ").await;
+    let state = edge.until("host spark-hall ").await;
     assert!(state.contains(r#""online":true"#), "{state}");
     tells(&manager, "node-1", "climate", json!({"temperature": 20.5})).await;
     tells(
@@ -346,9 +346,9 @@ async fn an_edge_node_is_born_heard_asked_again_and_missed() {
     edge.process.kill().await.unwrap();
     is_down(&manager, "node-1").await;
     let mut edge = start(pysparkplug(), &gateway, &["node-1", &secret, "hall", "n1"]);
-    edge.until(r#"host {"online":true"#).await;
+    edge.until(r#"host spark-hall {"online":true"#).await;
     assert_eq!(gateway.stop().await.unwrap(), Ended::Cleanly);
-    edge.until(r#"host {"online":false"#).await;
+    edge.until(r#"host spark-hall {"online":false"#).await;
 }
 
 /// What was an hour ago is booked there, and does not pass for now.

@@ -10,7 +10,7 @@ Says "born" and then obeys
     skip               loses one number
     tank LEVEL         a device below it is born, or says its level
     leave              NDEATH and DISCONNECT
-Says "command NAME VALUE" for what it is told by the host, "host PAYLOAD" for the host's state.
+Says "command NAME VALUE" for what it is told by the host, "host ID PAYLOAD" for a host's state.
 """
 
 import sys
@@ -46,7 +46,13 @@ births = [metric("Air/Temperature", 20.5, alias=7), metric("Mode", "auto", spb.D
 node = spb.EdgeNode(group, name, births, client=client, cmd_callback=on_command)
 # The library has no word for the state of a host; its MQTT client has.
 paho = client._client
-paho.message_callback_add("spBv1.0/STATE/#", lambda c, u, message: say("host", message.payload.decode()))
+
+
+def on_state(client, userdata, message):
+    say("host", message.topic.removeprefix("spBv1.0/STATE/"), message.payload.decode())
+
+
+paho.message_callback_add("spBv1.0/STATE/#", on_state)
 node.connect(host, port=int(port))
 while not node._connected:
     time.sleep(0.02)
