@@ -91,6 +91,8 @@ mod tests {
                 );
             }
             for field in &form.fields {
+                // What must not be shown again is taken out of the settings by its key.
+                assert!(field.kind != FieldKind::Secret || !field.key.contains('.'));
                 let is_choice = field.kind == FieldKind::Choice;
                 assert_eq!(is_choice, !field.choices.is_empty(), "{}", field.key);
             }

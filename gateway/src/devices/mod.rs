@@ -9,6 +9,7 @@ mod identity;
 mod join;
 mod keeper;
 mod model;
+mod screens;
 mod store;
 mod topics;
 
@@ -32,8 +33,9 @@ pub use join::{Joined, join};
 pub use keeper::Keeper;
 pub(crate) use model::secret_hash;
 pub use model::{Device, NewDevice, State};
+pub use screens::screens_at;
 pub(crate) use store::clock_suspects;
-pub use store::{counter_of, is_active, kind_in_use, screens_at, sync_wired};
+pub use store::{counter_of, is_active, kind_in_use, sync_wired};
 
 use crate::conventions::Topics;
 use model::new_secret;

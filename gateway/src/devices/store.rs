@@ -6,8 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use zhiban_kernel::StoreError;
 use zhiban_kernel::clock::{from_ms, to_ms};
-use zhiban_vocabulary::command::CommandKind;
-use zhiban_vocabulary::device::{DeviceIdentity, DeviceKind};
+use zhiban_vocabulary::device::DeviceIdentity;
 use zhiban_vocabulary::{CounterId, DeviceId};
 
 use super::model::{Device, NOT_WIRED, NewDevice, State};
@@ -290,40 +289,6 @@ pub fn counter_of(connection: &Connection, device: &DeviceId) -> Result<Option<C
         .query_row([device.as_str()], |row| row.get(0))
         .optional()?;
     Ok(counter.flatten().and_then(|text| text.parse().ok()))
-}
-
-/// The screens over a counter and, where asked for, those that stand at none: the boards of the
-/// whole hall.
-///
-/// # Errors
-/// When the database cannot be read.
-pub fn screens_at(
-    connection: &Connection,
-    counter: Option<&CounterId>,
-    with_boards: bool,
-) -> Result<Vec<DeviceId>> {
-    let sql = "select device, driver from devices_device
-         where (counter = ?1 or (?4 and counter is null)) and kind in (?2, ?3)
-             and state = 'active'
-         order by device";
-    let mut statement = connection.prepare_cached(sql)?;
-    let (screen, board) = (
-        DeviceKind::WindowScreen.as_str(),
-        DeviceKind::LedBoard.as_str(),
-    );
-    let counter = counter.map(CounterId::as_str);
-    let rows = statement.query_map(params![counter, screen, board, with_boards], |row| {
-        Ok((row.get(0)?, row.get(1)?))
-    })?;
-    let screens: Vec<(String, String)> = rows.collect::<Result<_>>()?;
-    let showing = screens.iter().filter(|(_, driver)| can_show(driver));
-    Ok(showing.filter_map(|(text, _)| text.parse().ok()).collect())
-}
-
-/// Some boards can only be switched. What comes in by MQTT says itself what it cannot.
-fn can_show(driver: &str) -> bool {
-    let accepts = zhiban_drivers::find(driver).map(|driver| driver.accepts);
-    accepts.is_none_or(|accepts| accepts.contains(&CommandKind::Display))
 }
 
 /// Whether there is such a device, and it is in use.

@@ -1,0 +1,40 @@
+//! Which devices show what is said at a counter. All SQL of that question.
+
+use rusqlite::{Connection, Result, params};
+use zhiban_vocabulary::command::CommandKind;
+use zhiban_vocabulary::device::DeviceKind;
+use zhiban_vocabulary::{CounterId, DeviceId};
+
+/// The screens over a counter and, where asked for, those that stand at none: the boards of the
+/// whole hall.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn screens_at(
+    connection: &Connection,
+    counter: Option<&CounterId>,
+    with_boards: bool,
+) -> Result<Vec<DeviceId>> {
+    let sql = "select device, driver from devices_device
+         where (counter = ?1 or (?4 and counter is null)) and kind in (?2, ?3)
+             and state = 'active'
+         order by device";
+    let mut statement = connection.prepare_cached(sql)?;
+    let (screen, board) = (
+        DeviceKind::WindowScreen.as_str(),
+        DeviceKind::LedBoard.as_str(),
+    );
+    let counter = counter.map(CounterId::as_str);
+    let rows = statement.query_map(params![counter, screen, board, with_boards], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })?;
+    let screens: Vec<(String, String)> = rows.collect::<Result<_>>()?;
+    let showing = screens.iter().filter(|(_, driver)| can_show(driver));
+    Ok(showing.filter_map(|(text, _)| text.parse().ok()).collect())
+}
+
+/// Some boards can only be switched. What comes in by MQTT says itself what it cannot.
+fn can_show(driver: &str) -> bool {
+    let accepts = zhiban_drivers::find(driver).map(|driver| driver.accepts);
+    accepts.is_none_or(|accepts| accepts.contains(&CommandKind::Display))
+}
