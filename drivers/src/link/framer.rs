@@ -60,7 +60,8 @@ fn cut<C: Codec>(bytes: &[u8]) -> Option<Cut<C::Frame>> {
     match begin {
         None if bytes.is_empty() => None,
         None => Some(Cut::Noise(bytes.len())),
-        Some(0) => match C::front(bytes) {
+        // Never shown more than a frame may have: it must not matter how much has come already.
+        Some(0) => match C::front(&bytes[..bytes.len().min(C::LENGTH_MAX)]) {
             Front::Frame(frame, length) => Some(Cut::Frame(frame, length)),
             Front::Incomplete if bytes.len() < C::LENGTH_MAX => None,
             Front::Incomplete | Front::Broken => Some(Cut::Broken),
@@ -215,5 +216,8 @@ mod tests {
         fuzz::<Angles>(b"<12345678<1>");
         let mut framer = Framer::<Angles>::default();
         assert_eq!(framer.feed(b"<12345678<1>"), ["1"]);
+        // Also when its end has come, too late.
+        fuzz::<Angles>(b"<12345678>");
+        assert_eq!(framer.feed(b"<12345678>"), [""; 0]);
     }
 }
