@@ -188,10 +188,10 @@ async fn the_monitor_reads_what_passed() {
 /// Runs where `ZHIBAN_XFS_SCHEMA` names the published `JsonSchema-2021-1.json`: every message our
 /// client and our terminal sent is valid, and one that is not is seen.
 #[tokio::test]
+#[ignore = "needs ZHIBAN_XFS_SCHEMA, the published schema"]
 async fn every_message_is_valid_by_the_published_schema() {
     let Some(schema) = std::env::var_os("ZHIBAN_XFS_SCHEMA") else {
-        println!("skipped: ZHIBAN_XFS_SCHEMA does not name the schema");
-        return;
+        panic!("ZHIBAN_XFS_SCHEMA does not name the schema");
     };
     let terminal = terminal(Placement::Payload).await;
     let hall = open(&terminal.url());

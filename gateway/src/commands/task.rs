@@ -103,6 +103,7 @@ impl Dispatcher {
         self.clear_ended(&open).await?;
         for asked in open {
             if asked.expires <= self.clock.now() {
+                self.take_back(&asked);
                 let reason = Some("expired before the device did it".to_owned());
                 self.end(asked.id, asked.device, CommandStatus::Failed, reason)
                     .await?;
@@ -111,6 +112,16 @@ impl Dispatcher {
             }
         }
         Ok(())
+    }
+
+    /// Also what an earlier run of the program published is to be taken from its topic: a device
+    /// that comes back next week must not restart then.
+    fn take_back(&mut self, asked: &Asked) {
+        if asked.attempts > 0 && !matches!(self.out.get(&asked.id), Some(Out::WithDriver)) {
+            let id = asked.id.to_string();
+            let topic = topics::command(&asked.device, asked.command.kind(), &id);
+            self.out.insert(asked.id, Out::OnTopic(topic));
+        }
     }
 
     fn is_due(&self, id: i64) -> bool {
