@@ -14,8 +14,6 @@ pub const HOOK_TIME_MAX: Duration = Duration::from_secs(10);
 /// One request, already known to come from whom it should.
 #[derive(Debug)]
 pub struct Hook {
-    /// Behind the device's own address, without the first slash.
-    pub path: String,
     /// Decoded pairs of the query.
     pub query: Vec<(String, String)>,
     pub content_type: String,
@@ -37,14 +35,12 @@ impl Hook {
     /// A request and where its answer will come.
     #[must_use]
     pub fn new(
-        path: String,
         query: Vec<(String, String)>,
         content_type: String,
         body: Vec<u8>,
     ) -> (Self, oneshot::Receiver<HookAnswer>) {
         let (answer, answered) = oneshot::channel();
         let hook = Self {
-            path,
             query,
             content_type,
             body,

@@ -10,7 +10,7 @@ fn open(settings: &str) -> Hall {
 
 async fn send(hall: &Hall, query: &[(&str, &str)], content_type: &str, body: Vec<u8>) -> HookAnswer {
     let query = query.iter().map(|(name, text)| ((*name).into(), (*text).into())).collect();
-    let (hook, answer) = Hook::new("AddScore".into(), query, content_type.into(), body);
+    let (hook, answer) = Hook::new(query, content_type.into(), body);
     hall.supervisor.hook(&id("pad"), hook).unwrap();
     answer.await.unwrap()
 }

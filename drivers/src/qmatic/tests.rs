@@ -13,7 +13,6 @@ fn open(settings: &str) -> Hall {
 
 async fn post(hall: &Hall, body: &str) -> HookAnswer {
     let (hook, answer) = Hook::new(
-        "events".into(),
         Vec::new(),
         "application/json".into(),
         body.as_bytes().to_vec(),

@@ -80,7 +80,6 @@ async fn call(
     let content_type = headers.get(header::CONTENT_TYPE);
     let content_type = content_type.and_then(|value| value.to_str().ok());
     let (hook, answered) = Hook::new(
-        String::new(),
         pairs(query.as_deref().unwrap_or_default()),
         content_type.unwrap_or_default().to_owned(),
         body.to_vec(),
