@@ -41,7 +41,7 @@ impl Reply {
             "ERR" => Some(Self::Err(rest.first()?.clone())),
             "BEGIN" if is_list => Some(Self::Begin(rest[1..].to_vec())),
             "END" if is_list => Some(Self::End(rest[1..].to_vec())),
-            "VAR" | "UPS" => Some(Self::Row([vec![first], rest].concat())),
+            "VAR" | "UPS" if !rest.is_empty() => Some(Self::Row([vec![first], rest].concat())),
             _ => None,
         }
     }
@@ -54,9 +54,9 @@ impl fmt::Display for Reply {
             Self::Err(code) => write!(f, "error {code}"),
             Self::Begin(of) => write!(f, "list of {}", of.join(" ")),
             Self::End(of) => write!(f, "end of {}", of.join(" ")),
-            Self::Row(words) => match words.split_last() {
-                Some((value, name)) => write!(f, "{} = {value}", name[1..].join(" ")),
-                None => Ok(()),
+            Self::Row(words) => match &words[..] {
+                [_, name @ .., value] => write!(f, "{} = {value}", name.join(" ")),
+                _ => Ok(()),
             },
         }
     }

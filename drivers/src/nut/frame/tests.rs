@@ -31,7 +31,7 @@ fn every_trace_gives_its_events_whole_and_byte_by_byte() {
 
 #[test]
 fn what_is_no_reply_is_none() {
-    let none: [&[u8]; 8] = [
+    let none: [&[u8]; 9] = [
         b"",
         b"HELLO",
         b"ERR",
@@ -40,6 +40,8 @@ fn what_is_no_reply_is_none() {
         b"VAR u n \"open",
         b"VAR u n \"\xFF\"",
         b"OK \\",
+        // Found by the fuzzer: a row of nothing.
+        b"UPS",
     ];
     for line in none {
         assert_eq!(Reply::read(line), None, "{}", line.escape_ascii());
