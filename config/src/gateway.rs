@@ -136,6 +136,8 @@ pub struct Mqtt {
     pub listen: SocketAddr,
     /// Allows unencrypted MQTT on an address other than loopback.
     pub allow_plaintext: bool,
+    /// The encrypted door; absent: there is none.
+    pub tls: Option<MqttTls>,
     /// Largest packet taken, in bytes, 1024..=1048576.
     pub packet_bytes_max: u32,
     /// Messages a device may send per second, on average; beyond, it is slowed down.
@@ -147,6 +149,17 @@ pub struct Mqtt {
     /// Zone of Tasmota devices that tell their time without one, such as `+08:00`. Absent: their
     /// reports are booked at the time of arrival.
     pub tasmota_offset: Option<String>,
+}
+
+/// `[mqtt.tls]`: MQTT within TLS 1.2 or 1.3, with certificates of the hall's own authority.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MqttTls {
+    pub listen: SocketAddr,
+    /// What devices call the box besides the address they reach it at and `zhiban-<store>.local`:
+    /// host names, or addresses before a translation.
+    #[serde(default)]
+    pub names: Vec<String>,
 }
 
 impl Mqtt {
@@ -167,6 +180,7 @@ impl Default for Mqtt {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 1883)),
             allow_plaintext: false,
+            tls: None,
             packet_bytes_max: 65_536,
             messages_per_s: 200,
             burst: 1_000,

@@ -8,6 +8,7 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 peers=${PEERS:-$root/target/peers}
 packages='pymodbus==3.16.1 pyserial==3.5 paho-mqtt==2.2.0 alphasignpy==0.1.1 python-escpos==3.1'
 packages="$packages evdev-binary==1.9.2 jsonschema==4.26.0 ha-mqtt-discoverable==0.26.0"
+packages="$packages zeroconf==0.154.0"
 # This one wants an older paho-mqtt than the others, so it lives in a folder of its own.
 sparkplug='pysparkplug==0.6.1 paho-mqtt==1.6.1'
 node='sparkplug-client@3.2.4'

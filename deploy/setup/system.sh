@@ -35,6 +35,7 @@ if [ "${1:-all}" != build ]; then
     need mosquitto test -x "$(command -v mosquitto || echo /usr/sbin/mosquitto)"
     need mosquitto-clients has mosquitto_pub
     need mbpoll has mbpoll
+    need openssl has openssl
     need socat has socat
     need fiu-utils has fiu-run
     need snmpsim has snmpsimd

@@ -16,8 +16,11 @@ create table commands_command (
     asked_ms integer not null,
     expires_ms integer not null,
     ended_ms integer,
-    attempts integer not null default 0
+    attempts integer not null default 0,
+    -- its device's topic may still hold it
+    on_topic integer not null default 0
 ) strict;
 
 create index commands_open on commands_command (id) where ended_ms is null;
 create index commands_device on commands_command (device, id);
+create index commands_on_topic on commands_command (id) where on_topic;

@@ -13,6 +13,7 @@ use utoipa::OpenApi;
 use zhiban_config::GatewayConfig;
 use zhiban_drivers::supervise::{Supervisor, WiredDevice};
 use zhiban_drivers::{Delivery, deliveries};
+use zhiban_kernel::authority::Authority;
 use zhiban_kernel::health::Health;
 use zhiban_kernel::people::{self, People, Program};
 use zhiban_kernel::runtime::{RunFile, Tasks, take_folder};
@@ -31,13 +32,15 @@ use crate::commands::{self, CommandsFollower, Dispatcher, SwitchOff, Wake};
 use crate::devices::{self, Devices, DevicesFollower, Keeper, NewDevice};
 use crate::federation::{self, Courier, UplinkState, ZenohUplink};
 use crate::floor::{self, Floor};
-use crate::joining::{self, Joining};
+use crate::joining::{self, Advert, Joining, host_name};
 use crate::journal::{self, Follower, Journal, follow};
 use crate::queue::{self, Names, QueueFollower, SlotCloser};
 use crate::{doors, panel};
 
 /// Name of the database in the data directory.
 pub const DATABASE: &str = "hall.db";
+/// Key and certificate of the hall's own authority, beside it.
+pub const AUTHORITY: &str = "authority.pem";
 
 /// Runs the gateway until it is told to stop.
 ///
@@ -62,9 +65,11 @@ pub async fn run(config: GatewayConfig) -> Result<()> {
 
     let (delivered, from_drivers) = deliveries();
     let drivers = Supervisor::start(Vec::new(), delivered, new_boot(), stop.clone());
-    let joining = Joining::new(store.clone(), clock, devices.clone());
+    let joining = Joining::new(store.clone(), clock, devices.clone(), open_authority(&config)?);
     let door = open_mqtt(&config, &journal, &devices, &joining).await?;
-    let (mqtt, broker) = (door.local_addr()?, door.broker());
+    let (mqtt, mqtts, broker) = (door.local_addr()?, door.tls_addr(), door.broker());
+    let advert = advert(&config, mqtt, mqtts, &joining);
+    tasks.spawn("mdns", advert.run(stop.clone()));
     start_doors(&tasks, &journal, from_drivers, door, &drivers, &health)?;
     let wake = Wake::default();
     start_followers(&tasks, &journal, &devices, &config, &wake);
@@ -126,6 +131,7 @@ pub async fn run(config: GatewayConfig) -> Result<()> {
         pid: std::process::id(),
         web: listener.local_addr()?.to_string(),
         mqtt: mqtt.to_string(),
+        mqtts: mqtts.map(|address| address.to_string()),
     };
     tasks.spawn("web", web::serve(listener, router, stop));
     let _run_file = RunFile::write(data, &addresses)?;
@@ -145,6 +151,8 @@ struct Addresses {
     pid: u32,
     web: String,
     mqtt: String,
+    /// Of the encrypted door.
+    mqtts: Option<String>,
 }
 
 fn announce(config: &GatewayConfig, addresses: &Addresses, setup_code: Option<&str>) {
@@ -167,6 +175,26 @@ fn program(config: &GatewayConfig, clock: Clock) -> Program {
     }
 }
 
+fn open_authority(config: &GatewayConfig) -> Result<Arc<Authority>> {
+    let file = config.hall.data.join(AUTHORITY);
+    let authority = Authority::open(&file, &format!("Zhiban {}", config.hall.store))?;
+    Ok(Arc::new(authority))
+}
+
+fn advert(
+    config: &GatewayConfig,
+    mqtt: SocketAddr,
+    mqtts: Option<SocketAddr>,
+    joining: &Joining,
+) -> Advert {
+    Advert {
+        store: config.hall.store.to_string(),
+        mqtt,
+        mqtts,
+        fingerprint: joining.authority().fingerprint(),
+    }
+}
+
 async fn open_mqtt(
     config: &GatewayConfig,
     journal: &Journal,
@@ -174,8 +202,12 @@ async fn open_mqtt(
     joining: &Joining,
 ) -> Result<Door> {
     let (store, clock) = (journal.store().clone(), journal.clock());
+    let mut mqtt = config.mqtt.clone();
+    if let Some(tls) = &mut mqtt.tls {
+        tls.names.push(host_name(config.hall.store.as_str()));
+    }
     Door::open(
-        config.mqtt.clone(),
+        mqtt,
         journal.clone(),
         devices.clone(),
         joining.clone(),
@@ -184,7 +216,7 @@ async fn open_mqtt(
     )
     .await
     .map(|door| door.named(config.hall.store.as_str()))
-    .with_context(|| format!("mqtt.listen {} cannot be used", config.mqtt.listen))
+    .with_context(|| format!("the MQTT door at {} cannot be opened", config.mqtt.listen))
 }
 
 /// A name for this run of the program, under which wired reports are numbered.
@@ -418,7 +450,8 @@ pub async fn describe(config: &GatewayConfig) -> Result<(String, Vec<RouteRule>,
     let stop = CancellationToken::new();
     let floor = Floor::new(journal.clone(), names.clone(), config, None, stop.clone());
     let (delivered, _) = deliveries();
-    let joining = Joining::new(journal.store().clone(), clock, devices.clone());
+    let authority = open_authority(config)?;
+    let joining = Joining::new(journal.store().clone(), clock, devices.clone(), authority);
     let door = open_mqtt(config, &journal, &devices, &joining).await?;
     let state = BoxState {
         store_id: config.hall.store.to_string(),

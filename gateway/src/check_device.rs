@@ -6,28 +6,31 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use rusqlite::Connection;
 use tokio_util::sync::CancellationToken;
-use zhiban_config::gateway::{Mqtt, Registry};
+use zhiban_config::gateway::{Mqtt, MqttTls, Registry};
 use zhiban_drivers::deliveries;
 use zhiban_drivers::supervise::Supervisor;
+use zhiban_kernel::authority::Authority;
 use zhiban_kernel::{Clock, Store};
 use zhiban_vocabulary::DeviceId;
 use zhiban_vocabulary::command::{Command, CommandStatus, Display};
 use zhiban_vocabulary::device::HealthStatus;
 use zhiban_vocabulary::report::{self, Kind, Observation};
 
+use crate::appliance::AUTHORITY;
 use crate::broker::Door;
 use crate::commands::{self, CommandsFollower, Dispatcher, Wake};
 use crate::devices::{Devices, DevicesFollower};
 use crate::joining::{self, Joining};
 use crate::journal::{self, Journal, RawReport, follow};
 
-/// How long a device may take for each step a person does not have to wait for.
-const STEP: Duration = Duration::from_secs(30);
+/// How long the hall listens after the device has connected before it asks for anything.
+const SETTLE: Duration = Duration::from_secs(3);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// What is checked, with its verdict.
@@ -98,56 +101,83 @@ impl Findings {
     }
 }
 
+/// How the hall is played.
+#[derive(Debug, Clone)]
+pub struct Play {
+    pub listen: SocketAddr,
+    /// The encrypted door, if there is to be one.
+    pub tls: Option<SocketAddr>,
+    /// How long a person may take to start the device.
+    pub wait: Duration,
+    /// How long the device may take for each step.
+    pub step: Duration,
+}
+
 /// A hall in small, for one device.
 struct Hall {
+    step: Duration,
     store: Store,
     clock: Clock,
     devices: Devices,
     joining: Joining,
     wake: Wake,
     mqtt: SocketAddr,
+    mqtts: Option<SocketAddr>,
     stop: CancellationToken,
 }
 
-/// Waits for a device on `listen` for at most `patience`, puts it through its paces and reports.
+/// Waits for a device, puts it through its paces and reports. Needs an empty `folder`.
 ///
 /// # Errors
-/// When the address cannot be used, or no device comes.
-pub async fn run(folder: &Path, listen: SocketAddr, patience: Duration) -> Result<Findings> {
-    let hall = Hall::open(folder, listen).await?;
+/// When an address cannot be used, or no device comes.
+pub async fn run(folder: &Path, play: &Play) -> Result<Findings> {
+    let hall = Hall::open(folder, play).await?;
+    let stop = hall.stop.clone().drop_guard();
     let key = hall.joining.open_window();
-    println!(
-        "MQTT {}  user {}  password {key}\nwaiting for the device …",
-        hall.mqtt,
-        joining::USER
-    );
-    let mut findings = Findings::default();
-    let Some(device) = hall.let_one_in(patience).await? else {
-        hall.stop.cancel();
-        anyhow::bail!("no device asked to join within {} s", patience.as_secs());
+    println!("MQTT {}  user {}  password {key}", hall.mqtt, joining::USER);
+    if let Some(mqtts) = hall.mqtts {
+        let file = folder.join("trust.pem");
+        std::fs::write(&file, hall.joining.authority().pem())?;
+        println!("MQTT within TLS {mqtts}  trust {}", file.display());
+    }
+    println!("waiting for the device …");
+    let Some(device) = hall.let_one_in(play.wait).await? else {
+        anyhow::bail!("no device asked to join within {} s", play.wait.as_secs());
     };
-    let connected = hall.until(STEP, || hall.devices.connections() > 0).await;
-    findings.judge("signs in with its own credential", connected, "");
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    hall.check_command(&device, &mut findings).await?;
-    hall.check_return(&device, &mut findings).await?;
-    println!("listening for {} s more …", STEP.as_secs());
-    tokio::time::sleep(STEP).await;
-    hall.check_reports(&device, &mut findings).await?;
-    hall.stop.cancel();
-    Ok(findings)
+    let findings = hall.examine(&device).await;
+    drop(stop);
+    findings
 }
 
 impl Hall {
-    async fn open(folder: &Path, listen: SocketAddr) -> Result<Self> {
+    async fn examine(&self, device: &DeviceId) -> Result<Findings> {
+        let mut findings = Findings::default();
+        let connected = self.until(|| self.devices.connections() > 0).await;
+        findings.judge("signs in with its own credential", connected, "");
+        tokio::time::sleep(SETTLE).await;
+        self.check_command(device, &mut findings).await?;
+        self.check_return(device, &mut findings).await?;
+        println!("listening for {} s more …", self.step.as_secs());
+        tokio::time::sleep(self.step).await;
+        self.check_reports(device, &mut findings).await?;
+        Ok(findings)
+    }
+
+    async fn open(folder: &Path, play: &Play) -> Result<Self> {
         let store = Store::open(&folder.join("hall.db"), journal::migrate)?;
         let (clock, stop) = (Clock::new(None), CancellationToken::new());
         let journal = Journal::open(store.clone(), clock).await?;
         let devices = Devices::open(store.clone(), clock, Registry::default()).await?;
-        let joining = Joining::new(store.clone(), clock, devices.clone());
-        let mqtt = Mqtt {
+        let authority = Authority::open(&folder.join(AUTHORITY), "check-device")?;
+        let joining = Joining::new(store.clone(), clock, devices.clone(), Arc::new(authority));
+        let tls = play.tls.map(|listen| MqttTls {
             listen,
+            names: Vec::new(),
+        });
+        let mqtt = Mqtt {
+            listen: play.listen,
             allow_plaintext: true,
+            tls,
             ..Mqtt::default()
         };
         let door = Door::open(
@@ -160,8 +190,9 @@ impl Hall {
         );
         let door = door
             .await
-            .with_context(|| format!("{listen} cannot be used"))?;
-        let (mqtt, broker, wake) = (door.local_addr()?, door.broker(), Wake::default());
+            .with_context(|| format!("{} cannot be used", play.listen))?;
+        let (mqtt, mqtts) = (door.local_addr()?, door.tls_addr());
+        let (broker, wake) = (door.broker(), Wake::default());
         let (delivered, _) = deliveries();
         let boot = "check".parse().context("a boot id")?;
         let drivers = Supervisor::start(Vec::new(), delivered, boot, stop.clone());
@@ -179,12 +210,14 @@ impl Hall {
             joining,
             wake,
             mqtt,
+            mqtts,
+            step: play.step,
             stop,
         })
     }
 
-    async fn until(&self, within: Duration, holds: impl Fn() -> bool) -> bool {
-        let end = Instant::now() + within;
+    async fn until(&self, holds: impl Fn() -> bool) -> bool {
+        let end = Instant::now() + self.step;
         while Instant::now() < end {
             if holds() {
                 return true;
@@ -238,7 +271,7 @@ impl Hall {
             );
             let words: Vec<&str> = said.iter().map(|status| status.as_str()).collect();
             let detail = match words.is_empty() {
-                true => format!("nothing within {} s", STEP.as_secs()),
+                true => format!("nothing within {} s", self.step.as_secs()),
                 false => words.join(", "),
             };
             findings.judge(what, ended, detail);
@@ -264,7 +297,7 @@ impl Hall {
 
     /// What the device said about a command, in order, until it ended or the time is over.
     async fn answer_to(&self, device: &DeviceId, id: i64) -> Result<Vec<CommandStatus>> {
-        let end = Instant::now() + STEP;
+        let end = Instant::now() + self.step;
         loop {
             let reports = self.reports(device).await?;
             let said: Vec<CommandStatus> = reports
@@ -291,8 +324,8 @@ impl Hall {
         println!("cutting the connection");
         let before = self.reports(device).await?.len();
         self.devices.cut(device);
-        let gone = self.until(STEP, || self.devices.connections() == 0).await;
-        let back = self.until(STEP, || self.devices.connections() > 0).await;
+        let gone = self.until(|| self.devices.connections() == 0).await;
+        let back = self.until(|| self.devices.connections() > 0).await;
         findings.judge(
             "comes back by itself after its connection is cut",
             gone && back,

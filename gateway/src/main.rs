@@ -10,7 +10,8 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use serde::Deserialize;
 use zhiban_config::GatewayConfig;
-use zhiban_gateway::{appliance, check_device, devices, journal};
+use zhiban_gateway::check_device::{self, Play};
+use zhiban_gateway::{appliance, devices, journal};
 use zhiban_kernel::runtime::take_folder;
 use zhiban_kernel::{Clock, telemetry};
 use zhiban_vocabulary::device::DeviceKind;
@@ -39,9 +40,15 @@ enum Command {
         /// Where the device finds the hall.
         #[arg(long, default_value = "127.0.0.1:1883")]
         listen: SocketAddr,
+        /// Where it finds the hall within TLS, such as 127.0.0.1:8883; by default nowhere.
+        #[arg(long)]
+        tls_listen: Option<SocketAddr>,
         /// Seconds to wait for the device.
         #[arg(long, default_value_t = 300)]
         wait: u64,
+        /// Seconds the device may take for each step.
+        #[arg(long, default_value_t = 30)]
+        step: u64,
     },
     /// Print the description of the HTTP API (OpenAPI, JSON).
     Openapi,
@@ -117,15 +124,25 @@ fn execute(command: Command) -> Result<()> {
                 _ => unreachable!("clap asks for id and kind"),
             }
         }
-        Command::CheckDevice { listen, wait } => check_device(listen, Duration::from_secs(wait)),
+        Command::CheckDevice {
+            listen,
+            tls_listen,
+            wait,
+            step,
+        } => check_device(&Play {
+            listen,
+            tls: tls_listen,
+            wait: Duration::from_secs(wait),
+            step: Duration::from_secs(step),
+        }),
         Command::Openapi => print_openapi(),
     }
 }
 
-fn check_device(listen: SocketAddr, patience: Duration) -> Result<()> {
+fn check_device(play: &Play) -> Result<()> {
     let folder = std::env::temp_dir().join(format!("zhiban-check-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
-    let checked = runtime()?.block_on(check_device::run(&folder, listen, patience));
+    let checked = runtime()?.block_on(check_device::run(&folder, play));
     let _ = std::fs::remove_dir_all(&folder);
     let findings = checked?;
     print!("\n{}", findings.text());

@@ -1,9 +1,10 @@
 //! The machinery both programs stand on: one database with one writer, web pages with sign-in and
-//! rights, a clock, logs and figures.
+//! rights, a clock, certificates, logs and figures.
 //!
 //! It is a crate of its own because gateway and central never see each other and would otherwise
 //! each carry a copy. Architecture invariant: the kernel knows no device, ticket or fact.
 
+pub mod authority;
 pub mod clock;
 pub mod health;
 pub mod people;

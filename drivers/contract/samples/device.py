@@ -2,16 +2,21 @@
 """A device that speaks the Zhiban device contract, version 1. Needs paho-mqtt 2.
 
     device.py --host 192.168.1.10 --serial KS-0471 --kind kiosk --key ABCDE-FGHJK
+    device.py --host 192.168.1.10 --port 8883 --ca authority.pem --certificate --serial …
 
 The first time it asks to join: it shows a code, which a person types in the panel of the hall. Then
 it has its own credential, kept in STATE, and needs no key any more. Lines on standard input are
 reports: a kind and a JSON object, such as `kiosk.health {"in_service": true, "paper": "low"}`.
+
+With --ca everything goes through TLS, and the door must be the hall's. With --certificate the
+device makes a key of its own and gets a certificate for it instead of a password (needs openssl).
 """
 
 import argparse
 import json
 import os
 import secrets
+import subprocess
 import sys
 import threading
 import time
@@ -48,9 +53,30 @@ class State:
         os.replace(beside, self.path)
 
 
+def request(arguments):
+    """A key that never leaves the device, and a request to sign it."""
+    key = arguments.state + ".key"
+    if not os.path.exists(key):
+        curve = ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]
+        subprocess.run(["openssl", "genpkey", *curve, "-out", key], check=True)
+        os.chmod(key, 0o600)
+    subject = ["-subj", f"/CN={arguments.serial}"]
+    made = subprocess.run(
+        ["openssl", "req", "-new", "-key", key, *subject], check=True, capture_output=True
+    )
+    return made.stdout.decode()
+
+
 def client(arguments, name, password):
+    """Without a password the certificate says who it is."""
     made = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=name)
-    made.username_pw_set(name, password)
+    if password is not None:
+        made.username_pw_set(name, password)
+    if arguments.ca and password is not None:
+        made.tls_set(arguments.ca)
+    elif arguments.ca:
+        state = arguments.state
+        made.tls_set(arguments.ca, certfile=state + ".crt", keyfile=state + ".key")
     return made
 
 
@@ -74,6 +100,8 @@ def join(arguments, state):
             "model": arguments.model,
             "firmware": arguments.firmware,
         }
+        if arguments.certificate:
+            ask["csr"] = request(arguments)
         made.publish("provision/request", json.dumps(ask), qos=1)
 
     def on_message(_client, _data, message):
@@ -93,7 +121,10 @@ def join(arguments, state):
     made.loop_stop()
     answer = answers[0]
     if answer["status"] == "approved":
-        state.save(device=answer["device"], password=answer["password"])
+        if "certificate" in answer:
+            with open(arguments.state + ".crt", "w", encoding="ascii") as file:
+                file.write(answer["certificate"])
+        state.save(device=answer["device"], password=answer.get("password"))
         say("joined", answer["device"])
         return True
     say("refused", answer["reason"])
@@ -178,11 +209,15 @@ def main():
     parser.add_argument("--model", default="S-1")
     parser.add_argument("--firmware", default="1.0")
     parser.add_argument("--key", help="claim key, needed until the device has joined")
+    parser.add_argument("--ca", help="PEM of the hall's authority, from its panel: speak TLS")
+    parser.add_argument("--certificate", action="store_true", help="want one instead of a password")
     parser.add_argument("--state", default="device.json")
     arguments = parser.parse_args()
+    if arguments.certificate and not arguments.ca:
+        parser.error("--certificate needs --ca")
     state = State(arguments.state)
     state.save()
-    if "password" not in state.known and not join(arguments, state):
+    if "device" not in state.known and not join(arguments, state):
         sys.exit(1)
     Device(arguments, state).run()
 

@@ -14,7 +14,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesOrdered, StreamExt};
 use rumqttd::local::LinkRx;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::time::{Sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use zhiban_kernel::StoreError;
@@ -25,7 +25,7 @@ use super::answer;
 use super::frame::{self, Stage};
 use super::intake::{Batch, Settled};
 use super::limit::Bucket;
-use super::line::Line;
+use super::line::{self, Line};
 use super::listen::{self, Awaiting};
 use super::outbox::Outbox;
 use super::packet::{self, Connect, Packet, Publish, Version};
@@ -35,6 +35,7 @@ use super::seat::Seat;
 use super::sessions::Parked;
 use super::watchdog::WATCHDOG;
 use crate::conventions::Translator;
+use crate::devices::Proof;
 
 /// Silence after which a device that asked for no keep-alive is taken for gone.
 const SILENCE_MAX: Duration = Duration::from_secs(600);
@@ -136,6 +137,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
         connect: Connect,
         seat: Seat,
         number: u64,
+        proof: &Proof,
         address: IpAddr,
     ) -> Self {
         let device = seat.device().clone();
@@ -171,7 +173,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
             shared,
         };
         if connection.device.as_str() != WATCHDOG {
-            connection.be_present(connect.login.as_ref().map(|(_, secret)| &secret[..]));
+            connection.be_present(proof);
         }
         connection.take_up_form().await;
         connection
@@ -180,12 +182,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
         connection
     }
 
-    /// Known as connected from now on. A secret that was taken back while this connection waited
-    /// for its seat ends it at once.
-    fn be_present(&mut self, secret: Option<&str>) {
+    /// Known as connected from now on. What was taken back while this connection waited for its
+    /// seat ends it at once.
+    fn be_present(&mut self, proof: &Proof) {
         let (devices, device) = (&self.shared.devices, &self.device);
         self.expelled = devices.connected(device, self.address, self.number);
-        if !secret.is_some_and(|secret| devices.knows(device, secret)) {
+        if !devices.knows(device, proof) {
             self.expelled.cancel();
         }
         tracing::info!(%device, address = %self.address, "device connected");
@@ -228,8 +230,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
             }
             self.outbox
                 .pump(&mut self.line.output, self.version, self.receive_max);
-            let (may_read, unread) = (self.may_read(), !self.line.output.is_empty());
-            if !unread {
+            let (may_read, unsent) = (self.may_read(), self.line.is_unsent());
+            if !unsent {
                 // Nothing to read is not a refusal to read.
                 self.wrote = Instant::now();
             }
@@ -242,8 +244,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
                 Some(done) = self.under_way.next() => self.settle(done).await,
                 heard = listen::next(&mut self.link), if self.outbox.has_room() =>
                     self.hear(heard).await,
-                written = self.line.writer.write_buf(&mut self.line.output), if unread =>
-                    self.note_written(written.unwrap_or(0)),
+                written = line::write(&mut self.line.writer, &mut self.line.output, &mut self.line.held),
+                    if unsent => self.note_written(written.is_ok()),
                 read = self.line.reader.read_buf(&mut self.line.input), if may_read =>
                     self.note_read(read.unwrap_or(0)),
                 () = until(ready), if ready.is_some() => { self.read_from = None; Ok(()) }
@@ -274,14 +276,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
         }
     }
 
-    fn note_written(&mut self, count: usize) -> Result<(), End> {
-        match count {
-            0 => Err(End::Lost),
-            _ => {
-                self.wrote = Instant::now();
-                Ok(())
-            }
-        }
+    fn note_written(&mut self, is_open: bool) -> Result<(), End> {
+        self.wrote = Instant::now();
+        is_open.then_some(()).ok_or(End::Lost)
     }
 
     /// Wakes at least every [`READ_TIME_MAX`], because writing may come to a halt at any time.
@@ -294,7 +291,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
         if self.heard.elapsed() >= self.silence_max && self.may_read() {
             return Err(Refusal::Silent(self.silence_max.as_secs()).into());
         }
-        if !self.line.output.is_empty() && self.wrote.elapsed() >= READ_TIME_MAX {
+        if self.line.is_unsent() && self.wrote.elapsed() >= READ_TIME_MAX {
             return Err(Refusal::DoesNotRead.into());
         }
         let soon = Instant::now() + Duration::from_millis(100);

@@ -19,6 +19,7 @@ use super::reception;
 use super::refusal::Refusal;
 use super::seat::Seat;
 use super::watchdog::WATCHDOG;
+use crate::devices::Proof;
 use crate::joining;
 
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
@@ -37,13 +38,15 @@ struct Turned {
 struct Guest {
     connect: Connect,
     /// `None` for a device that asks to join.
-    device: Option<DeviceId>,
+    known: Option<(DeviceId, Proof)>,
 }
 
-/// Serves one connection from its first byte to its end.
+/// Serves one connection from its first byte to its end. `certificate` is what the device showed
+/// in a handshake.
 pub(super) async fn serve<S>(
     shared: Arc<Shared>,
     stream: S,
+    certificate: Option<Proof>,
     address: IpAddr,
     shutdown: CancellationToken,
 ) where
@@ -61,14 +64,14 @@ pub(super) async fn serve<S>(
     }));
     let guest = match read {
         Ok(None) => return,
-        Ok(Some(connect)) => identify(&shared, connect, address).await,
+        Ok(Some(connect)) => identify(&shared, connect, certificate, address).await,
         Err(turned) => Err(turned),
     };
     match guest {
         Ok(Guest {
             connect,
-            device: Some(device),
-        }) => seat(shared, line, connect, device, address, shutdown).await,
+            known: Some(known),
+        }) => seat(shared, line, connect, known, address, shutdown).await,
         Ok(Guest { connect, .. }) => {
             reception::serve(shared, line, connect, address, shutdown).await;
         }
@@ -117,9 +120,14 @@ fn understand(frame: Frame) -> Result<Connect, Turned> {
 }
 
 /// Makes sure who it is. Only a wrong answer is delayed, so guessing is slow and others are not.
-async fn identify(shared: &Shared, connect: Connect, address: IpAddr) -> Result<Guest, Turned> {
-    match check(shared, &connect, address) {
-        Ok(device) => Ok(Guest { connect, device }),
+async fn identify(
+    shared: &Shared,
+    connect: Connect,
+    certificate: Option<Proof>,
+    address: IpAddr,
+) -> Result<Guest, Turned> {
+    match check(shared, &connect, certificate, address) {
+        Ok(known) => Ok(Guest { connect, known }),
         Err(refusal) => {
             if matches!(refusal, Refusal::BadCredentials | Refusal::NoCredentials) {
                 let wait = shared.failures.note(address, Instant::now());
@@ -133,50 +141,68 @@ async fn identify(shared: &Shared, connect: Connect, address: IpAddr) -> Result<
     }
 }
 
-fn check(shared: &Shared, connect: &Connect, address: IpAddr) -> Result<Option<DeviceId>, Refusal> {
-    if let Some((joining::USER, key)) = connect
-        .login
-        .as_ref()
-        .map(|(user, key)| (user.as_str(), key))
+fn check(
+    shared: &Shared,
+    connect: &Connect,
+    certificate: Option<Proof>,
+    address: IpAddr,
+) -> Result<Option<(DeviceId, Proof)>, Refusal> {
+    if let Some((user, key)) = &connect.login
+        && user == joining::USER
     {
         return match shared.joining.admits(key) {
             true => Ok(None),
             false => Err(Refusal::BadCredentials),
         };
     }
-    let user = connect
-        .login
+    let claimed = claimed(shared, connect, certificate.as_ref());
+    let is_foreign = claimed
         .as_ref()
-        .and_then(|(user, _)| user.parse().ok());
-    let is_foreign = user
-        .as_ref()
-        .is_some_and(|user| shared.devices.is_foreign(user));
+        .is_some_and(|device| shared.devices.is_foreign(device));
     // An id that hurts is refused before anything else looks at it.
     let id: Option<DeviceId> = connect.client_id.parse().ok();
     if id.is_none() && !(is_foreign && is_harmless(connect)) {
         return Err(Refusal::ClientId);
     }
-    let (_, password) = connect.login.as_ref().ok_or(Refusal::NoCredentials)?;
-    let user: DeviceId = user.ok_or(Refusal::BadCredentials)?;
-    let known = if user.as_str() == WATCHDOG {
-        // A registered device of that name stays outside: the name is the door's own.
-        let right = shared.watchdog_secret.as_bytes();
-        address.is_loopback() && bool::from(right.ct_eq(password.as_bytes()))
-    } else {
-        shared.devices.knows(&user, password)
-    };
-    if !known {
+    let password = || Some(Proof::Password(connect.login.as_ref()?.1.clone()));
+    let proof = certificate.or_else(password).ok_or(Refusal::NoCredentials)?;
+    let device = claimed.ok_or(Refusal::BadCredentials)?;
+    if !proves(shared, &device, &proof, address) {
         return Err(Refusal::BadCredentials);
     }
-    if !is_foreign && id.as_ref() != Some(&user) {
+    if !is_foreign && id.as_ref() != Some(&device) {
         return Err(Refusal::ClientId);
     }
     if let Some(will) = &connect.will
-        && shared.rights_of(&user).topic(&will.topic).is_err()
+        && shared.rights_of(&device).topic(&will.topic).is_err()
     {
         return Err(Refusal::WillTopic);
     }
-    Ok(Some(user))
+    Ok(Some((device, proof)))
+}
+
+/// Who it says it is: by its user name, or without one by its certificate.
+fn claimed(
+    shared: &Shared,
+    connect: &Connect,
+    certificate: Option<&Proof>,
+) -> Option<DeviceId> {
+    match (&connect.login, certificate) {
+        (Some((user, _)), _) => user.parse().ok(),
+        (None, Some(certificate)) => shared.devices.of_certificate(certificate),
+        (None, None) => None,
+    }
+}
+
+fn proves(shared: &Shared, device: &DeviceId, proof: &Proof, address: IpAddr) -> bool {
+    match proof {
+        // A registered device of that name stays outside: the name is the door's own.
+        Proof::Password(password) if device.as_str() == WATCHDOG => {
+            let right = shared.watchdog_secret.as_bytes();
+            address.is_loopback() && bool::from(right.ct_eq(password.as_bytes()))
+        }
+        proof => shared.devices.knows(device, proof),
+    }
 }
 
 /// Devices of other forms choose their own client id, or none; who they are is the user. Version 5
@@ -193,7 +219,7 @@ async fn seat<S>(
     shared: Arc<Shared>,
     line: Line<S>,
     connect: Connect,
-    device: DeviceId,
+    (device, proof): (DeviceId, Proof),
     address: IpAddr,
     shutdown: CancellationToken,
 ) where
@@ -205,7 +231,8 @@ async fn seat<S>(
     let refusal = match tokio::time::timeout(SEAT_TIME_MAX, seat.lock_owned()).await {
         Ok(guard) if !leave.is_cancelled() => {
             let seat = Seat::new(Arc::clone(&shared), device, number, guard);
-            let connection = Connection::start(shared, line, connect, seat, number, address);
+            let connection =
+                Connection::start(shared, line, connect, seat, number, &proof, address);
             return connection.await.run_to_end(leave, shutdown).await;
         }
         // Someone came even later.

@@ -17,6 +17,8 @@ pub(super) struct Line<S> {
     pub(super) writer: WriteHalf<S>,
     pub(super) input: BytesMut,
     pub(super) output: BytesMut,
+    /// Whether TLS may still hold some of what was written.
+    pub(super) held: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite> Line<S> {
@@ -27,7 +29,13 @@ impl<S: AsyncRead + AsyncWrite> Line<S> {
             writer,
             input: BytesMut::new(),
             output: BytesMut::new(),
+            held: false,
         }
+    }
+
+    /// Whether something has not left yet.
+    pub(super) fn is_unsent(&self) -> bool {
+        self.held || !self.output.is_empty()
     }
 
     /// Makes room for the next read.
@@ -51,4 +59,27 @@ impl<S: AsyncRead + AsyncWrite> Line<S> {
         // Who does not listen to the end has chosen so.
         let _ = tokio::time::timeout(LAST_WORDS_TIME, last_words).await;
     }
+}
+
+/// Writes some of the output of a line, and when all is written, what TLS still holds of it. Takes
+/// the parts of the line, so that another may be read meanwhile; may be dropped at any time.
+///
+/// # Errors
+/// When the network closed.
+pub(super) async fn write<S: AsyncWrite>(
+    writer: &mut WriteHalf<S>,
+    output: &mut BytesMut,
+    held: &mut bool,
+) -> std::io::Result<()> {
+    if !output.is_empty() {
+        *held = true;
+        if writer.write_buf(output).await? == 0 {
+            return Err(std::io::ErrorKind::WriteZero.into());
+        }
+    }
+    if output.is_empty() {
+        writer.flush().await?;
+        *held = false;
+    }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! The MQTT door: our own listener in front of rumqttd's router.
 //!
-//! A connection is greeted ([`greet`]: CONNECT, identity, seat) and then served ([`connection`]).
+//! A connection, within TLS or not ([`tls`]), is greeted ([`greet`]: CONNECT, identity, seat) and then served ([`connection`]).
 //! What it sends passes a guard ([`frame`]), rumqttd's codec ([`packet`]) and its rights
 //! ([`rights`]) and is committed ([`intake`]) before it is acknowledged and handed to the router
 //! ([`bus`]), which knows nothing of retained messages ([`retained`]), wills or QoS 1
@@ -32,6 +32,7 @@ mod seat;
 mod sessions;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod watchdog;
 
 use std::net::{IpAddr, SocketAddr};
@@ -44,7 +45,7 @@ use rand::RngExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use zhiban_config::gateway::Mqtt;
+use zhiban_config::gateway::{Mqtt, MqttTls};
 use zhiban_kernel::health::Health;
 use zhiban_kernel::{Clock, Store, StoreError};
 use zhiban_vocabulary::DeviceId;
@@ -62,6 +63,7 @@ use packet::Qos;
 use retained::Keep;
 use rights::Rights;
 use sessions::Sessions;
+use tls::Tls;
 
 /// How long connections may take to end when the gateway stops.
 const STOP_TIME_MAX: Duration = Duration::from_secs(6);
@@ -90,10 +92,12 @@ struct Shared {
     store_fails: AtomicBool,
 }
 
-/// The listener; see [`Door::run`].
+/// The listeners; see [`Door::run`].
 #[derive(Debug)]
 pub struct Door {
     listener: TcpListener,
+    /// The encrypted one.
+    tls: Option<(TcpListener, Arc<Tls>)>,
     shared: Arc<Shared>,
 }
 
@@ -115,6 +119,10 @@ impl Door {
         clock: Clock,
     ) -> std::io::Result<Self> {
         let listener = TcpListener::bind(mqtt.listen).await?;
+        let tls = match &mqtt.tls {
+            Some(wanted) => Some(open_tls(wanted, &joining).await?),
+            None => None,
+        };
         let secret: [u8; 32] = rand::rng().random();
         let shared = Shared {
             sessions: Sessions::default(),
@@ -137,7 +145,11 @@ impl Door {
             clock,
         };
         let shared = Arc::new(shared);
-        Ok(Self { listener, shared })
+        Ok(Self {
+            listener,
+            tls,
+            shared,
+        })
     }
 
     /// Gives the hall its name towards hosts and nodes of Sparkplug. Only before it is used.
@@ -153,6 +165,12 @@ impl Door {
     /// When the socket has no address any more.
     pub fn local_addr(&self) -> std::io::Result<SocketAddr> {
         self.listener.local_addr()
+    }
+
+    /// Of the encrypted listener, if there is one.
+    #[must_use]
+    pub fn tls_addr(&self) -> Option<SocketAddr> {
+        self.tls.as_ref()?.0.local_addr().ok()
     }
 
     #[must_use]
@@ -174,19 +192,20 @@ impl Door {
     pub async fn run(self, shutdown: CancellationToken) {
         let connections = TaskTracker::new();
         loop {
-            let accepted = tokio::select! {
+            let (accepted, tls) = tokio::select! {
                 () = shutdown.cancelled() => break,
-                accepted = self.listener.accept() => accepted,
+                accepted = self.listener.accept() => (accepted, None),
+                accepted = accept_tls(self.tls.as_ref()) => accepted,
             };
             match accepted {
-                Ok((stream, peer)) => self.take(stream, peer.ip(), &shutdown, &connections),
+                Ok((stream, peer)) => self.take(stream, tls, peer.ip(), &shutdown, &connections),
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
-        drop(self.listener);
+        drop((self.listener, self.tls));
         connections.close();
         if tokio::time::timeout(STOP_TIME_MAX, connections.wait())
             .await
@@ -200,6 +219,7 @@ impl Door {
     fn take(
         &self,
         stream: TcpStream,
+        tls: Option<Arc<Tls>>,
         address: IpAddr,
         shutdown: &CancellationToken,
         connections: &TaskTracker,
@@ -213,10 +233,52 @@ impl Door {
         }
         let (shared, shutdown) = (Arc::clone(&self.shared), shutdown.clone());
         connections.spawn(async move {
-            // TLS will be spoken here, within the time a CONNECT may take.
-            greet::serve(shared, stream, address, shutdown).await;
+            match tls {
+                None => greet::serve(shared, stream, None, address, shutdown).await,
+                Some(tls) => serve_tls(shared, &tls, stream, address, shutdown).await,
+            }
             drop(place);
         });
+    }
+}
+
+async fn open_tls(
+    wanted: &MqttTls,
+    joining: &Joining,
+) -> std::io::Result<(TcpListener, Arc<Tls>)> {
+    let of_key = |key: &str, error: std::io::Error| {
+        std::io::Error::new(error.kind(), format!("mqtt.tls.{key}: {error}"))
+    };
+    let authority = Arc::clone(joining.authority());
+    let tls = Tls::new(authority, wanted.names.clone()).map_err(|error| of_key("names", error))?;
+    let listener = TcpListener::bind(wanted.listen).await;
+    let listener = listener.map_err(|error| of_key("listen", error))?;
+    Ok((listener, Arc::new(tls)))
+}
+
+type Accepted = (std::io::Result<(TcpStream, SocketAddr)>, Option<Arc<Tls>>);
+
+/// The next encrypted connection; never where there is no such listener.
+async fn accept_tls(tls: Option<&(TcpListener, Arc<Tls>)>) -> Accepted {
+    match tls {
+        Some((listener, tls)) => (listener.accept().await, Some(Arc::clone(tls))),
+        None => std::future::pending().await,
+    }
+}
+
+async fn serve_tls(
+    shared: Arc<Shared>,
+    tls: &Tls,
+    stream: TcpStream,
+    address: IpAddr,
+    shutdown: CancellationToken,
+) {
+    match tls.accept(stream).await {
+        Ok(stream) => {
+            let certificate = tls::certificate(&stream);
+            greet::serve(shared, stream, certificate, address, shutdown).await;
+        }
+        Err(refusal) => shared.refuse(&refusal, None, address),
     }
 }
 

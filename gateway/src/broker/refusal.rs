@@ -10,6 +10,8 @@ pub enum Refusal {
     TooManyConnections(usize),
     #[error("no room for this address: it has {0} connections open")]
     TooManyFromAddress(usize),
+    #[error("no TLS: {0}")]
+    Tls(String),
     #[error("no complete CONNECT within 5 s")]
     ConnectTimeout,
     #[error("first packet is of type {0} instead of CONNECT")]
@@ -28,9 +30,9 @@ pub enum Refusal {
     AuthenticationMethod,
     #[error("client id must be the device id, which is also the user name")]
     ClientId,
-    #[error("no user name and password")]
+    #[error("neither user name and password nor a certificate")]
     NoCredentials,
-    #[error("unknown device or wrong password")]
+    #[error("unknown device, wrong password, or a certificate that no longer counts")]
     BadCredentials,
     #[error("will on a topic that is not below te/device/<own id>/")]
     WillTopic,
@@ -61,6 +63,7 @@ impl Refusal {
         match self {
             Self::TooManyConnections(_) => "too-many-connections",
             Self::TooManyFromAddress(_) => "too-many-from-address",
+            Self::Tls(_) => "tls",
             Self::ConnectTimeout => "connect-timeout",
             Self::NotConnect(_) => "not-connect",
             Self::SecondConnect => "second-connect",
@@ -93,6 +96,8 @@ impl Refusal {
             Self::NotConnect(_)
             | Self::SecondConnect
             | Self::ForbiddenPacket(_)
+            // Nothing can be said without TLS.
+            | Self::Tls(_)
             | Self::ConnectTimeout => 0x82,
             Self::ProtocolVersion(_) => 0x84,
             Self::ClientId => 0x85,

@@ -9,6 +9,8 @@ mod closing;
 mod follower;
 mod store;
 mod task;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -87,10 +87,26 @@ pub(super) fn of_device(connection: &Connection, device: &str, limit: u32) -> Re
     rows.filter_map(Result::transpose).collect()
 }
 
-/// Notes that a command was handed over once more.
-pub(super) fn count_attempt(connection: &Connection, id: i64) -> Result<()> {
-    let sql = "update commands_command set attempts = attempts + 1 where id = ?1";
+/// What has ended and still lies on its topic.
+pub(super) fn to_take_away(connection: &Connection) -> Result<Vec<Asked>> {
+    let sql = format!("{ASKED} where on_topic and ended_ms is not null limit {OPEN_MAX}");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map([], read)?;
+    rows.filter_map(Result::transpose).collect()
+}
+
+/// Notes that its topic is empty again.
+pub(super) fn note_taken_away(connection: &Connection, id: i64) -> Result<()> {
+    let sql = "update commands_command set on_topic = false where id = ?1";
     connection.prepare_cached(sql)?.execute([id])?;
+    Ok(())
+}
+
+/// Notes that a command is handed over once more, by its topic or to a driver.
+pub(super) fn count_attempt(connection: &Connection, id: i64, by_topic: bool) -> Result<()> {
+    let sql = "update commands_command set attempts = attempts + 1, on_topic = on_topic or ?2
+         where id = ?1";
+    connection.prepare_cached(sql)?.execute((id, by_topic))?;
     Ok(())
 }
 

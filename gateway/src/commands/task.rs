@@ -40,9 +40,7 @@ pub struct Dispatcher {
 
 #[derive(Debug)]
 enum Out {
-    WithDriver,
-    /// Published; to be taken from its topic when it ends.
-    OnTopic(String),
+    WithDevice,
     NotBefore(Instant),
 }
 
@@ -96,14 +94,12 @@ impl Dispatcher {
     }
 
     async fn look(&mut self) -> Result<(), StoreError> {
-        let open = self
-            .store
-            .read(|connection| Ok(store::open(connection)?))
-            .await?;
-        self.clear_ended(&open).await?;
+        let read = |connection: &_| Ok(store::open(connection)?);
+        let open = self.store.read(read).await?;
+        self.out
+            .retain(|id, _| open.iter().any(|asked| asked.id == *id));
         for asked in open {
             if asked.expires <= self.clock.now() {
-                self.take_back(&asked);
                 let reason = Some("expired before the device did it".to_owned());
                 self.end(asked.id, asked.device, CommandStatus::Failed, reason)
                     .await?;
@@ -111,39 +107,26 @@ impl Dispatcher {
                 self.hand_over(asked).await?;
             }
         }
-        Ok(())
-    }
-
-    /// Also what an earlier run of the program published is to be taken from its topic: a device
-    /// that comes back next week must not restart then.
-    fn take_back(&mut self, asked: &Asked) {
-        if asked.attempts > 0 && !matches!(self.out.get(&asked.id), Some(Out::WithDriver)) {
-            let id = asked.id.to_string();
-            let topic = topics::command(&asked.device, asked.command.kind(), &id);
-            self.out.insert(asked.id, Out::OnTopic(topic));
-        }
+        self.take_ended_away().await
     }
 
     fn is_due(&self, id: i64) -> bool {
         match self.out.get(&id) {
             None => true,
             Some(Out::NotBefore(then)) => *then <= Instant::now(),
-            Some(Out::WithDriver | Out::OnTopic(_)) => false,
+            Some(Out::WithDevice) => false,
         }
     }
 
-    /// Takes the topics of commands that have ended away, so that no device does them again.
-    async fn clear_ended(&mut self, open: &[Asked]) -> Result<(), StoreError> {
-        let ended: Vec<i64> = self
-            .out
-            .keys()
-            .copied()
-            .filter(|id| !open.iter().any(|asked| asked.id == *id))
-            .collect();
-        for id in ended {
-            if let Some(Out::OnTopic(topic)) = self.out.remove(&id) {
-                self.broker.publish(&topic, Bytes::new(), true).await?;
-            }
+    /// Takes commands that have ended from their topics, also those an earlier run of the program
+    /// published: a device that comes back next week must not restart then.
+    async fn take_ended_away(&self) -> Result<(), StoreError> {
+        let read = |connection: &_| Ok(store::to_take_away(connection)?);
+        for asked in self.store.read(read).await? {
+            let topic = topic_of(&asked);
+            self.broker.publish(&topic, Bytes::new(), true).await?;
+            let write = move |connection: &_| Ok(store::note_taken_away(connection, asked.id)?);
+            self.store.write(write).await?;
         }
         Ok(())
     }
@@ -152,37 +135,37 @@ impl Dispatcher {
         let (order, outcome) = Order::new(asked.command.clone());
         match self.drivers.command(&asked.device, order) {
             Ok(()) => {
-                self.out.insert(asked.id, Out::WithDriver);
-                let (id, device) = (asked.id, asked.device.clone());
+                let (id, device) = (asked.id, asked.device);
+                self.out.insert(id, Out::WithDevice);
                 self.outcomes.spawn(async move {
                     let result = outcome.await.ok();
                     Outcome { id, device, result }
                 });
+                self.count_attempt(id, false).await?;
             }
-            Err(CommandError::UnknownDevice(_)) => self.publish(&asked).await?,
+            Err(CommandError::UnknownDevice(_)) => {
+                // Noted first: what may lie on a topic is taken away, whatever happens.
+                self.count_attempt(asked.id, true).await?;
+                let (topic, payload) = (topic_of(&asked), payload(&asked.command));
+                self.broker.publish(&topic, payload, true).await?;
+                self.out.insert(asked.id, Out::WithDevice);
+            }
             Err(error @ CommandError::NotUnderstood(..)) => {
                 let (id, device) = (asked.id, asked.device);
                 let reason = Some(error.to_string());
-                return self.end(id, device, CommandStatus::Failed, reason).await;
+                self.end(id, device, CommandStatus::Failed, reason).await?;
             }
             Err(CommandError::Stopped(_)) => {
                 let then = Instant::now() + AGAIN_AFTER;
                 self.out.insert(asked.id, Out::NotBefore(then));
-                return Ok(());
             }
         }
-        let id = asked.id;
-        let count = move |connection: &_| Ok(store::count_attempt(connection, id)?);
-        self.store.write(count).await
+        Ok(())
     }
 
-    async fn publish(&mut self, asked: &Asked) -> Result<(), StoreError> {
-        let id = asked.id.to_string();
-        let topic = topics::command(&asked.device, asked.command.kind(), &id);
-        let payload = payload(&asked.command);
-        self.broker.publish(&topic, payload, true).await?;
-        self.out.insert(asked.id, Out::OnTopic(topic));
-        Ok(())
+    async fn count_attempt(&self, id: i64, by_topic: bool) -> Result<(), StoreError> {
+        let count = move |connection: &_| Ok(store::count_attempt(connection, id, by_topic)?);
+        self.store.write(count).await
     }
 
     async fn settle(&mut self, outcome: Outcome) -> Result<(), StoreError> {
@@ -213,6 +196,14 @@ impl Dispatcher {
         };
         self.store.write(write).await
     }
+}
+
+fn topic_of(asked: &Asked) -> String {
+    topics::command(
+        &asked.device,
+        asked.command.kind(),
+        &asked.id.to_string(),
+    )
 }
 
 /// The command as thin-edge.io writes it: its fields beside `status`.

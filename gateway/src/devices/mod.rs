@@ -31,14 +31,13 @@ pub use api::add_routes;
 pub use follower::DevicesFollower;
 pub use join::{Joined, join};
 pub use keeper::Keeper;
-pub(crate) use model::secret_hash;
+pub(crate) use model::{Proof, new_secret, secret_hash};
 pub use model::{Device, NewDevice, State};
 pub use screens::screens_at;
 pub(crate) use store::clock_suspects;
 pub use store::{counter_of, is_active, kind_in_use, sync_wired};
 
 use crate::conventions::Topics;
-use model::new_secret;
 use store::Way;
 
 /// The hall's name for itself among its devices.
@@ -108,18 +107,20 @@ impl Devices {
         })))
     }
 
-    /// Whether `secret` is the secret of an active device.
+    /// Whether this proves an active device.
     #[must_use]
-    pub fn knows(&self, device: &DeviceId, secret: &str) -> bool {
-        let secrets = self
-            .0
-            .secrets
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let Some(right) = secrets.get(device) else {
-            return false;
-        };
-        bool::from(right.ct_eq(&secret_hash(secret)))
+    pub(crate) fn knows(&self, device: &DeviceId, proof: &Proof) -> bool {
+        let secrets = lock(&self.0.secrets);
+        let right = secrets.get(device);
+        right.is_some_and(|right| bool::from(right.ct_eq(&proof.hash())))
+    }
+
+    /// The active device a certificate was given to.
+    #[must_use]
+    pub(crate) fn of_certificate(&self, proof: &Proof) -> Option<DeviceId> {
+        let (secrets, hash) = (lock(&self.0.secrets), proof.hash());
+        let found = secrets.iter().find(|(_, known)| **known == hash);
+        found.map(|(device, _)| device.clone())
     }
 
     /// Whether `key` is in the address of an active device's webhook.
@@ -223,23 +224,23 @@ impl Devices {
         }
     }
 
-    /// Gives a device that was let in its credential; `claim` is the request it came by.
+    /// From now on this, and nothing else, proves a device that was let in; `detail` is for its
+    /// file.
     ///
     /// # Errors
     /// [`StoreError::Refused`] when it is not in use.
-    pub(crate) async fn renew_secret(
+    pub(crate) async fn trust(
         &self,
         device: &str,
-        claim: i64,
-    ) -> Result<String, StoreError> {
-        let secret = new_secret();
-        let (hash, now, id) = (secret_hash(&secret), self.0.clock.now(), device.to_owned());
+        proof: &Proof,
+        detail: String,
+    ) -> Result<(), StoreError> {
+        let (hash, now, id) = (proof.hash(), self.0.clock.now(), device.to_owned());
         let write = move |connection: &Connection| {
             if !store::is_active(connection, &id)? {
                 return Err(StoreError::Refused(format!("{id} is not in use")));
             }
             store::set_secret(connection, &id, &hash)?;
-            let detail = format!("request {claim}");
             Ok(file::write(
                 connection,
                 &id,
@@ -250,8 +251,7 @@ impl Devices {
             )?)
         };
         self.0.store.write(write).await?;
-        self.reload().await?;
-        Ok(secret)
+        self.reload().await
     }
 
     /// Changes a device and makes it hold: runs to its end, also when whoever asked is gone by

@@ -150,3 +150,38 @@ mod tests {
         );
     }
 }
+
+/// How a device proves who it is. Only a hash of it is kept.
+#[derive(Clone)]
+pub(crate) enum Proof {
+    Password(String),
+    /// DER, of the hall's authority; the handshake made sure that the device has its key.
+    Certificate(Vec<u8>),
+}
+
+impl std::fmt::Debug for Proof {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(self.as_str())
+    }
+}
+
+impl Proof {
+    /// The word for the device's file.
+    pub(crate) fn as_str(&self) -> &'static str {
+        match self {
+            Self::Password(_) => "password",
+            Self::Certificate(_) => "certificate",
+        }
+    }
+
+    pub(crate) fn hash(&self) -> Vec<u8> {
+        match self {
+            Self::Password(secret) => secret_hash(secret),
+            // Not the hash of any password: a certificate is no secret.
+            Self::Certificate(der) => {
+                let whole = Sha256::new().chain_update(b"certificate\0").chain_update(der);
+                whole.finalize().to_vec()
+            }
+        }
+    }
+}

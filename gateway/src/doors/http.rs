@@ -88,7 +88,7 @@ async fn post_reports(
 fn signed_in_device(devices: &Devices, headers: &HeaderMap) -> Result<DeviceId> {
     let (name, secret) = basic(headers).ok_or(WebError::NotSignedIn)?;
     let device: DeviceId = name.parse().map_err(|_| WebError::WrongCredentials)?;
-    if devices.knows(&device, &secret) {
+    if devices.knows(&device, &Proof::Password(secret)) {
         Ok(device)
     } else {
         Err(WebError::WrongCredentials)

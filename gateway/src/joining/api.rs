@@ -1,6 +1,8 @@
 //! Routes: open the window, see who asks, let in or refuse.
 
 use axum::extract::{Path, State as Given};
+use axum::http::header;
+use axum::response::IntoResponse;
 use axum::{Extension, Json};
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -27,6 +29,7 @@ pub fn add_routes(api: Api, joining: &Joining) -> Api {
     api.route(manage, with_state(routes!(read_joining), joining))
         .route(manage, with_state(routes!(set_window), joining))
         .route(manage, with_state(routes!(decide), joining))
+        .route(Access::Public, with_state(routes!(read_authority), joining))
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -34,6 +37,9 @@ struct JoiningView {
     /// `null` while no device may ask.
     window: Option<WindowView>,
     claims: Vec<ClaimView>,
+    /// SHA-256 of the certificate of the hall's authority, 64 hexadecimal digits: what a device
+    /// that speaks TLS should find at the door.
+    fingerprint: String,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -116,7 +122,17 @@ async fn read_joining(Given(joining): Given<Joining>) -> Result<Json<JoiningView
     Ok(Json(JoiningView {
         window: window_view(&joining),
         claims: claims.into_iter().filter_map(ClaimView::of).collect(),
+        fingerprint: joining.authority().fingerprint(),
     }))
+}
+
+/// The certificate of the hall's authority (PEM), which signs the hall's doors and devices. No
+/// secret: a device must have it before it can trust the door.
+#[utoipa::path(get, path = "/api/v1/joining/authority.pem", tag = "joining",
+    responses((status = 200, body = String, content_type = "application/x-pem-file")))]
+async fn read_authority(Given(joining): Given<Joining>) -> impl IntoResponse {
+    let pem = joining.authority().pem().to_owned();
+    ([(header::CONTENT_TYPE, "application/x-pem-file")], pem)
 }
 
 fn window_view(joining: &Joining) -> Option<WindowView> {
@@ -364,6 +380,7 @@ fn joined(claim: &Claim, body: &DecideBody) -> Result<Joined> {
         firmware: said.firmware,
         hardware: said.hardware,
         mac: said.mac,
+        csr: None,
     };
     Ok(Joined {
         identity: ask.identity(),

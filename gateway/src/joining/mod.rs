@@ -9,6 +9,7 @@
 //! The key (50 bits) lets a device ask, nothing more. A person lets it in, by typing the code that
 //! the hall gave this one request and the device shows. Nothing is ever approved by itself.
 
+mod advert;
 mod api;
 mod model;
 mod store;
@@ -18,15 +19,18 @@ mod tests;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::watch;
+use zhiban_kernel::authority::Authority;
 use zhiban_kernel::{Clock, Store, StoreError};
 use zhiban_vocabulary::DeviceId;
 
+pub use advert::{Advert, host_name};
 pub use api::add_routes;
-pub use model::{Answer, Ask};
+pub use model::{Answer, Ask, Credential};
 
-use crate::devices::{Devices, file, secret_hash};
+use crate::devices::{Devices, Proof, file, new_secret, secret_hash};
 use model::{Window, new_code};
 use store::{Claim, State};
 
@@ -56,6 +60,7 @@ struct Inner {
     store: Store,
     clock: Clock,
     devices: Devices,
+    authority: Arc<Authority>,
     window: Mutex<Option<Window>>,
     /// Counts decisions, so that a device that waits looks again.
     decided: watch::Sender<u64>,
@@ -63,14 +68,21 @@ struct Inner {
 
 impl Joining {
     #[must_use]
-    pub fn new(store: Store, clock: Clock, devices: Devices) -> Self {
+    pub fn new(store: Store, clock: Clock, devices: Devices, authority: Arc<Authority>) -> Self {
         Self(Arc::new(Inner {
             store,
             clock,
             devices,
+            authority,
             window: Mutex::new(None),
             decided: watch::Sender::new(0),
         }))
+    }
+
+    /// The hall's own, which signs its devices and its doors.
+    #[must_use]
+    pub fn authority(&self) -> &Arc<Authority> {
+        &self.0.authority
     }
 
     fn window(&self) -> std::sync::MutexGuard<'_, Option<Window>> {
@@ -155,7 +167,7 @@ impl Joining {
     pub async fn ask(&self, ask: Ask, address: IpAddr) -> Result<Answer, StoreError> {
         let now = self.0.clock.now();
         let token_hash = secret_hash(&ask.token);
-        let serial = ask.serial.clone();
+        let (serial, csr) = (ask.serial.clone(), ask.csr.clone());
         let (hash, code) = (token_hash.clone(), new_code());
         let write = move |connection: &Connection| {
             let known = store::latest(connection, &serial, &hash)?;
@@ -184,16 +196,44 @@ impl Joining {
         let claim = self.0.store.write(write).await?;
         self.0.devices.look_again();
         match (claim.state, &claim.device) {
-            (State::Approved, Some(device)) => self.give_credential(device, &claim).await,
+            (State::Approved, Some(device)) => self.give_credential(device, &claim, csr).await,
             _ => Ok(claim.answer()),
         }
     }
 
-    async fn give_credential(&self, device: &str, claim: &Claim) -> Result<Answer, StoreError> {
-        let password = self.0.devices.renew_secret(device, claim.id).await?;
+    async fn give_credential(
+        &self,
+        device: &str,
+        claim: &Claim,
+        csr: Option<String>,
+    ) -> Result<Answer, StoreError> {
+        let (credential, proof, until) = self.make_credential(device, csr)?;
+        let detail = format!("{} by request {}{until}", proof.as_str(), claim.id);
+        self.0.devices.trust(device, &proof, detail).await?;
         Ok(Answer::Approved {
             device: device.to_owned(),
-            password,
+            credential,
+            authority: self.0.authority.pem().to_owned(),
         })
+    }
+
+    /// What the device gets, what is kept of it, and until when it holds.
+    fn make_credential(
+        &self,
+        device: &str,
+        csr: Option<String>,
+    ) -> Result<(Credential, Proof, String), StoreError> {
+        let Some(csr) = csr else {
+            let secret = new_secret();
+            let proof = Proof::Password(secret.clone());
+            return Ok((Credential::Password(secret), proof, String::new()));
+        };
+        let signed = self.0.authority.sign_member(&csr, device);
+        let signed = signed.map_err(|error| StoreError::Refused(error.to_string()))?;
+        let until = Timestamp::try_from(signed.until)
+            .map(|until| format!(", until {}", until.strftime("%Y-%m-%d")));
+        let proof = Proof::Certificate(signed.certificate.to_vec());
+        let credential = Credential::Certificate(signed.pem);
+        Ok((credential, proof, until.unwrap_or_default()))
     }
 }

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
+use zhiban_kernel::authority;
 use zhiban_vocabulary::device::{DeviceIdentity, DeviceKind};
 
 /// How long devices may ask after a person has opened the window.
@@ -86,6 +87,10 @@ pub struct Ask {
     pub hardware: Option<String>,
     #[serde(default)]
     pub mac: Option<String>,
+    /// A PEM certificate signing request: the device wants a certificate instead of a password.
+    /// Its key is all that is taken from it.
+    #[serde(default, skip_serializing)]
+    pub csr: Option<String>,
 }
 
 impl Ask {
@@ -109,10 +114,13 @@ impl Ask {
             text.trim().is_empty() || text.len() > TEXT_MAX || text.chars().any(char::is_control)
         };
         let found = texts.into_iter().find(|(_, text)| text.is_some_and(bad));
-        match found {
-            Some((name, _)) => Err(format!("{name}: expected 1 to {TEXT_MAX} plain characters")),
-            None => Ok(ask),
+        if let Some((name, _)) = found {
+            return Err(format!("{name}: expected 1 to {TEXT_MAX} plain characters"));
         }
+        if let Some(csr) = &ask.csr {
+            authority::check_request(csr).map_err(|error| format!("csr: {error}"))?;
+        }
+        Ok(ask)
     }
 
     pub(super) fn identity(&self) -> DeviceIdentity {
@@ -135,14 +143,26 @@ pub enum Answer {
     Pending {
         code: String,
     },
-    /// From now on it signs in as `device` with `password`.
+    /// From now on it signs in as `device`, with the one or the other.
     Approved {
         device: String,
-        password: String,
+        #[serde(flatten)]
+        credential: Credential,
+        /// PEM of the hall's authority, which signs the hall's doors: what to trust from now on.
+        authority: String,
     },
     Refused {
         reason: String,
     },
+}
+
+/// What a device that was let in proves itself with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Credential {
+    Password(String),
+    /// PEM, for the key of its request.
+    Certificate(String),
 }
 
 impl Answer {
@@ -186,6 +206,8 @@ mod tests {
             "unknown variant `spaceship`",
         );
         check(&good.replace("serial", "seriel"), "unknown field `seriel`");
+        let csr = good.replace('}', r#","csr":"none"}"#);
+        check(&csr, "csr: expected a PEM certificate signing request");
         check("[]", "invalid");
     }
 }

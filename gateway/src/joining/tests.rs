@@ -34,7 +34,8 @@ impl Hall {
         let store = Store::open(&folder.join("hall.db"), migrate).unwrap();
         let clock = Clock::new(None);
         let devices = Devices::open(store.clone(), clock, Registry::default());
-        let joining = Joining::new(store, clock, devices.await.unwrap());
+        let authority = Authority::open(&folder.join("authority.pem"), "hall").unwrap();
+        let joining = Joining::new(store, clock, devices.await.unwrap(), Arc::new(authority));
         Self { joining, folder }
     }
 
@@ -54,6 +55,23 @@ impl Hall {
             Answer::Pending { code } => code,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Name and password of a device that was let in.
+    async fn password(&self, serial: &str, token: &str) -> (DeviceId, String) {
+        match self.ask(serial, token).await {
+            Answer::Approved {
+                device,
+                credential: Credential::Password(password),
+                ..
+            } => (device.parse().unwrap(), password),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn knows(&self, device: &DeviceId, password: &str) -> bool {
+        let proof = Proof::Password(password.to_owned());
+        self.joining.0.devices.knows(device, &proof)
     }
 
     async fn claim(&self, serial: &str) -> store::Claim {
@@ -116,12 +134,10 @@ async fn a_device_is_let_in_by_the_code_it_shows_and_gets_its_own_credential() {
         "asked again, the same request"
     );
     assert_eq!(hall.approve("S1", "kiosk-1", &code, false).await, "kiosk-1");
-    let Answer::Approved { device, password } = hall.ask("S1", TOKEN).await else {
-        panic!("not approved")
-    };
-    let id = device.parse().unwrap();
-    assert!(hall.joining.0.devices.knows(&id, &password));
-    assert!(!hall.joining.0.devices.knows(&id, TOKEN));
+    let (device, password) = hall.password("S1", TOKEN).await;
+    assert_eq!(device.as_str(), "kiosk-1");
+    assert!(hall.knows(&device, &password));
+    assert!(!hall.knows(&device, TOKEN));
 }
 
 #[tokio::test]
@@ -148,28 +164,19 @@ async fn a_second_box_with_the_same_serial_is_parked_and_alarmed() {
     let hall = Hall::open().await;
     let code = hall.code("S1", TOKEN).await;
     hall.approve("S1", "kiosk-1", &code, false).await;
-    let Answer::Approved { password, .. } = hall.ask("S1", TOKEN).await else {
-        panic!("not approved")
-    };
+    let (first, password) = hall.password("S1", TOKEN).await;
     let second = hall.code("S1", OTHER).await;
     assert_eq!(hall.claim("S1").await.state, store::State::Clash);
     assert_eq!(hall.alarms().await, ["serial-clash"]);
     let answer = hall.approve("S1", "kiosk-2", &second, false).await;
     assert!(answer.contains("this serial number is known"), "{answer}");
-    let first = "kiosk-1".parse().unwrap();
-    assert!(
-        hall.joining.0.devices.knows(&first, &password),
-        "the first goes on"
-    );
+    assert!(hall.knows(&first, &password), "the first goes on");
     assert_eq!(
         hall.approve("S1", "kiosk-2", &second, true).await,
         "kiosk-2"
     );
     hall.joining.0.devices.reload().await.unwrap();
-    assert!(
-        !hall.joining.0.devices.knows(&first, &password),
-        "now it gives way"
-    );
+    assert!(!hall.knows(&first, &password), "now it gives way");
 }
 
 #[tokio::test]

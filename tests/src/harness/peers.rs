@@ -165,4 +165,18 @@ impl Peer {
             found.unwrap_or_else(|_| panic!("the peer did not say {start:?}, but {:?}", self.said));
         found.unwrap_or_else(|| panic!("the peer ended before {start:?}: {:?}", self.said))
     }
+
+    /// Everything it says until it ends.
+    ///
+    /// # Panics
+    /// When it does not end within `within`.
+    pub async fn rest(&mut self, within: Duration) -> Vec<String> {
+        let reading = async {
+            while let Ok(Some(line)) = self.says.next_line().await {
+                self.said.push(line);
+            }
+        };
+        timeout(within, reading).await.expect("the peer goes on");
+        std::mem::take(&mut self.said)
+    }
 }

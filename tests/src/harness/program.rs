@@ -104,6 +104,9 @@ pub struct Addresses {
     pub web: String,
     #[serde(default)]
     pub mqtt: Option<String>,
+    /// Of the encrypted door.
+    #[serde(default)]
+    pub mqtts: Option<String>,
     #[serde(default)]
     pub zenoh: Vec<String>,
 }

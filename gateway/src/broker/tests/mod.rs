@@ -6,6 +6,7 @@ mod hostile;
 mod listeners;
 mod reports;
 mod retained;
+mod tls;
 mod watchdog;
 mod wills;
 
@@ -13,10 +14,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use zhiban_config::gateway::Registry;
+use zhiban_kernel::authority::Authority;
 use zhiban_vocabulary::device::DeviceKind;
 
 use super::*;
@@ -32,6 +34,7 @@ struct Hall {
     door: Option<JoinHandle<()>>,
     shutdown: CancellationToken,
     address: SocketAddr,
+    tls: Option<SocketAddr>,
     shared: Arc<Shared>,
     folder: PathBuf,
 }
@@ -70,10 +73,11 @@ impl Hall {
         let devices = Devices::open(store.clone(), clock, Registry::default())
             .await
             .unwrap();
-        let joining = Joining::new(store.clone(), clock, devices.clone());
+        let authority = Authority::open(&folder.join("authority.pem"), "hall").unwrap();
+        let joining = Joining::new(store.clone(), clock, devices.clone(), Arc::new(authority));
         let door = Door::open(mqtt, journal, devices, joining, store, clock);
         let door = door.await.unwrap();
-        let address = door.local_addr().unwrap();
+        let (address, tls) = (door.local_addr().unwrap(), door.tls_addr());
         let shared = Arc::clone(&door.shared);
         let shutdown = CancellationToken::new();
         let door = Some(tokio::spawn(door.run(shutdown.clone())));
@@ -81,6 +85,7 @@ impl Hall {
             door,
             shutdown,
             address,
+            tls,
             shared,
             folder,
         }
@@ -268,14 +273,15 @@ fn issued(device: &str, seq: u64) -> (String, String) {
 }
 
 /// The other end of a connection.
-struct Peer {
-    stream: TcpStream,
+struct Peer<S = TcpStream> {
+    stream: S,
     input: BytesMut,
 }
 
-impl Peer {
+impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
     async fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).await.unwrap();
+        self.stream.flush().await.unwrap();
     }
 
     /// The next packet, byte for byte; empty when the door has closed.
@@ -340,7 +346,9 @@ impl Peer {
         let payload = String::from_utf8(payload.to_vec()).unwrap();
         (topic, payload, raw[0] & 1 != 0)
     }
+}
 
+impl Peer {
     /// Ends the connection as a power cut does not: with a reset.
     fn reset(self) {
         self.stream.set_zero_linger().unwrap();

@@ -1,0 +1,154 @@
+//! What lies on a device's topic, and how it gets away again.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use zhiban_config::gateway::{Mqtt, Registry};
+use zhiban_drivers::deliveries;
+use zhiban_drivers::supervise::Supervisor;
+use zhiban_kernel::Store;
+use zhiban_kernel::authority::Authority;
+
+use super::*;
+use crate::broker::{Broker, Door};
+use crate::devices::Devices;
+use crate::joining::Joining;
+use crate::journal::{self, Journal};
+
+/// A hall whose devices are all far away.
+struct Hall {
+    store: Store,
+    clock: Clock,
+    broker: Broker,
+    drivers: Arc<Supervisor>,
+    stop: CancellationToken,
+    folder: PathBuf,
+}
+
+impl Drop for Hall {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl Hall {
+    async fn open(name: &str) -> Self {
+        let name = format!("zhiban-commands-{}-{name}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        let store = Store::open(&folder.join("hall.db"), journal::migrate).unwrap();
+        let (clock, stop) = (Clock::new(None), CancellationToken::new());
+        let journal = Journal::open(store.clone(), clock).await.unwrap();
+        let devices = Devices::open(store.clone(), clock, Registry::default());
+        let devices = devices.await.unwrap();
+        let authority = Authority::open(&folder.join("authority.pem"), "hall").unwrap();
+        let joining = Joining::new(store.clone(), clock, devices.clone(), Arc::new(authority));
+        let mqtt = Mqtt {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            ..Mqtt::default()
+        };
+        let door = Door::open(mqtt, journal, devices, joining, store.clone(), clock);
+        let (delivered, _) = deliveries();
+        let boot = "test".parse().unwrap();
+        Self {
+            broker: door.await.unwrap().broker(),
+            drivers: Supervisor::start(Vec::new(), delivered, boot, stop.clone()),
+            store,
+            clock,
+            stop,
+            folder,
+        }
+    }
+
+    /// Runs the dispatcher until `holds`; what comes after finds it gone, as after a restart.
+    async fn dispatch_until(&self, holds: impl AsyncFn(&Self) -> bool) {
+        let (store, clock) = (self.store.clone(), self.clock);
+        let (drivers, broker) = (Arc::clone(&self.drivers), self.broker.clone());
+        let dispatcher = Dispatcher::new(store, clock, drivers, broker, Wake::default());
+        let stop = self.stop.child_token();
+        let running = tokio::spawn(dispatcher.run(stop.clone()));
+        let wait = async {
+            while !holds(self).await {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let waited = tokio::time::timeout(Duration::from_secs(20), wait).await;
+        stop.cancel();
+        running.await.unwrap();
+        waited.expect("never came to hold");
+    }
+
+    async fn ask(&self, command: Command) -> i64 {
+        let (device, clock) = ("kiosk-1".parse().unwrap(), self.clock);
+        let write = move |connection: &Connection| {
+            Ok(ask(connection, &device, &command, HALL, clock)?)
+        };
+        self.store.write(write).await.unwrap()
+    }
+
+    async fn on_topics(&self) -> i64 {
+        let sql = "select count(*) from broker_retained where length(payload) > 0";
+        let read = |connection: &Connection| Ok(connection.query_row(sql, [], |row| row.get(0))?);
+        self.store.read(read).await.unwrap()
+    }
+
+    async fn state(&self, id: i64) -> (String, Option<String>) {
+        let sql = "select state, reason from commands_command where id = ?1";
+        let read = move |connection: &Connection| {
+            Ok(connection.query_row(sql, [id], |row| Ok((row.get(0)?, row.get(1)?)))?)
+        };
+        self.store.read(read).await.unwrap()
+    }
+
+    async fn execute(&self, sql: &'static str) {
+        let write = move |connection: &Connection| Ok(connection.execute(sql, [])?);
+        self.store.write(write).await.unwrap();
+    }
+}
+
+async fn one_waits(hall: &Hall) -> bool {
+    hall.on_topics().await == 1
+}
+
+async fn none_waits(hall: &Hall) -> bool {
+    hall.on_topics().await == 0
+}
+
+#[tokio::test]
+async fn a_command_that_expired_while_nobody_ran_is_taken_from_its_topic() {
+    let hall = Hall::open("expired").await;
+    let id = hall.ask(Command::Restart {}).await;
+    hall.dispatch_until(one_waits).await;
+    hall.execute("update commands_command set expires_ms = 1").await;
+    hall.dispatch_until(none_waits).await;
+    let (state, reason) = hall.state(id).await;
+    assert_eq!(state, "failed");
+    assert!(reason.unwrap().starts_with("expired"));
+}
+
+#[tokio::test]
+async fn one_that_ended_just_before_the_lights_went_out_is_taken_away_too() {
+    let hall = Hall::open("ended").await;
+    let id = hall.ask(Command::Restart {}).await;
+    hall.dispatch_until(one_waits).await;
+    hall.execute("update commands_command set state = 'successful', ended_ms = 1")
+        .await;
+    hall.dispatch_until(none_waits).await;
+    assert_eq!(hall.state(id).await.0, "successful");
+}
+
+#[tokio::test]
+async fn what_a_device_has_not_answered_is_handed_over_again_by_the_next_run() {
+    let hall = Hall::open("again").await;
+    let id = hall.ask(Command::Restart {}).await;
+    hall.dispatch_until(one_waits).await;
+    hall.execute("delete from broker_retained").await;
+    hall.dispatch_until(one_waits).await;
+    assert_eq!(hall.state(id).await.0, "init");
+    let open = |connection: &Connection| Ok(store::open(connection)?.remove(0).attempts);
+    assert_eq!(hall.store.read(open).await.unwrap(), 2);
+}
