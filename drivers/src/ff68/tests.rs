@@ -232,10 +232,10 @@ async fn callers_that_are_asked_are_well_ill_or_down() {
 
 #[tokio::test]
 async fn a_number_nobody_acknowledges_has_failed_and_a_late_answer_is_not_the_next_ones() {
-    let mut line = Line::open("timeout_ms = 100\nretries = 1").await;
+    let mut line = Line::open("timeout_ms = 500\nretries = 1").await;
     let failed = Err("the caller did not acknowledge".to_owned());
     assert_eq!(line.call("B016", "3").await, failed);
-    line.order("late 0.15").await;
+    line.order("late 0.75").await;
     line.order("answer 4E 1 06").await;
     assert_eq!(line.call("B017", "3").await, Ok(()));
     line.order("answer 4E 1").await;
