@@ -84,7 +84,7 @@ create table devices_request (
     -- what takes hold when it is granted: JSON of an identity, or an address
     said text not null,
     asked_ms integer not null,
-    -- 'open', 'granted' or 'refused'
+    -- 'open', 'granted', 'refused' or 'withdrawn'
     state text not null default 'open',
     decided_by text,
     decided_ms integer

@@ -1,7 +1,7 @@
 //! The device file: what happened to a device, and the changes that wait for a person. All SQL of
 //! both.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use zhiban_kernel::clock::{from_ms, to_ms};
 use zhiban_vocabulary::device::Severity;
@@ -11,6 +11,10 @@ const EVENTS_SHOWN: u32 = 500;
 
 /// Who acts when it is no person.
 pub(crate) const HALL: &str = "hall";
+
+/// What the hall by itself writes about one device in an hour: a device that changes its mind all
+/// the time does not fill the disk.
+const BY_HALL_MAX: u32 = 60;
 
 /// One entry of a device's file.
 #[derive(Debug, Clone)]
@@ -31,13 +35,52 @@ pub(crate) fn write(
     who: &str,
     now: Timestamp,
 ) -> Result<()> {
+    let entry = Entry {
+        what,
+        detail,
+        who,
+        alarm: None,
+    };
+    insert(connection, device, &entry, now)
+}
+
+struct Entry<'a> {
+    what: &'a str,
+    detail: &'a str,
+    who: &'a str,
+    alarm: Option<&'a str>,
+}
+
+fn insert(connection: &Connection, device: &str, entry: &Entry<'_>, now: Timestamp) -> Result<()> {
+    if entry.who == HALL && device != HALL && is_flooded(connection, device, now)? {
+        metrics::counter!("zhiban_device_file_dropped_total").increment(1);
+        return Ok(());
+    }
     connection
         .prepare_cached(
-            "insert into devices_event (device, at_ms, what, detail, who)
-             values (?1, ?2, ?3, ?4, ?5)",
+            "insert into devices_event (device, at_ms, what, detail, who, alarm)
+             values (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
-        .execute(params![device, to_ms(now), what, detail, who])?;
+        .execute(params![
+            device,
+            to_ms(now),
+            entry.what,
+            entry.detail,
+            entry.who,
+            entry.alarm,
+        ])?;
     Ok(())
+}
+
+fn is_flooded(connection: &Connection, device: &str, now: Timestamp) -> Result<bool> {
+    let sql = "select count(*) from (select at_ms, who from devices_event where device = ?1
+             order by id desc limit ?2)
+         where who = ?3 and at_ms > ?4";
+    let since = to_ms(now - SignedDuration::from_hours(1));
+    let mut statement = connection.prepare_cached(sql)?;
+    let params = params![device, BY_HALL_MAX, HALL, since];
+    let count: u32 = statement.query_row(params, |row| row.get(0))?;
+    Ok(count >= BY_HALL_MAX)
 }
 
 /// Writes an entry the hall raises an alarm for.
@@ -56,13 +99,13 @@ pub(crate) fn write_alarm(
         Severity::Warning => "warning",
         Severity::Cleared => "cleared",
     };
-    connection
-        .prepare_cached(
-            "insert into devices_event (device, at_ms, what, detail, who, alarm)
-             values (?1, ?2, ?3, ?4, ?5, ?6)",
-        )?
-        .execute(params![device, to_ms(now), what, detail, HALL, severity])?;
-    Ok(())
+    let entry = Entry {
+        what,
+        detail,
+        who: HALL,
+        alarm: Some(severity),
+    };
+    insert(connection, device, &entry, now)
 }
 
 /// The file of a device, newest first.
@@ -146,7 +189,8 @@ pub(super) fn ask(connection: &Connection, asked: Asked<'_>, now: Timestamp) -> 
             "insert into devices_request (device, what, before, after, said, asked_ms)
              values (?1, ?2, ?3, ?4, ?5, ?6)
              on conflict (device, what) where state = 'open' do update
-             set after = excluded.after, said = excluded.said where after <> excluded.after",
+             set before = excluded.before, after = excluded.after, said = excluded.said
+             where before <> excluded.before or after <> excluded.after",
         )?
         .execute(params![
             asked.device,
@@ -157,6 +201,23 @@ pub(super) fn ask(connection: &Connection, asked: Asked<'_>, now: Timestamp) -> 
             to_ms(now)
         ])?;
     Ok(changed > 0)
+}
+
+/// The device takes its change back.
+pub(super) fn withdraw(
+    connection: &Connection,
+    device: &str,
+    what: &str,
+    now: Timestamp,
+) -> Result<()> {
+    let sql = "update devices_request set state = 'withdrawn', decided_by = ?3, decided_ms = ?4
+         where device = ?1 and what = ?2 and state = 'open'";
+    let mut statement = connection.prepare_cached(sql)?;
+    let count = statement.execute(params![device, what, HALL, to_ms(now)])?;
+    match count {
+        0 => Ok(()),
+        _ => write(connection, device, "withdrawn", what, HALL, now),
+    }
 }
 
 const REQUEST: &str = "select id, device, what, before, after, said, asked_ms from devices_request

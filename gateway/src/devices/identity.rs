@@ -34,17 +34,15 @@ pub(super) fn judge(
             after: &after,
             said: &said,
         };
-        return ask(connection, registry, &known, asked, now);
+        return ask(connection, registry, asked, now);
     }
+    // It is who it was: whatever it said in between needs no decision any more.
+    file::withdraw(connection, device, "identity", now)?;
     if merged(&known.identity, said) == known.identity {
         return Ok(());
     }
     note_news(connection, &known, said, now)?;
-    let known = Device {
-        identity: merged(&known.identity, said),
-        ..known
-    };
-    check_models(connection, registry, &known, now)
+    check_models(connection, registry, device, now)
 }
 
 /// Another device in use of the same serial number, or network address, and which of them it is.
@@ -54,7 +52,7 @@ struct Twin {
 }
 
 fn twin(connection: &Connection, known: &Device, said: &DeviceIdentity) -> Result<Option<Twin>> {
-    let serial = said.serial.as_deref().filter(|serial| !serial.is_empty());
+    let serial = said.serial.as_deref().filter(|serial| is_number(serial));
     if let Some(serial) = serial {
         let twins = store::with_serial(connection, serial)?;
         let mut others = twins.into_iter().filter(|twin| twin.device != known.device);
@@ -77,6 +75,13 @@ fn twin(connection: &Connection, known: &Device, said: &DeviceIdentity) -> Resul
     let twin = topics::mac_twin(connection, known.device.as_str(), mac)?;
     let mark = format!("mac {mac}");
     Ok(twin.map(|device| Twin { device, mark }))
+}
+
+/// Whether a serial number tells devices apart: one that repeats a single character does not.
+fn is_number(serial: &str) -> bool {
+    let mut letters = serial.trim().chars();
+    let first = letters.next();
+    letters.any(|letter| Some(letter) != first)
 }
 
 fn clash(
@@ -147,25 +152,25 @@ pub(crate) fn in_words(identity: &DeviceIdentity) -> String {
 }
 
 /// S0-2.5-3a: one model of kiosk too many waits for a person, however lenient the hall is.
-fn check_models(
+pub(super) fn check_models(
     connection: &Connection,
     registry: &Registry,
-    known: &Device,
+    device: &str,
     now: Timestamp,
 ) -> Result<()> {
+    let Some(known) = store::find(connection, device)? else {
+        return Ok(());
+    };
     let Some(model) = known.identity.model.as_deref() else {
         return Ok(());
     };
-    if known.kind != DeviceKind::Kiosk.as_str() || known.state != State::Active {
+    if known.state != State::Active {
         return Ok(());
     }
-    let others = store::kiosk_models(connection, known.device.as_str())?;
-    let is_new = !others.iter().any(|other| other == model);
-    if !is_new || others.len() < registry.kiosk_models_max as usize {
+    let Some(others) = too_many_models(connection, registry, device, &known.kind, model)? else {
         return Ok(());
-    }
+    };
     let before = others.join(", ");
-    let device = known.device.as_str();
     let asked = Asked {
         device,
         what: "third-model",
@@ -180,6 +185,23 @@ fn check_models(
     Ok(())
 }
 
+/// The models of the other kiosks, if one of this model were one too many (S0-2.5-3a).
+pub(crate) fn too_many_models(
+    connection: &Connection,
+    registry: &Registry,
+    device: &str,
+    kind: &str,
+    model: &str,
+) -> Result<Option<Vec<String>>> {
+    if kind != DeviceKind::Kiosk.as_str() {
+        return Ok(None);
+    }
+    let others = store::kiosk_models(connection, device)?;
+    let is_new = !others.iter().any(|other| other == model);
+    let is_full = others.len() >= registry.kiosk_models_max as usize;
+    Ok((is_new && is_full).then_some(others))
+}
+
 /// A device connected from somewhere. Kiosks do not move without a request.
 pub(super) fn judge_address(
     connection: &Connection,
@@ -192,7 +214,9 @@ pub(super) fn judge_address(
         return Ok(());
     };
     let before = match known.address.as_deref() {
-        Some(before) if before == address => return Ok(()),
+        Some(before) if before == address => {
+            return file::withdraw(connection, device, "address", now);
+        }
         before => before.unwrap_or_default().to_owned(),
     };
     if before.is_empty() || known.kind != DeviceKind::Kiosk.as_str() {
@@ -208,13 +232,12 @@ pub(super) fn judge_address(
         after: address,
         said: address,
     };
-    ask(connection, registry, &known, asked, now)
+    ask(connection, registry, asked, now)
 }
 
 fn ask(
     connection: &Connection,
     registry: &Registry,
-    known: &Device,
     asked: Asked<'_>,
     now: Timestamp,
 ) -> Result<()> {
@@ -227,17 +250,18 @@ fn ask(
     };
     let (device, what) = (asked.device, asked.what);
     file::write_alarm(connection, device, what, &detail, Severity::Warning, now)?;
-    let is_kiosk = known.kind == DeviceKind::Kiosk.as_str();
-    if is_kiosk && registry.changes == Changes::Strict {
+    if registry.changes == Changes::Strict {
         store::suspend(connection, device, what)?;
     }
     Ok(())
 }
 
 /// A person decides about a change. What is granted takes hold, what is refused shuts the device
-/// out. Gives what was decided about; `None` when nobody asks for it any more.
+/// out until a person lets it in again. Gives what was decided about; `None` when nobody asks for
+/// it any more.
 pub(super) fn decide(
     connection: &Connection,
+    registry: &Registry,
     id: i64,
     granted: bool,
     who: &str,
@@ -252,7 +276,7 @@ pub(super) fn decide(
     let detail = format!("{verdict}: {} {}", request.what, request.after);
     file::write(connection, device, "decided", &detail, who, now)?;
     if !granted {
-        store::suspend(connection, device, "refused")?;
+        store::suspend(connection, device, store::REFUSED)?;
         return Ok(Some(request));
     }
     match request.what.as_str() {
@@ -269,6 +293,9 @@ pub(super) fn decide(
     if !file::has_requests(connection, device)? {
         store::admit(connection, device)?;
     }
+    if matches!(request.what.as_str(), "identity" | "serial-clash") {
+        check_models(connection, registry, device, now)?;
+    }
     Ok(Some(request))
 }
 
@@ -280,3 +307,6 @@ fn take_hold(connection: &Connection, device: &str, said: &str) -> Result<()> {
     let identity = merged(&before.unwrap_or_default(), &said);
     store::identify(connection, device, &identity)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use rusqlite::Connection;
+use zhiban_config::gateway::Registry;
 use zhiban_kernel::StoreError;
 use zhiban_vocabulary::device::DeviceIdentity;
 
@@ -18,12 +19,14 @@ pub struct Joined {
     pub replaces: bool,
 }
 
-/// Registers the device, without a credential yet; one of the same serial number gives way.
+/// Registers the device, without a credential yet; one of the same serial number gives way. A kiosk
+/// of one model too many waits for another decision (S0-2.5-3a).
 ///
 /// # Errors
 /// [`StoreError::Refused`] when its id or its serial number belongs to another.
 pub fn join(
     connection: &Connection,
+    registry: &Registry,
     joined: &Joined,
     who: &str,
     now: Timestamp,
@@ -50,5 +53,5 @@ pub fn join(
     store::identify(connection, device, &joined.identity)?;
     let detail = identity::in_words(&joined.identity);
     file::write(connection, device, "approved", &detail, who, now)?;
-    Ok(())
+    Ok(identity::check_models(connection, registry, device, now)?)
 }

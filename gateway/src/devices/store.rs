@@ -12,6 +12,9 @@ use zhiban_vocabulary::{CounterId, DeviceId};
 use super::model::{Device, NOT_WIRED, NewDevice, State};
 use crate::conventions::Topics;
 
+/// Why a device is suspended that a person refused.
+pub(super) const REFUSED: &str = "refused";
+
 /// Keys of the addresses that programs of the hall call, by device.
 pub(super) fn hook_keys(connection: &Connection) -> Result<HashMap<DeviceId, String>> {
     let sql = "select device, settings ->> '$.hook_key' from devices_device
@@ -116,7 +119,12 @@ fn insert(connection: &Connection, device: &NewDevice, way: Way<'_>, now: Timest
              kind = excluded.kind, name = excluded.name, counter = excluded.counter,
              driver = excluded.driver, settings = excluded.settings, source = excluded.source,
              secret_hash = excluded.secret_hash,
-             state = iif(state = 'suspended', state, 'active')",
+             -- A new device under an old name: where the old one was does not count.
+             address = null, topics = null,
+             -- One that gave way to another does not come back by itself.
+             state = iif(state = 'retired' and (reason = 'unlisted' or ?7 = 'panel'),
+                 'active', state),
+             reason = iif(state = 'suspended', reason, null)",
         params![
             device.device.as_str(),
             device.kind.as_str(),
@@ -142,9 +150,11 @@ pub fn sync_wired(
     wired: &[(NewDevice, &str, String)],
     now: Timestamp,
 ) -> std::result::Result<(), StoreError> {
-    let sql = "update devices_device set state = 'retired'
-         where source = 'file' and state = 'active'";
-    connection.execute(sql, [])?;
+    let sql = "update devices_device set state = 'retired', reason = 'unlisted'
+         where source = 'file' and device not in (select value from json_each(?1))";
+    let listed: Vec<&str> = wired.iter().map(|(new, ..)| new.device.as_str()).collect();
+    let listed = serde_json::to_string(&listed).unwrap_or_default();
+    connection.execute(sql, [listed])?;
     for (device, driver, settings) in wired {
         let id = device.device.as_str();
         let known = find(connection, id)?;
@@ -238,18 +248,19 @@ pub(super) fn set_address(connection: &Connection, device: &str, address: &str) 
     Ok(())
 }
 
-/// Shuts a device out until a person decides.
+/// Shuts a device out until a person decides. What a person refused stays refused.
 pub(super) fn suspend(connection: &Connection, device: &str, reason: &str) -> Result<()> {
-    let sql = "update devices_device set state = 'suspended', reason = ?2
+    let sql = "update devices_device set state = 'suspended',
+             reason = iif(state = 'suspended' and reason = 'refused', reason, ?2)
          where device = ?1 and state <> 'retired'";
     connection.prepare_cached(sql)?.execute([device, reason])?;
     Ok(())
 }
 
-/// Lets a suspended device take part again.
+/// Lets a device that waited for a decision take part again.
 pub(super) fn admit(connection: &Connection, device: &str) -> Result<()> {
     let sql = "update devices_device set state = 'active', reason = null
-         where device = ?1 and state = 'suspended'";
+         where device = ?1 and state = 'suspended' and reason <> 'refused'";
     connection.prepare_cached(sql)?.execute([device])?;
     Ok(())
 }
@@ -425,6 +436,9 @@ pub(crate) fn clock_suspects(connection: &Connection) -> Result<u32> {
     connection.query_row(sql, [], |row| row.get(0))
 }
 
+/// Parts of one device that are kept; a device that invents names fills no disk.
+const PARTS_MAX: u32 = 256;
+
 /// Keeps what a part of a device last said; an older word does not replace a newer one.
 pub(super) fn note_part(
     connection: &Connection,
@@ -435,12 +449,15 @@ pub(super) fn note_part(
 ) -> Result<()> {
     connection
         .prepare_cached(
-            "insert into devices_part values (?1, ?2, ?3, ?4, ?5)
+            "insert into devices_part select ?1, ?2, ?3, ?4, ?5
+             where (select count(*) from devices_part where device = ?1) < ?6
+                 or exists (select 1 from devices_part
+                     where device = ?1 and kind = ?2 and name = ?3)
              on conflict (device, kind, name) do update
              set time_ms = excluded.time_ms, state = excluded.state
              where excluded.time_ms >= time_ms",
         )?
-        .execute(params![device, kind, name, to_ms(time), state])?;
+        .execute(params![device, kind, name, to_ms(time), state, PARTS_MAX])?;
     Ok(())
 }
 

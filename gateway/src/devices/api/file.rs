@@ -23,7 +23,7 @@ struct FileEvent {
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
     /// `registered`, `identified`, `firmware`, `address`, `identity`, `serial-clash`,
-    /// `third-model`, `decided`, `changed`, `approved` or `retired`
+    /// `third-model`, `withdrawn`, `decided`, `changed`, `credential`, `approved` or `retired`
     what: String,
     detail: String,
     /// Staff number, or `hall`.
@@ -110,10 +110,10 @@ pub(super) async fn decide_request(
     Path(id): Path<i64>,
     Json(body): Json<DecisionBody>,
 ) -> Result<Json<DecidedView>> {
-    let now = desk.devices.0.clock.now();
+    let (registry, now) = (desk.devices.registry().clone(), desk.devices.0.clock.now());
     let write = move |connection: &Connection| {
         let staff = who.staff.as_str();
-        let decided = identity::decide(connection, id, body.grant, staff, now)?;
+        let decided = identity::decide(connection, &registry, id, body.grant, staff, now)?;
         if let Some(request) = &decided {
             let verdict = if body.grant { "granted" } else { "refused" };
             let detail = format!("{} {} {verdict}", request.device, request.what);
