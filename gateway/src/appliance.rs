@@ -1,6 +1,7 @@
 //! The whole gateway, put together in reading order: store, slices, doors, followers, line to the
 //! centre, pages.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -65,7 +66,12 @@ pub async fn run(config: GatewayConfig) -> Result<()> {
 
     let (delivered, from_drivers) = deliveries();
     let drivers = Supervisor::start(Vec::new(), delivered, new_boot(), stop.clone());
-    let joining = Joining::new(store.clone(), clock, devices.clone(), open_authority(&config)?);
+    let joining = Joining::new(
+        store.clone(),
+        clock,
+        devices.clone(),
+        open_authority(&config)?,
+    );
     let door = open_mqtt(&config, &journal, &devices, &joining).await?;
     let (mqtt, mqtts, broker) = (door.local_addr()?, door.tls_addr(), door.broker());
     let advert = advert(&config, mqtt, mqtts, &joining);

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 use zhiban_config::gateway::{Mqtt, Registry};
@@ -10,6 +11,7 @@ use zhiban_gateway::broker::Door;
 use zhiban_gateway::devices::{Devices, NewDevice};
 use zhiban_gateway::joining::Joining;
 use zhiban_gateway::journal::{Journal, entries_after, migrate};
+use zhiban_kernel::authority::Authority;
 use zhiban_kernel::{Clock, Store};
 use zhiban_vocabulary::device::DeviceKind;
 
@@ -46,7 +48,8 @@ impl Hall {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             ..Mqtt::default()
         };
-        let joining = Joining::new(store.clone(), clock, devices.clone());
+        let authority = Authority::open(&folder.join("authority.pem"), "hall").unwrap();
+        let joining = Joining::new(store.clone(), clock, devices.clone(), Arc::new(authority));
         let door = Door::open(
             mqtt,
             journal,

@@ -100,7 +100,19 @@ async fn three_actions_bring_a_device_from_its_box_to_its_first_report() {
     );
 
     commands_reach_it(&manager, &mut kiosk, &device).await;
-    a_second_box_is_parked(&gateway, &manager, folder.path(), &key).await;
+    // The key was good for one device; the panel shows the next one.
+    let joining: Value = manager.get("/api/v1/joining").await.unwrap();
+    let next = joining["window"]["key"].as_str().unwrap().to_owned();
+    assert_ne!(next, key);
+    let mut late = sample(
+        &gateway,
+        folder.path(),
+        "KS-9",
+        "late.json",
+        &["--key", &key],
+    );
+    late.until("refused claim key").await;
+    a_second_box_is_parked(&gateway, &manager, folder.path(), &next).await;
 
     // It has its own credential now: no key, no window.
     let _: Value = manager

@@ -32,7 +32,7 @@ if (state["password"] is null)
         else decided.TrySetResult(answer);
         return Task.CompletedTask;
     };
-    await guest.ConnectAsync(Options("provision", key!));
+    await guest.ConnectAsync(Options("provision", key ?? (string)state["token"]!));
     await guest.SubscribeAsync("provision/response");
     var ask = new { serial, token = (string)state["token"]!, kind = "kiosk", vendor = "Sample", model = "S-1" };
     await guest.PublishStringAsync("provision/request", JsonSerializer.Serialize(ask), MqttQualityOfServiceLevel.AtLeastOnce);

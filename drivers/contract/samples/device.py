@@ -84,7 +84,7 @@ def join(arguments, state):
     """Asks to join until a person has decided; gives whether the device was let in."""
     done = threading.Event()
     answers = []
-    made = client(arguments, "provision", arguments.key)
+    made = client(arguments, "provision", arguments.key or state.known["token"])
 
     def on_connect(_client, _data, _flags, reason, _properties):
         if reason.is_failure:
@@ -107,6 +107,8 @@ def join(arguments, state):
     def on_message(_client, _data, message):
         answer = json.loads(message.payload)
         if answer["status"] == "pending":
+            # From now on, also after a restart, the token opens the door.
+            made.username_pw_set("provision", state.known["token"])
             # On a real device: on its display.
             say("code", answer["code"])
         else:
@@ -208,7 +210,7 @@ def main():
     parser.add_argument("--vendor", default="Sample")
     parser.add_argument("--model", default="S-1")
     parser.add_argument("--firmware", default="1.0")
-    parser.add_argument("--key", help="claim key, needed until the device has joined")
+    parser.add_argument("--key", help="claim key, to ask with; who has asked needs it no more")
     parser.add_argument("--ca", help="PEM of the hall's authority, from its panel: speak TLS")
     parser.add_argument("--certificate", action="store_true", help="want one instead of a password")
     parser.add_argument("--state", default="device.json")

@@ -20,7 +20,7 @@ use super::refusal::Refusal;
 use super::seat::Seat;
 use super::watchdog::WATCHDOG;
 use crate::devices::Proof;
-use crate::joining;
+use crate::joining::{self, Pass};
 
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 /// Longest client id of a device that chooses its own, in bytes.
@@ -37,8 +37,13 @@ struct Turned {
 /// Who stands at the door.
 struct Guest {
     connect: Connect,
-    /// `None` for a device that asks to join.
-    known: Option<(DeviceId, Proof)>,
+    who: Who,
+}
+
+enum Who {
+    Known(DeviceId, Proof),
+    /// A device that asks to join.
+    New(Pass),
 }
 
 /// Serves one connection from its first byte to its end. `certificate` is what the device showed
@@ -70,11 +75,12 @@ pub(super) async fn serve<S>(
     match guest {
         Ok(Guest {
             connect,
-            known: Some(known),
-        }) => seat(shared, line, connect, known, address, shutdown).await,
-        Ok(Guest { connect, .. }) => {
-            reception::serve(shared, line, connect, address, shutdown).await;
-        }
+            who: Who::Known(device, proof),
+        }) => seat(shared, line, connect, (device, proof), address, shutdown).await,
+        Ok(Guest {
+            connect,
+            who: Who::New(pass),
+        }) => reception::serve(shared, line, connect, pass, address, shutdown).await,
         Err(turned) => turn_away(&shared, line, &turned, None, address).await,
     }
 }
@@ -126,8 +132,8 @@ async fn identify(
     certificate: Option<Proof>,
     address: IpAddr,
 ) -> Result<Guest, Turned> {
-    match check(shared, &connect, certificate, address) {
-        Ok(known) => Ok(Guest { connect, known }),
+    match check(shared, &connect, certificate, address).await {
+        Ok(who) => Ok(Guest { connect, who }),
         Err(refusal) => {
             if matches!(refusal, Refusal::BadCredentials | Refusal::NoCredentials) {
                 let wait = shared.failures.note(address, Instant::now());
@@ -141,19 +147,17 @@ async fn identify(
     }
 }
 
-fn check(
+async fn check(
     shared: &Shared,
     connect: &Connect,
     certificate: Option<Proof>,
     address: IpAddr,
-) -> Result<Option<(DeviceId, Proof)>, Refusal> {
+) -> Result<Who, Refusal> {
     if let Some((user, key)) = &connect.login
         && user == joining::USER
     {
-        return match shared.joining.admits(key) {
-            true => Ok(None),
-            false => Err(Refusal::BadCredentials),
-        };
+        let pass = shared.joining.admits(key).await;
+        return pass.map(Who::New).ok_or(Refusal::BadCredentials);
     }
     let claimed = claimed(shared, connect, certificate.as_ref());
     let is_foreign = claimed
@@ -165,7 +169,9 @@ fn check(
         return Err(Refusal::ClientId);
     }
     let password = || Some(Proof::Password(connect.login.as_ref()?.1.clone()));
-    let proof = certificate.or_else(password).ok_or(Refusal::NoCredentials)?;
+    let proof = certificate
+        .or_else(password)
+        .ok_or(Refusal::NoCredentials)?;
     let device = claimed.ok_or(Refusal::BadCredentials)?;
     if !proves(shared, &device, &proof, address) {
         return Err(Refusal::BadCredentials);
@@ -178,15 +184,11 @@ fn check(
     {
         return Err(Refusal::WillTopic);
     }
-    Ok(Some((device, proof)))
+    Ok(Who::Known(device, proof))
 }
 
 /// Who it says it is: by its user name, or without one by its certificate.
-fn claimed(
-    shared: &Shared,
-    connect: &Connect,
-    certificate: Option<&Proof>,
-) -> Option<DeviceId> {
+fn claimed(shared: &Shared, connect: &Connect, certificate: Option<&Proof>) -> Option<DeviceId> {
     match (&connect.login, certificate) {
         (Some((user, _)), _) => user.parse().ok(),
         (None, Some(certificate)) => shared.devices.of_certificate(certificate),

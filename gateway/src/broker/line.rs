@@ -83,3 +83,31 @@ pub(super) async fn write<S: AsyncWrite>(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, BufStream};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_layer_below_holds_back_is_sent_on() {
+        let (mut device, door) = tokio::io::duplex(64);
+        // Holds back what is less than its buffer, as TLS does while the network takes no more.
+        let mut line = Line::new(BufStream::with_capacity(64, 4_096, door));
+        line.output.extend_from_slice(&[7; 1_000]);
+        let writing = async {
+            while line.is_unsent() {
+                write(&mut line.writer, &mut line.output, &mut line.held)
+                    .await
+                    .unwrap();
+            }
+        };
+        let mut read = [0; 1_000];
+        let both = async { tokio::join!(writing, device.read_exact(&mut read)).1 };
+        let got = tokio::time::timeout(Duration::from_secs(10), both).await;
+        let got = got.expect("something is held back for ever");
+        assert_eq!((got.unwrap(), read), (1_000, [7; 1_000]));
+        assert!(!line.is_unsent());
+    }
+}

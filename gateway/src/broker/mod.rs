@@ -242,10 +242,7 @@ impl Door {
     }
 }
 
-async fn open_tls(
-    wanted: &MqttTls,
-    joining: &Joining,
-) -> std::io::Result<(TcpListener, Arc<Tls>)> {
+async fn open_tls(wanted: &MqttTls, joining: &Joining) -> std::io::Result<(TcpListener, Arc<Tls>)> {
     let of_key = |key: &str, error: std::io::Error| {
         std::io::Error::new(error.kind(), format!("mqtt.tls.{key}: {error}"))
     };

@@ -17,7 +17,7 @@ use super::frame::{self, Stage};
 use super::line::Line;
 use super::packet::{self, Connect, Packet, Publish, Qos, Version};
 use super::refusal::Refusal;
-use crate::joining::{Answer, Ask, REQUEST_TOPIC, RESPONSE_TOPIC};
+use crate::joining::{Answer, Ask, Pass, REQUEST_TOPIC, RESPONSE_TOPIC};
 
 /// A person needs some minutes; a device that waits longer connects again.
 const STAY_MAX: Duration = Duration::from_secs(15 * 60);
@@ -32,6 +32,7 @@ struct Reception<S> {
     version: Version,
     address: IpAddr,
     listens: bool,
+    pass: Pass,
     asked: Option<Ask>,
     packets: u32,
 }
@@ -41,6 +42,7 @@ pub(super) async fn serve<S>(
     shared: Arc<Shared>,
     line: Line<S>,
     connect: Connect,
+    pass: Pass,
     address: IpAddr,
     shutdown: CancellationToken,
 ) where
@@ -52,6 +54,7 @@ pub(super) async fn serve<S>(
         version: connect.version,
         address,
         listens: false,
+        pass,
         asked: None,
         packets: 0,
     };
@@ -176,7 +179,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Reception<S> {
         let Some(ask) = self.asked.clone().filter(|_| self.listens) else {
             return;
         };
-        let answer = match self.shared.joining.ask(ask, self.address).await {
+        let answer = match self.shared.joining.ask(ask, self.address, &self.pass).await {
             Ok(answer) => answer,
             Err(error) => Answer::Refused {
                 reason: error.to_string(),

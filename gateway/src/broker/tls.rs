@@ -91,7 +91,10 @@ impl Tls {
         let now = SystemTime::now();
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         // A clock that was set back makes it anew, too.
-        let is_fresh = |made: &&Made| now.duration_since(made.at).is_ok_and(|age| age < RENEW_AFTER);
+        let is_fresh = |made: &&Made| {
+            now.duration_since(made.at)
+                .is_ok_and(|age| age < RENEW_AFTER)
+        };
         if let Some(made) = made.get(&local).filter(is_fresh) {
             return Ok(Arc::clone(&made.config));
         }
@@ -104,7 +107,10 @@ impl Tls {
         Ok(config)
     }
 
-    fn make(&self, local: IpAddr) -> Result<ServerConfig, Box<dyn std::error::Error + Send + Sync>> {
+    fn make(
+        &self,
+        local: IpAddr,
+    ) -> Result<ServerConfig, Box<dyn std::error::Error + Send + Sync>> {
         let mut names = self.names.clone();
         names.push(local.to_string());
         let identity = self.authority.issue_server(&names)?;

@@ -199,11 +199,7 @@ impl Dispatcher {
 }
 
 fn topic_of(asked: &Asked) -> String {
-    topics::command(
-        &asked.device,
-        asked.command.kind(),
-        &asked.id.to_string(),
-    )
+    topics::command(&asked.device, asked.command.kind(), &asked.id.to_string())
 }
 
 /// The command as thin-edge.io writes it: its fields beside `status`.

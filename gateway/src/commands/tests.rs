@@ -84,9 +84,8 @@ impl Hall {
 
     async fn ask(&self, command: Command) -> i64 {
         let (device, clock) = ("kiosk-1".parse().unwrap(), self.clock);
-        let write = move |connection: &Connection| {
-            Ok(ask(connection, &device, &command, HALL, clock)?)
-        };
+        let write =
+            move |connection: &Connection| Ok(ask(connection, &device, &command, HALL, clock)?);
         self.store.write(write).await.unwrap()
     }
 
@@ -123,7 +122,8 @@ async fn a_command_that_expired_while_nobody_ran_is_taken_from_its_topic() {
     let hall = Hall::open("expired").await;
     let id = hall.ask(Command::Restart {}).await;
     hall.dispatch_until(one_waits).await;
-    hall.execute("update commands_command set expires_ms = 1").await;
+    hall.execute("update commands_command set expires_ms = 1")
+        .await;
     hall.dispatch_until(none_waits).await;
     let (state, reason) = hall.state(id).await;
     assert_eq!(state, "failed");

@@ -31,8 +31,8 @@ pub use api::add_routes;
 pub use follower::DevicesFollower;
 pub use join::{Joined, join};
 pub use keeper::Keeper;
-pub(crate) use model::{Proof, new_secret, secret_hash};
 pub use model::{Device, NewDevice, State};
+pub(crate) use model::{Proof, new_secret, secret_hash};
 pub use screens::screens_at;
 pub(crate) use store::clock_suspects;
 pub use store::{counter_of, is_active, kind_in_use, sync_wired};
@@ -62,6 +62,8 @@ struct Inner {
     /// Prefixes of devices that speak another form, likewise.
     topics: Mutex<HashMap<DeviceId, Topics>>,
     reloading: tokio::sync::Mutex<()>,
+    /// Where devices that report without a connection were last heard from.
+    heard_from: Mutex<HashMap<DeviceId, IpAddr>>,
     /// Devices connected now.
     connected: Mutex<BTreeMap<DeviceId, Presence>>,
     registry: Registry,
@@ -101,6 +103,7 @@ impl Devices {
             secrets: Mutex::new(secrets),
             reloading: tokio::sync::Mutex::default(),
             connected,
+            heard_from: Mutex::default(),
             registry,
             changed: Notify::new(),
             is_dirty: AtomicBool::new(false),
@@ -209,6 +212,10 @@ impl Devices {
         Ok(())
     }
 
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
     /// Wakes the keeper.
     pub(crate) fn look_again(&self) {
         self.0.changed.notify_one();
@@ -294,6 +301,7 @@ impl Devices {
         *lock(&self.0.secrets) = secrets;
         *lock(&self.0.hook_keys) = hook_keys;
         *lock(&self.0.topics) = all_topics;
+        lock(&self.0.heard_from).clear();
         Ok(())
     }
 
@@ -315,6 +323,14 @@ impl Devices {
         self.presences().insert(device.clone(), presence);
         self.note_address(device.clone(), address);
         expelled
+    }
+
+    /// A device reported without a connection.
+    pub(crate) fn heard_from(&self, device: &DeviceId, address: IpAddr) {
+        let before = lock(&self.0.heard_from).insert(device.clone(), address);
+        if before != Some(address) {
+            self.note_address(device.clone(), address);
+        }
     }
 
     /// Holds the address against the one known. Whoever connects does not wait for it.

@@ -179,7 +179,9 @@ impl Proof {
             Self::Password(secret) => secret_hash(secret),
             // Not the hash of any password: a certificate is no secret.
             Self::Certificate(der) => {
-                let whole = Sha256::new().chain_update(b"certificate\0").chain_update(der);
+                let whole = Sha256::new()
+                    .chain_update(b"certificate\0")
+                    .chain_update(der);
                 whole.finalize().to_vec()
             }
         }

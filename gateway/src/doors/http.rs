@@ -9,10 +9,10 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
-use zhiban_kernel::web::{Access, Api, Result, WebError};
+use zhiban_kernel::web::{Access, Api, Peer, Result, WebError};
 use zhiban_vocabulary::DeviceId;
 
-use crate::devices::Devices;
+use crate::devices::{Devices, Proof};
 use crate::journal::{Door, Journal, Outcome, Submission};
 use crate::routes::with_state;
 
@@ -58,10 +58,12 @@ struct DeadLettered {
     responses((status = 200, body = Taken)))]
 async fn post_reports(
     State(door): State<HttpDoor>,
+    Peer(address): Peer,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<Taken>> {
     let device = signed_in_device(&door.devices, &headers)?;
+    door.devices.heard_from(&device, address);
     let reports = split(&body)?;
     let submissions = reports
         .iter()

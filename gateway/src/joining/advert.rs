@@ -5,9 +5,12 @@
 //! look for MQTT. It is a hint: whom to trust, a device learns from the person who sets it up.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use mdns_sd::{ServiceDaemon, ServiceInfo};
 use tokio_util::sync::CancellationToken;
+
+const GOODBYE_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// Name of the box on its network.
 #[must_use]
@@ -27,27 +30,31 @@ pub struct Advert {
 }
 
 impl Advert {
-    /// Says it until `stop`. A network that cannot carry it is no reason not to start.
+    /// Says it until `stop`. A network that cannot carry it is no reason not to run.
     pub async fn run(self, stop: CancellationToken) {
-        let services = self.services();
-        if services.is_empty() {
-            return;
-        }
-        let said = ServiceDaemon::new().and_then(|daemon| {
-            for service in services {
-                daemon.register(service?)?;
-            }
-            Ok(daemon)
+        let daemon = self.say().unwrap_or_else(|error| {
+            tracing::warn!(%error, "the hall is not announced by mDNS");
+            None
         });
-        let daemon = match said {
-            Ok(daemon) => daemon,
-            Err(error) => return tracing::warn!(%error, "the hall is not announced by mDNS"),
-        };
         stop.cancelled().await;
         // Says goodbye, so that nobody tries a door that is shut.
-        if let Ok(ended) = daemon.shutdown() {
-            let _ = tokio::task::spawn_blocking(move || ended.recv()).await;
+        if let Some(ended) = daemon.and_then(|daemon| daemon.shutdown().ok()) {
+            let wait = move || ended.recv_timeout(GOODBYE_TIME_MAX);
+            let _ = tokio::task::spawn_blocking(wait).await;
         }
+    }
+
+    /// `None` where no door can be reached by others.
+    fn say(&self) -> mdns_sd::Result<Option<ServiceDaemon>> {
+        let services = self.services();
+        if services.is_empty() {
+            return Ok(None);
+        }
+        let daemon = ServiceDaemon::new()?;
+        for service in services {
+            daemon.register(service?)?;
+        }
+        Ok(Some(daemon))
     }
 
     fn services(&self) -> Vec<mdns_sd::Result<ServiceInfo>> {
@@ -65,12 +72,7 @@ impl Advert {
         said.collect()
     }
 
-    fn service(
-        &self,
-        kind: &str,
-        door: SocketAddr,
-        is_tls: bool,
-    ) -> mdns_sd::Result<ServiceInfo> {
+    fn service(&self, kind: &str, door: SocketAddr, is_tls: bool) -> mdns_sd::Result<ServiceInfo> {
         let host = host_name(&self.store) + ".";
         let tls = if is_tls { "1" } else { "0" };
         let said = [
@@ -85,6 +87,10 @@ impl Advert {
         };
         let is_any = address.is_empty();
         let info = ServiceInfo::new(kind, &self.store, &host, address, door.port(), &said[..])?;
-        Ok(if is_any { info.enable_addr_auto() } else { info })
+        Ok(if is_any {
+            info.enable_addr_auto()
+        } else {
+            info
+        })
     }
 }

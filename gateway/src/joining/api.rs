@@ -117,7 +117,8 @@ fn wished_id(id: Option<&str>, kind: &str, serial: &str) -> String {
 #[utoipa::path(get, path = "/api/v1/joining", tag = "joining",
     responses((status = 200, body = JoiningView)))]
 async fn read_joining(Given(joining): Given<Joining>) -> Result<Json<JoiningView>> {
-    let read = |connection: &Connection| Ok(store::waiting(connection)?);
+    let now = joining.0.clock.now();
+    let read = move |connection: &Connection| Ok(store::waiting(connection, now)?);
     let claims = joining.0.store.read(read).await?;
     Ok(Json(JoiningView {
         window: window_view(&joining),
@@ -168,7 +169,7 @@ async fn set_window(
     if body.open {
         let _ = joining.open_window();
     } else {
-        *joining.window() = None;
+        joining.close_window();
     }
     Ok(Json(window_view(&joining)))
 }
@@ -301,9 +302,9 @@ async fn write_approval(
     joined: Joined,
     (staff, address): (String, String),
 ) -> std::result::Result<(), StoreError> {
-    let now = joining.0.clock.now();
+    let (registry, now) = (joining.0.devices.registry().clone(), joining.0.clock.now());
     let write = move |connection: &Connection| -> std::result::Result<(), StoreError> {
-        crate::devices::join(connection, &joined, &staff, now)?;
+        crate::devices::join(connection, &registry, &joined, &staff, now)?;
         let id = joined.new.device.as_str();
         let decision = Decision {
             state: State::Approved,

@@ -6,7 +6,8 @@
 //!                                                         └ serial known under another token: clash
 //! ```
 //!
-//! The key (50 bits) lets a device ask, nothing more. A person lets it in, by typing the code that
+//! The key (50 bits) lets one device ask, nothing more; the next device needs the next key. Who
+//! waits comes back with its own token. A person lets it in, by typing the code that
 //! the hall gave this one request and the device shows. Nothing is ever approved by itself.
 
 mod advert;
@@ -16,8 +17,9 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -25,13 +27,14 @@ use tokio::sync::watch;
 use zhiban_kernel::authority::Authority;
 use zhiban_kernel::{Clock, Store, StoreError};
 use zhiban_vocabulary::DeviceId;
+use zhiban_vocabulary::device::Severity;
 
 pub use advert::{Advert, host_name};
 pub use api::add_routes;
 pub use model::{Answer, Ask, Credential};
 
-use crate::devices::{Devices, Proof, file, new_secret, secret_hash};
-use model::{Window, new_code};
+use crate::devices::{self, Devices, Proof, new_secret, secret_hash};
+use model::{Window, new_code, plain};
 use store::{Claim, State};
 
 /// User name of a device that is not known yet.
@@ -42,6 +45,18 @@ pub const RESPONSE_TOPIC: &str = "provision/response";
 
 /// Requests that may wait for a person; one more is refused.
 const PENDING_MAX: usize = 50;
+
+/// Old keys that are remembered.
+const OLD_KEYS_MAX: usize = 20;
+
+/// What lets a device speak that is not known yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pass {
+    /// The claim key: it may ask once.
+    Key(String),
+    /// The token of a request that stands: it may hear the answer.
+    Token,
+}
 
 /// A device that was let in.
 #[derive(Debug)]
@@ -62,6 +77,8 @@ struct Inner {
     devices: Devices,
     authority: Arc<Authority>,
     window: Mutex<Option<Window>>,
+    /// Keys that were good once: a device that still tries one is no guesser.
+    old_keys: Mutex<VecDeque<String>>,
     /// Counts decisions, so that a device that waits looks again.
     decided: watch::Sender<u64>,
 }
@@ -75,6 +92,7 @@ impl Joining {
             devices,
             authority,
             window: Mutex::new(None),
+            old_keys: Mutex::default(),
             decided: watch::Sender::new(0),
         }))
     }
@@ -85,29 +103,59 @@ impl Joining {
         &self.0.authority
     }
 
-    fn window(&self) -> std::sync::MutexGuard<'_, Option<Window>> {
-        self.0.window.lock().unwrap_or_else(PoisonError::into_inner)
+    fn window(&self) -> MutexGuard<'_, Option<Window>> {
+        lock(&self.0.window)
     }
 
-    /// Whether this is the key of the open window. Five wrong ones close it.
-    #[must_use]
-    pub fn admits(&self, key: &str) -> bool {
-        let now = self.0.clock.now();
-        let mut window = self.window();
-        let Some(open) = window.as_mut().filter(|open| open.until > now) else {
-            *window = None;
-            return false;
-        };
-        if open.is_key(key) {
-            return true;
+    /// Whether this lets a device that is not known speak: the key of the open window, or the token
+    /// of a request that stands. Five wrong keys close the window.
+    pub async fn admits(&self, key: &str) -> Option<Pass> {
+        if self.is_key(key) {
+            return Some(Pass::Key(plain(key)));
         }
+        if key.len() < model::TOKEN_MIN {
+            self.note_wrong(key);
+            return None;
+        }
+        let (hash, now) = (secret_hash(key), self.0.clock.now());
+        let read = move |connection: &Connection| Ok(store::stands(connection, &hash, now)?);
+        self.0.store.read(read).await.ok()?.then_some(Pass::Token)
+    }
+
+    fn is_key(&self, key: &str) -> bool {
+        let now = self.0.clock.now();
+        let window = self.window();
+        let open = window.as_ref().filter(|open| open.until > now);
+        open.is_some_and(|open| open.is_key(key))
+    }
+
+    fn note_wrong(&self, key: &str) {
+        if lock(&self.0.old_keys).contains(&plain(key)) {
+            return;
+        }
+        let mut window = self.window();
+        let Some(open) = window.as_mut() else { return };
         open.wrong += 1;
         if open.wrong >= model::WRONG_MAX {
             *window = None;
             tracing::warn!("five wrong claim keys: the window for new devices is closed");
             self.note_guessing();
         }
-        false
+    }
+
+    /// The next device needs another key.
+    fn rotate_key(&self) {
+        if let Some(open) = self.window().as_mut() {
+            self.keep_old(open.rotate());
+        }
+    }
+
+    fn keep_old(&self, key: String) {
+        let mut old = lock(&self.0.old_keys);
+        old.push_back(key);
+        if old.len() > OLD_KEYS_MAX {
+            old.pop_front();
+        }
     }
 
     fn note_guessing(&self) {
@@ -115,8 +163,8 @@ impl Joining {
         tokio::spawn(async move {
             let write = move |connection: &Connection| {
                 let text = "five wrong claim keys, window closed";
-                let severity = zhiban_vocabulary::device::Severity::Warning;
-                file::write_alarm(connection, "hall", "joining-guessed", text, severity, now)?;
+                let (what, severity) = ("joining-guessed", Severity::Warning);
+                devices::file::write_alarm(connection, "hall", what, text, severity, now)?;
                 Ok(())
             };
             if let Err(error) = store.write(write).await {
@@ -130,8 +178,16 @@ impl Joining {
     pub fn open_window(&self) -> String {
         let window = Window::open(self.0.clock.now());
         let key = window.shown_key();
-        *self.window() = Some(window);
+        if let Some(before) = self.window().replace(window) {
+            self.keep_old(before.key);
+        }
         key
+    }
+
+    fn close_window(&self) {
+        if let Some(before) = self.window().take() {
+            self.keep_old(before.key);
+        }
     }
 
     /// Lets the first one in that waits, without asking anybody: for the conformance checker.
@@ -139,7 +195,8 @@ impl Joining {
     /// # Errors
     /// [`StoreError`]: nobody was let in.
     pub async fn admit_first(&self) -> Result<Option<Admitted>, StoreError> {
-        let read = |connection: &Connection| Ok(store::waiting(connection)?);
+        let now = self.0.clock.now();
+        let read = move |connection: &Connection| Ok(store::waiting(connection, now)?);
         let Some(claim) = self.0.store.read(read).await?.into_iter().next() else {
             return Ok(None);
         };
@@ -164,37 +221,27 @@ impl Joining {
     ///
     /// # Errors
     /// [`StoreError`]: nothing is known, the device must ask again.
-    pub async fn ask(&self, ask: Ask, address: IpAddr) -> Result<Answer, StoreError> {
+    pub async fn ask(&self, ask: Ask, address: IpAddr, pass: &Pass) -> Result<Answer, StoreError> {
         let now = self.0.clock.now();
-        let token_hash = secret_hash(&ask.token);
-        let (serial, csr) = (ask.serial.clone(), ask.csr.clone());
-        let (hash, code) = (token_hash.clone(), new_code());
+        let may_file = matches!(pass, Pass::Key(key) if self.is_key(key));
+        let csr = ask.csr.clone();
         let write = move |connection: &Connection| {
-            let known = store::latest(connection, &serial, &hash)?;
+            let (hash, code) = (secret_hash(&ask.token), new_code());
+            let known = store::latest(connection, &ask.serial, &hash)?;
             if let Some(known) = known.filter(|known| known.stands(now)) {
-                return Ok(known);
+                return Ok((known, false));
             }
-            if store::pending(connection)? >= PENDING_MAX {
-                let why = "too many devices wait; ask again later";
+            if !may_file {
+                let why = "this needs the claim key that the hall's panel shows now";
                 return Err(StoreError::Refused(why.into()));
             }
-            let is_known = file::has_serial(connection, &serial)?
-                || store::has_other(connection, &serial, &hash)?;
-            let state = if is_known {
-                State::Clash
-            } else {
-                State::Pending
-            };
-            let claim = store::insert(connection, &ask, &hash, address, &code, state, now)?;
-            if state == State::Clash {
-                let text = format!("serial {serial} asks to join from {address} and is known");
-                let severity = zhiban_vocabulary::device::Severity::Major;
-                file::write_alarm(connection, "hall", "serial-clash", &text, severity, now)?;
-            }
-            Ok(claim)
+            Ok((file(connection, &ask, address, &code, now)?, true))
         };
-        let claim = self.0.store.write(write).await?;
-        self.0.devices.look_again();
+        let (claim, is_new) = self.0.store.write(write).await?;
+        if is_new {
+            self.rotate_key();
+            self.0.devices.look_again();
+        }
         match (claim.state, &claim.device) {
             (State::Approved, Some(device)) => self.give_credential(device, &claim, csr).await,
             _ => Ok(claim.answer()),
@@ -236,4 +283,38 @@ impl Joining {
         let credential = Credential::Certificate(signed.pem);
         Ok((credential, proof, until.unwrap_or_default()))
     }
+}
+
+/// A new request, which waits for a person.
+fn file(
+    connection: &Connection,
+    ask: &Ask,
+    address: IpAddr,
+    code: &str,
+    now: Timestamp,
+) -> Result<Claim, StoreError> {
+    store::forget_old(connection, now)?;
+    if store::pending(connection)? >= PENDING_MAX {
+        let why = "too many devices wait; ask again later";
+        return Err(StoreError::Refused(why.into()));
+    }
+    let (serial, hash) = (&ask.serial, secret_hash(&ask.token));
+    let is_known = devices::file::has_serial(connection, serial)?
+        || store::has_other(connection, serial, &hash)?;
+    let state = if is_known {
+        State::Clash
+    } else {
+        State::Pending
+    };
+    let claim = store::insert(connection, ask, &hash, address, code, state, now)?;
+    if state == State::Clash {
+        let text = format!("serial {serial} asks to join from {address} and is known");
+        let severity = Severity::Major;
+        devices::file::write_alarm(connection, "hall", "serial-clash", &text, severity, now)?;
+    }
+    Ok(claim)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

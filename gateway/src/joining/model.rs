@@ -16,7 +16,7 @@ const LETTERS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 /// 50 bits.
 const KEY_LETTERS: usize = 10;
 /// Shortest token, so that nobody guesses it.
-const TOKEN_MIN: usize = 16;
+pub(super) const TOKEN_MIN: usize = 16;
 const TEXT_MAX: usize = 128;
 
 /// The time in which devices may ask.
@@ -37,12 +37,7 @@ impl Window {
     }
 
     pub(super) fn is_key(&self, key: &str) -> bool {
-        let plain: String = key
-            .chars()
-            .filter(char::is_ascii_alphanumeric)
-            .map(|letter| letter.to_ascii_uppercase())
-            .collect();
-        bool::from(plain.as_bytes().ct_eq(self.key.as_bytes()))
+        bool::from(plain(key).as_bytes().ct_eq(self.key.as_bytes()))
     }
 
     /// The key as a person reads it: `ABCDE-FGHJK`.
@@ -50,6 +45,19 @@ impl Window {
         let (first, second) = self.key.split_at(KEY_LETTERS / 2);
         format!("{first}-{second}")
     }
+
+    /// A key is good for one device: the next one gets another. Gives the old one.
+    pub(super) fn rotate(&mut self) -> String {
+        std::mem::replace(&mut self.key, new_key())
+    }
+}
+
+/// A key as it is kept, however it was typed.
+pub(super) fn plain(key: &str) -> String {
+    key.chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|letter| letter.to_ascii_uppercase())
+        .collect()
 }
 
 fn new_key() -> String {
@@ -185,6 +193,9 @@ mod tests {
         assert!(window.is_key(&window.key) && !window.is_key("") && !window.is_key("AAAAA-AAAAA"));
         assert_ne!(window.key, Window::open(now).key);
         assert_eq!(window.key.len(), KEY_LETTERS);
+        let mut window = window;
+        let old = window.rotate();
+        assert!(!window.is_key(&old) && window.key.len() == KEY_LETTERS);
     }
 
     #[test]

@@ -120,6 +120,26 @@ pub(super) fn has_other(connection: &Connection, serial: &str, token: &[u8]) -> 
         .query_row(params![serial, token], |row| row.get(0))
 }
 
+/// Whether a request of this token stands.
+pub(super) fn stands(connection: &Connection, token: &[u8], now: Timestamp) -> Result<bool> {
+    let sql = format!("{CLAIM} where token_hash = ?1 order by id desc limit 1");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let claim = statement.query_row([token], read).optional()?;
+    Ok(claim.is_some_and(|claim| claim.stands(now)))
+}
+
+/// Refuses what nobody has decided about for too long.
+pub(super) fn forget_old(connection: &Connection, now: Timestamp) -> Result<()> {
+    let sql = "update joining_claim set state = 'refused', decided_ms = ?2, decided_by = 'hall',
+             reason = 'nobody has decided about it'
+         where state in ('pending', 'clash') and asked_ms < ?1";
+    let oldest = to_ms(now - WAITS_FOR);
+    connection
+        .prepare_cached(sql)?
+        .execute([oldest, to_ms(now)])?;
+    Ok(())
+}
+
 pub(super) fn pending(connection: &Connection) -> Result<usize> {
     let sql = "select count(*) from joining_claim where state in ('pending', 'clash')";
     let count: i64 = connection
@@ -157,10 +177,10 @@ pub(super) fn insert(
 }
 
 /// Requests that wait, oldest first.
-pub(super) fn waiting(connection: &Connection) -> Result<Vec<Claim>> {
-    let sql = format!("{CLAIM} where state in ('pending', 'clash') order by id");
+pub(super) fn waiting(connection: &Connection, now: Timestamp) -> Result<Vec<Claim>> {
+    let sql = format!("{CLAIM} where state in ('pending', 'clash') and asked_ms >= ?1 order by id");
     let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map([], read)?;
+    let rows = statement.query_map([to_ms(now - WAITS_FOR)], read)?;
     rows.collect()
 }
 

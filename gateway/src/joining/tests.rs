@@ -39,14 +39,30 @@ impl Hall {
         Self { joining, folder }
     }
 
-    fn open_window(&self) -> String {
-        self.joining.open_window()
+    /// Whether somebody who says this may speak.
+    async fn admits(&self, key: &str) -> bool {
+        self.joining.admits(key).await.is_some()
     }
 
+    /// Asks with the key of a new window.
     async fn ask(&self, serial: &str, token: &str) -> Answer {
-        let ask = format!(r#"{{"serial":"{serial}","token":"{token}","kind":"kiosk"}}"#);
+        let key = self.joining.open_window();
+        let pass = self.joining.admits(&key).await.unwrap();
+        self.ask_by(serial, token, &pass).await.unwrap()
+    }
+
+    async fn ask_by(&self, serial: &str, token: &str, pass: &Pass) -> Result<Answer, StoreError> {
+        let ask = format!(
+            r#"{{"serial":"{serial}","token":"{token}","kind":"kiosk","model":"{serial}"}}"#
+        );
         let ask = Ask::read(ask.as_bytes()).unwrap();
-        self.joining.ask(ask, ADDRESS).await.unwrap()
+        self.joining.ask(ask, ADDRESS, pass).await
+    }
+
+    async fn waiting(&self) -> Vec<store::Claim> {
+        let now = self.joining.0.clock.now();
+        let read = move |connection: &Connection| Ok(store::waiting(connection, now)?);
+        self.joining.0.store.read(read).await.unwrap()
     }
 
     /// The code the device shows.
@@ -75,9 +91,7 @@ impl Hall {
     }
 
     async fn claim(&self, serial: &str) -> store::Claim {
-        let read = |connection: &Connection| Ok(store::waiting(connection)?);
-        let waiting = self.joining.0.store.read(read).await.unwrap();
-        let mut of_serial = waiting.into_iter().rev();
+        let mut of_serial = self.waiting().await.into_iter().rev();
         of_serial.find(|claim| claim.serial == serial).unwrap()
     }
 
@@ -91,7 +105,7 @@ impl Hall {
     }
 
     async fn alarms(&self) -> Vec<String> {
-        let read = |connection: &Connection| Ok(file::events(connection, "hall")?);
+        let read = |connection: &Connection| Ok(devices::file::events(connection, "hall")?);
         let events = self.joining.0.store.read(read).await.unwrap();
         events
             .into_iter()
@@ -110,18 +124,102 @@ const OTHER: &str = "another token of some length";
 #[tokio::test]
 async fn five_wrong_keys_close_the_window_and_a_hundred_thousand_guesses_get_nothing() {
     let hall = Hall::open().await;
-    assert!(!hall.joining.admits("ABCDE-FGHJK"), "shut by default");
-    let key = hall.open_window();
-    assert!(hall.joining.admits(&key));
+    assert!(!hall.admits("ABCDE-FGHJK").await, "shut by default");
+    let key = hall.joining.open_window();
+    assert!(hall.admits(&key).await);
     for _ in 0..4 {
-        assert!(!hall.joining.admits("AAAAA-AAAAA"));
+        assert!(!hall.admits("AAAAA-AAAAA").await);
     }
-    assert!(hall.joining.admits(&key), "four wrong ones are borne");
-    assert!(!hall.joining.admits("AAAAA-AAAAA"));
-    assert!(!hall.joining.admits(&key), "the fifth closes it");
-    let _key = hall.open_window();
-    let admitted = (0..100_000).filter(|n| hall.joining.admits(&format!("AAAAA{n:05}")));
-    assert_eq!(admitted.count(), 0);
+    assert!(hall.admits(&key).await, "four wrong ones are borne");
+    assert!(!hall.admits("AAAAA-AAAAA").await);
+    assert!(!hall.admits(&key).await, "the fifth closes it");
+    let _key = hall.joining.open_window();
+    for guess in 0..100_000 {
+        assert!(!hall.admits(&format!("AAAAA{guess:05}")).await);
+    }
+}
+
+#[tokio::test]
+async fn a_device_that_tries_yesterdays_key_closes_nobody_out() {
+    let hall = Hall::open().await;
+    let yesterdays = hall.joining.open_window();
+    let key = hall.joining.open_window();
+    for _ in 0..20 {
+        assert!(!hall.admits(&yesterdays).await);
+    }
+    assert!(hall.admits(&key).await);
+}
+
+#[tokio::test]
+async fn a_key_is_good_for_one_device() {
+    let hall = Hall::open().await;
+    let key = hall.joining.open_window();
+    // Two that both got in with it; one asks first.
+    let (one, other) = (
+        hall.joining.admits(&key).await,
+        hall.joining.admits(&key).await,
+    );
+    assert!(hall.ask_by("S1", TOKEN, &one.unwrap()).await.is_ok());
+    let second = hall.ask_by("S2", OTHER, &other.unwrap()).await;
+    let refused = second.unwrap_err().to_string();
+    assert!(refused.contains("claim key"), "{refused}");
+    assert!(!hall.admits(&key).await);
+    assert_eq!(hall.waiting().await.len(), 1);
+}
+
+#[tokio::test]
+async fn who_waits_comes_back_with_its_token_and_asks_for_nobody_else() {
+    let hall = Hall::open().await;
+    let code = hall.code("S1", TOKEN).await;
+    hall.joining.close_window();
+    let pass = hall.joining.admits(TOKEN).await.unwrap();
+    assert_eq!(pass, Pass::Token);
+    let again = hall.ask_by("S1", TOKEN, &pass).await.unwrap();
+    assert_eq!(again, Answer::Pending { code });
+    assert!(hall.ask_by("S2", TOKEN, &pass).await.is_err());
+    assert!(hall.ask_by("S1", OTHER, &pass).await.is_err());
+    assert!(!hall.admits(OTHER).await);
+    let claim = hall.claim("S1").await;
+    refuse(&hall.joining, claim, "not ours", who())
+        .await
+        .unwrap();
+    assert!(hall.admits(TOKEN).await, "it hears why");
+}
+
+#[tokio::test]
+async fn a_request_nobody_decides_about_is_forgotten() {
+    let hall = Hall::open().await;
+    hall.code("S1", TOKEN).await;
+    let write = |connection: &Connection| {
+        Ok(connection.execute("update joining_claim set asked_ms = 1", [])?)
+    };
+    hall.joining.0.store.write(write).await.unwrap();
+    assert_eq!(hall.waiting().await.len(), 0);
+    assert!(!hall.admits(TOKEN).await);
+    hall.code("S2", OTHER).await;
+    let read = |connection: &Connection| Ok(store::find(connection, 1)?.unwrap().state);
+    let state = hall.joining.0.store.read(read).await.unwrap();
+    assert_eq!(state, store::State::Refused);
+}
+
+#[tokio::test]
+async fn a_third_model_of_kiosk_waits_for_another_decision() {
+    let hall = Hall::open().await;
+    for (serial, token) in [
+        ("S1", TOKEN),
+        ("S2", OTHER),
+        ("S3", "a third token of sixteen"),
+    ] {
+        let code = hall.code(serial, token).await;
+        hall.approve(serial, &format!("kiosk-{serial}"), &code, false)
+            .await;
+    }
+    let read = |connection: &Connection| {
+        let sql = "select device || ' ' || reason from devices_device where state = 'suspended'";
+        Ok(connection.query_row(sql, [], |row| row.get(0))?)
+    };
+    let parked: String = hall.joining.0.store.read(read).await.unwrap();
+    assert_eq!(parked, "kiosk-S3 third-model");
 }
 
 #[tokio::test]
@@ -150,8 +248,7 @@ async fn a_wrong_code_is_refused_and_the_fifth_ends_the_request() {
         assert!(answer.contains(&format!("{left} more tries")), "{answer}");
     }
     hall.approve("S1", "kiosk-1", wrong, false).await;
-    let read = |connection: &Connection| Ok(store::waiting(connection)?.len());
-    assert_eq!(hall.joining.0.store.read(read).await.unwrap(), 0);
+    assert_eq!(hall.waiting().await.len(), 0);
     let answer = hall.ask("S1", TOKEN).await;
     let refused = Answer::Refused {
         reason: "wrong code, too often".into(),
@@ -184,8 +281,7 @@ async fn two_that_race_under_one_serial_are_both_shown() {
     let hall = Hall::open().await;
     hall.code("S1", TOKEN).await;
     hall.code("S1", OTHER).await;
-    let read = |connection: &Connection| Ok(store::waiting(connection)?);
-    let waiting = hall.joining.0.store.read(read).await.unwrap();
+    let waiting = hall.waiting().await;
     let states: Vec<_> = waiting.iter().map(|claim| claim.state).collect();
     assert_eq!(states, [store::State::Pending, store::State::Clash]);
     assert_eq!(hall.alarms().await, ["serial-clash"]);

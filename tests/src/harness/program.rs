@@ -228,6 +228,7 @@ impl Program {
             pid: 0,
             web: String::new(),
             mqtt: None,
+            mqtts: None,
             zenoh: Vec::new(),
         };
         Ok(Running {

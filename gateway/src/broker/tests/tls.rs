@@ -3,6 +3,7 @@
 use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpSocket;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use zhiban_config::gateway::MqttTls;
@@ -51,20 +52,14 @@ impl Hall {
     async fn certified(&self, id: &str) -> Credential {
         self.register(id).await;
         let credential = Credential::of(self.authority(), id);
-        let trusted = self
-            .shared
-            .devices
-            .trust(id, &credential.proof(), "test".into());
-        trusted.await.unwrap();
+        let devices = &self.shared.devices;
+        let trusted = devices.trust(id, &credential.proof(), "test".into()).await;
+        trusted.unwrap();
         credential
     }
 
     /// Shakes hands as a device that calls the door `name` and trusts nobody but the hall.
-    async fn shake(
-        &self,
-        name: &str,
-        credential: Option<&Credential>,
-    ) -> std::io::Result<TlsPeer> {
+    async fn shake(&self, name: &str, credential: Option<&Credential>) -> std::io::Result<TlsPeer> {
         let mut roots = RootCertStore::empty();
         roots.add(self.authority().certificate().clone()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -78,7 +73,10 @@ impl Hall {
                 .unwrap(),
             None => config.with_no_client_auth(),
         };
-        let stream = TcpStream::connect(self.tls.unwrap()).await?;
+        // Little room, so that the door feels it when the device does not read.
+        let socket = TcpSocket::new_v4()?;
+        socket.set_recv_buffer_size(16 << 10)?;
+        let stream = socket.connect(self.tls.unwrap()).await?;
         let name = ServerName::try_from(name.to_owned()).unwrap();
         let connector = TlsConnector::from(Arc::new(config));
         Ok(Peer {
@@ -196,7 +194,8 @@ async fn silence_and_noise_keep_nobody_waiting() {
     }
     let mut plain = TcpStream::connect(address).await.unwrap();
     plain.write_all(&anonymous("tm-1")).await.unwrap();
-    let answer = hall.answer(Some(&credential), &anonymous("tm-1"));
+    let connect = anonymous("tm-1");
+    let answer = hall.answer(Some(&credential), &connect);
     let answer = tokio::time::timeout(Duration::from_secs(3), answer).await;
     assert_eq!(answer.expect("had to wait"), WELCOME);
     let mut rest = Vec::new();
@@ -214,17 +213,14 @@ async fn what_tls_holds_back_is_sent_as_soon_as_the_device_reads() {
     device.subscribed("te/device/tm-1/#", 0).await;
     let broker = Broker(Arc::clone(&hall.shared));
     let payload = "x".repeat(30_000);
+    // More than the kernel takes, and no faster than the door takes it from the router.
     for _ in 0..200 {
-        let sent = broker.publish(
-            "te/device/tm-1///cmd/text/1",
-            payload.clone().into(),
-            false,
-        );
+        let topic = "te/device/tm-1///cmd/text/1";
+        let sent = broker.publish(topic, payload.clone().into(), false);
         sent.await.unwrap();
+        tokio::time::sleep(Duration::from_millis(3)).await;
     }
-    // More than the kernel takes; the rest waits in the door until it is read.
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    for _ in 0..200 {
-        assert_eq!(device.message().await.1.len(), 30_000);
+    for number in 0..200 {
+        assert_eq!(device.message().await.1.len(), 30_000, "message {number}");
     }
 }
