@@ -23,15 +23,27 @@ const HOOKS_WAITING_MAX: usize = 64;
 #[derive(Debug)]
 pub struct Order {
     pub command: Command,
+    /// Whoever has not begun by then does not begin.
+    until: Instant,
     done: oneshot::Sender<Result<(), String>>,
 }
 
 impl Order {
-    /// An order and where its outcome will come; an error there means that nobody will tell.
+    /// An order and where its outcome will come; an error there means that nobody will tell, such
+    /// as of one that nobody had begun by `until`.
     #[must_use]
-    pub fn new(command: Command) -> (Self, oneshot::Receiver<Result<(), String>>) {
+    pub fn new(command: Command, until: Instant) -> (Self, oneshot::Receiver<Result<(), String>>) {
         let (done, outcome) = oneshot::channel();
-        (Self { command, done }, outcome)
+        let order = Self {
+            command,
+            until,
+            done,
+        };
+        (order, outcome)
+    }
+
+    fn is_over(&self) -> bool {
+        self.until <= Instant::now()
     }
 
     /// The device did it, as far as its protocol can tell.
@@ -51,12 +63,19 @@ impl Order {
 pub struct Commands(pub(crate) Arc<Desk>);
 
 impl Commands {
-    /// Waits for the next command, oldest first. Loses nothing when dropped while waiting.
+    /// Waits for the next command, oldest first; what expired while it waited is dropped. Loses
+    /// nothing else when dropped while waiting.
     pub async fn next(&mut self) -> Order {
-        self.0.orders.next().await
+        loop {
+            let order = self.0.orders.next().await;
+            if !order.is_over() {
+                return order;
+            }
+        }
     }
 
-    /// For a command the link broke under: the next session tries it first.
+    /// For a command the link broke under: the next session tries it first, unless it has expired
+    /// by then.
     pub fn give_back(&mut self, order: Order) {
         self.0.orders.give_back(order);
     }

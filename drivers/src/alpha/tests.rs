@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use tokio::sync::oneshot;
 use zhiban_vocabulary::command::{Command, Display};
 
 use super::SignSimulator;
-use crate::Order;
-use crate::testing::{Hall, device, id};
+use crate::testing::{Hall, device, id, order};
 
 fn open(link: &str) -> Hall {
     let settings = format!("link = {{ {link} }}\naddress = '03'\npause_ms = 50");
@@ -15,7 +13,7 @@ fn open(link: &str) -> Hall {
 }
 
 async fn show(hall: &Hall, display: Display) -> Result<(), String> {
-    let (order, outcome): (_, oneshot::Receiver<_>) = Order::new(Command::Display(display));
+    let (order, outcome) = order(Command::Display(display));
     hall.supervisor.command(&id("sign"), order).unwrap();
     let waiting = tokio::time::timeout(Duration::from_secs(20), outcome);
     waiting.await.expect("an end within 20 s").unwrap()
@@ -93,7 +91,7 @@ async fn a_sign_that_cannot_be_reached_is_down_and_is_told_when_it_is_back() {
     drop(listener);
     let hall = open(&format!("tcp = '{address}'"));
     hall.says("sign", 0, "down").await;
-    let (order, outcome) = Order::new(Command::Display(Display::Pause));
+    let (order, outcome) = order(Command::Display(Display::Pause));
     hall.supervisor.command(&id("sign"), order).unwrap();
     let listener = tokio::net::TcpListener::bind(address).await.unwrap();
     let back = tokio::spawn(async move { listener.accept().await.unwrap() });

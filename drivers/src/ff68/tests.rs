@@ -3,8 +3,8 @@
 use zhiban_vocabulary::command::{Command, Display};
 
 use crate::link::Direction;
-use crate::testing::{Hall, Peer, device, free_port, id};
-use crate::{Order, supervise::DriverState};
+use crate::testing::{Hall, Peer, device, free_port, id, order};
+use crate::supervise::DriverState;
 
 /// A table as somebody would write it down from a manual: letters as commands, text as data.
 const TABLE: &str = r#"
@@ -68,7 +68,7 @@ impl Line {
             ticket: ticket.parse().unwrap(),
             counter: counter.parse().unwrap(),
         };
-        let (order, outcome) = Order::new(Command::Display(call));
+        let (order, outcome) = order(Command::Display(call));
         self.hall.supervisor.command(&id("callers"), order).unwrap();
         outcome.await.unwrap()
     }
@@ -242,7 +242,7 @@ async fn a_number_nobody_acknowledges_has_failed_and_a_late_answer_is_not_the_ne
     assert_eq!(line.call("B018", "3").await, failed);
     assert_eq!(line.call("贵宾1", "3").await, Err("ticket 贵宾1 does not fit".into()));
     assert_eq!(line.call("B1", "9").await, Err("which caller is meant is not known".into()));
-    let (order, outcome) = Order::new(Command::Display(Display::Pause));
+    let (order, outcome) = order(Command::Display(Display::Pause));
     line.hall.supervisor.command(&id("callers"), order).unwrap();
     let missing = "no template pause in the settings".to_owned();
     assert_eq!(outcome.await.unwrap(), Err(missing));

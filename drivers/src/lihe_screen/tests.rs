@@ -5,9 +5,8 @@ use std::time::Duration;
 use super::{Behaviour, ScreenSimulator};
 use zhiban_vocabulary::command::{Command, Display};
 
-use crate::{COMMANDS_WAITING_MAX, Order};
-
-use crate::testing::{Hall, device, id};
+use crate::COMMANDS_WAITING_MAX;
+use crate::testing::{Hall, device, id, order};
 
 fn open(link: &str) -> Hall {
     open_with(link, "ack_timeout_ms = 200\nretries = 1")
@@ -30,7 +29,7 @@ fn call(ticket: &str, counter: &str) -> Display {
 }
 
 fn command(hall: &Hall, display: Display) {
-    let (order, _) = Order::new(Command::Display(display));
+    let (order, _) = order(Command::Display(display));
     hall.supervisor.command(&id("screen"), order).unwrap();
 }
 

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use tokio::sync::oneshot;
 use zhiban_vocabulary::command::Command;
 use zhiban_vocabulary::report::Observation;
 
 use super::{CardConduct, CardSimulator, discover};
-use crate::Order;
-use crate::testing::{Hall, device, id};
+use crate::testing::{Hall, device, id, order};
 
 const ADDRESS: u16 = 7;
 
@@ -22,7 +20,7 @@ fn over_tcp(card: &CardSimulator) -> Hall {
 }
 
 async fn power(hall: &Hall, on: bool) -> Result<(), String> {
-    let (order, outcome): (_, oneshot::Receiver<_>) = Order::new(Command::Power { on });
+    let (order, outcome) = order(Command::Power { on });
     hall.supervisor.command(&id("board"), order).unwrap();
     let waiting = tokio::time::timeout(Duration::from_secs(20), outcome);
     waiting.await.expect("an end within 20 s").unwrap()

@@ -6,8 +6,7 @@ use tokio::sync::oneshot;
 use zhiban_vocabulary::command::{Command, Display};
 
 use super::{BoardSimulator, Conduct};
-use crate::Order;
-use crate::testing::{Hall, device, id};
+use crate::testing::{Hall, device, id, order};
 
 const ADDRESS: u16 = 7;
 
@@ -39,7 +38,7 @@ fn text(text: &str) -> Command {
 }
 
 fn command(hall: &Hall, command: Command) -> oneshot::Receiver<Result<(), String>> {
-    let (order, outcome) = Order::new(command);
+    let (order, outcome) = order(command);
     hall.supervisor.command(&id("board"), order).unwrap();
     outcome
 }

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use crate::supervise::{CommandError, DriverState, WiredDevice};
 use crate::{Driver, DriverError, DriverKind, Order, Running, Session, SettingsError};
+use tokio::time::Instant;
 use zhiban_vocabulary::climate::{ClimateSample, Tenths};
-use zhiban_vocabulary::command::Command;
-use zhiban_vocabulary::device::DeviceKind;
+use zhiban_vocabulary::command::{Command, CommandKind};
+use zhiban_vocabulary::device::{DeviceKind, ScreenShown};
 use zhiban_vocabulary::report::Observation;
 
 use crate::Threads;
-use crate::testing::{Hall, Peer, SerialCable, device, id};
+use crate::testing::{Hall, Peer, SerialCable, device, id, order};
 
 /// Reports a sample a second.
 struct Steady;
@@ -25,6 +26,8 @@ struct Hangs;
 struct Floods;
 /// Never gives its thread back.
 struct Blocks;
+/// Fails while its line is down, then does what it is told.
+struct Obeys;
 
 fn sample() -> Observation {
     Observation::Climate(ClimateSample {
@@ -121,6 +124,39 @@ impl Driver for Blocks {
     }
 }
 
+impl Driver for Obeys {
+    fn device(&self) -> DeviceKind {
+        DeviceKind::LedBoard
+    }
+
+    fn run(self: Box<Self>, mut session: Session) -> Running {
+        Box::pin(async move {
+            if !LINE_IS_UP.load(Ordering::Relaxed) {
+                return DriverError::Silent { address: 9 };
+            }
+            loop {
+                let order = session.commands.next().await;
+                let text = order.command.to_string();
+                order.done();
+                let shown = ScreenShown {
+                    text,
+                    acknowledged: true,
+                };
+                if let Err(error) = session
+                    .outlet
+                    .deliver(Observation::ScreenShown(shown))
+                    .await
+                {
+                    return error.into();
+                }
+            }
+        })
+    }
+}
+
+/// The line of [`Obeys`].
+static LINE_IS_UP: AtomicBool = AtomicBool::new(false);
+
 /// So that the test's threads end with it.
 static IS_OVER: AtomicBool = AtomicBool::new(false);
 
@@ -145,6 +181,10 @@ static FAILS: DriverKind = kind("fails", |_| Ok(Box::new(Fails)));
 static FLOODS: DriverKind = kind("floods", |_| Ok(Box::new(Floods)));
 static BLOCKS: DriverKind = kind("blocks", |_| Ok(Box::new(Blocks)));
 static HANGS: DriverKind = kind("hangs", |_| Ok(Box::new(Hangs)));
+static OBEYS: DriverKind = DriverKind {
+    accepts: &CommandKind::ALL,
+    ..kind("obeys", |_| Ok(Box::new(Obeys)))
+};
 
 fn wired(driver: &'static DriverKind) -> WiredDevice {
     WiredDevice {
@@ -353,7 +393,7 @@ async fn refused_settings_stop_only_their_driver() {
 async fn a_command_nobody_can_take_is_refused_at_once() {
     let hall = Hall::open(vec![wired(&STEADY)]);
     let command = |device: &str| {
-        let (order, _) = Order::new(Command::Restart {});
+        let (order, _) = order(Command::Restart {});
         hall.supervisor.command(&id(device), order)
     };
     assert_eq!(command("x"), Err(CommandError::UnknownDevice(id("x"))));
@@ -361,6 +401,26 @@ async fn a_command_nobody_can_take_is_refused_at_once() {
         command("steady"),
         Err(CommandError::NotUnderstood(id("steady"), "restart"))
     );
+    hall.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_expired_while_the_line_was_down_is_not_done_the_next_morning() {
+    let hall = Hall::open(vec![wired(&OBEYS)]);
+    let minutes = |minutes| Instant::now() + Duration::from_secs(60 * minutes);
+    let ask = |command, until| {
+        let (order, outcome) = Order::new(command, until);
+        hall.supervisor.command(&id("obeys"), order).unwrap();
+        outcome
+    };
+    let off = ask(Command::Power { on: false }, minutes(5));
+    let restart = ask(Command::Restart {}, minutes(14 * 60));
+    seconds(12 * 3600).await;
+    LINE_IS_UP.store(true, Ordering::Relaxed);
+    assert_eq!(restart.await, Ok(Ok(())));
+    assert!(off.await.is_err(), "nobody tells of one that was dropped");
+    hall.says("obeys", 0, "restart acknowledged").await;
+    assert_eq!(hall.said("obeys"), ["down", "restart acknowledged"]);
     hall.close().await;
 }
 

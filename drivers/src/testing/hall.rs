@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::supervise::{DriverStatus, Supervisor, WiredDevice};
-use crate::{Delivery, Threads, deliveries, find};
+use crate::{Delivery, Order, Threads, deliveries, find};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use zhiban_vocabulary::command::Command;
 use zhiban_vocabulary::queue::{TicketEvent, TicketStep};
 use zhiban_vocabulary::rating::Rating;
 use zhiban_vocabulary::report::{Observation, Report};
@@ -135,6 +137,11 @@ impl Hall {
         let ended = tokio::time::timeout(PATIENCE, self.writer).await;
         ended.unwrap().unwrap();
     }
+}
+
+/// An order that does not expire within a test, and its outcome.
+pub(crate) fn order(command: Command) -> (Order, oneshot::Receiver<Result<(), String>>) {
+    Order::new(command, Instant::now() + 60 * PATIENCE)
 }
 
 pub(crate) fn id(device: &str) -> DeviceId {

@@ -4,6 +4,6 @@ mod hall;
 mod peers;
 mod snmp;
 
-pub(crate) use hall::{Hall, device, id};
+pub(crate) use hall::{Hall, device, id, order};
 pub(crate) use peers::{Peer, SerialCable, debian, free_port};
 pub(crate) use snmp::SnmpSim;

@@ -6,8 +6,8 @@ use zhiban_vocabulary::command::{Command, Display};
 
 use super::family::{Family, Kuiwen, Ruize, Tally, Yinda, Yongtai, Zhongyi};
 use super::{Behaviour, FamilySimulator};
-use crate::testing::{Hall, device, id};
-use crate::{COMMANDS_WAITING_MAX, Order};
+use crate::COMMANDS_WAITING_MAX;
+use crate::testing::{Hall, device, id, order};
 
 type Outcome = tokio::sync::oneshot::Receiver<Result<(), String>>;
 
@@ -31,7 +31,7 @@ fn call(ticket: &str, counter: &str) -> Display {
 }
 
 fn command(hall: &Hall, display: Display) -> Outcome {
-    let (order, outcome) = Order::new(Command::Display(display));
+    let (order, outcome) = order(Command::Display(display));
     hall.supervisor.command(&id("screen"), order).unwrap();
     outcome
 }

@@ -24,6 +24,8 @@ use crate::broker::Broker;
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Pause before a command that got lost with its driver is handed over again.
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
+/// How long after the end of its time a driver that began before is waited for.
+const AT_IT_MAX: Duration = Duration::from_secs(15);
 
 /// Task `commands`.
 #[derive(Debug)]
@@ -40,7 +42,11 @@ pub struct Dispatcher {
 
 #[derive(Debug)]
 enum Out {
-    WithDevice,
+    OnTopic,
+    /// Its driver does not begin after `until`.
+    WithDriver {
+        until: Instant,
+    },
     NotBefore(Instant),
 }
 
@@ -99,7 +105,7 @@ impl Dispatcher {
         self.out
             .retain(|id, _| open.iter().any(|asked| asked.id == *id));
         for asked in open {
-            if asked.expires <= self.clock.now() {
+            if self.is_over(&asked) {
                 let reason = Some("expired before the device did it".to_owned());
                 self.end(asked.id, asked.device, CommandStatus::Failed, reason)
                     .await?;
@@ -110,11 +116,18 @@ impl Dispatcher {
         self.take_ended_away().await
     }
 
+    fn is_over(&self, asked: &Asked) -> bool {
+        match self.out.get(&asked.id) {
+            Some(Out::WithDriver { until }) => *until + AT_IT_MAX <= Instant::now(),
+            _ => asked.expires <= self.clock.now(),
+        }
+    }
+
     fn is_due(&self, id: i64) -> bool {
         match self.out.get(&id) {
             None => true,
             Some(Out::NotBefore(then)) => *then <= Instant::now(),
-            Some(Out::WithDevice) => false,
+            Some(Out::OnTopic | Out::WithDriver { .. }) => false,
         }
     }
 
@@ -132,11 +145,14 @@ impl Dispatcher {
     }
 
     async fn hand_over(&mut self, asked: Asked) -> Result<(), StoreError> {
-        let (order, outcome) = Order::new(asked.command.clone());
+        let left = asked.expires.duration_since(self.clock.now());
+        let left = self.clock.real_wait(left.try_into().unwrap_or_default());
+        let until = Instant::now() + left;
+        let (order, outcome) = Order::new(asked.command.clone(), until);
         match self.drivers.command(&asked.device, order) {
             Ok(()) => {
                 let (id, device) = (asked.id, asked.device);
-                self.out.insert(id, Out::WithDevice);
+                self.out.insert(id, Out::WithDriver { until });
                 self.outcomes.spawn(async move {
                     let result = outcome.await.ok();
                     Outcome { id, device, result }
@@ -148,7 +164,7 @@ impl Dispatcher {
                 self.count_attempt(asked.id, true).await?;
                 let (topic, payload) = (topic_of(&asked), payload(&asked.command));
                 self.broker.publish(&topic, payload, true).await?;
-                self.out.insert(asked.id, Out::WithDevice);
+                self.out.insert(asked.id, Out::OnTopic);
             }
             Err(error @ CommandError::NotUnderstood(..)) => {
                 let (id, device) = (asked.id, asked.device);

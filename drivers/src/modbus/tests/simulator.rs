@@ -7,8 +7,7 @@ use crate::modbus::ModbusSimulator;
 use zhiban_vocabulary::command::Command;
 use zhiban_vocabulary::report::Observation;
 
-use crate::Order;
-use crate::testing::{Hall, debian, device, id};
+use crate::testing::{Hall, debian, device, id, order};
 
 async fn mbpoll(arguments: &[&str]) -> String {
     let output = debian("mbpoll").args(arguments).output().await.unwrap();
@@ -151,7 +150,7 @@ async fn a_relay_is_switched_and_a_door_is_reported_when_it_moves() {
     simulator.set_value("input.door", 1.0);
     hall.says("io", 0, "door on").await;
     for on in [true, false] {
-        let (order, outcome) = Order::new(Command::Power { on });
+        let (order, outcome) = order(Command::Power { on });
         hall.supervisor.command(&id("io"), order).unwrap();
         assert_eq!(outcome.await, Ok(Ok(())));
         assert_eq!(simulator.is_on(), on);
