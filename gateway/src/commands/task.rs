@@ -19,6 +19,7 @@ use zhiban_vocabulary::topics;
 use super::store::Asked;
 use super::{Wake, store};
 use crate::broker::Broker;
+use crate::devices;
 
 /// How often open commands are looked at without being asked to.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -144,7 +145,27 @@ impl Dispatcher {
         Ok(())
     }
 
+    /// What hangs on a wire is its driver's alone, also while that is not running.
     async fn hand_over(&mut self, asked: Asked) -> Result<(), StoreError> {
+        let device = asked.device.clone();
+        let read = move |connection: &_| Ok(devices::is_wired(connection, device.as_str())?);
+        if self.store.read(read).await? {
+            self.order(asked).await
+        } else {
+            self.publish(asked).await
+        }
+    }
+
+    async fn publish(&mut self, asked: Asked) -> Result<(), StoreError> {
+        // Noted first: what may lie on a topic is taken away, whatever happens.
+        self.count_attempt(asked.id, true).await?;
+        let (topic, payload) = (topic_of(&asked), payload(&asked.command));
+        self.broker.publish(&topic, payload, true).await?;
+        self.out.insert(asked.id, Out::OnTopic);
+        Ok(())
+    }
+
+    async fn order(&mut self, asked: Asked) -> Result<(), StoreError> {
         let left = asked.expires.duration_since(self.clock.now());
         let left = self.clock.real_wait(left.try_into().unwrap_or_default());
         let until = Instant::now() + left;
@@ -159,19 +180,12 @@ impl Dispatcher {
                 });
                 self.count_attempt(id, false).await?;
             }
-            Err(CommandError::UnknownDevice(_)) => {
-                // Noted first: what may lie on a topic is taken away, whatever happens.
-                self.count_attempt(asked.id, true).await?;
-                let (topic, payload) = (topic_of(&asked), payload(&asked.command));
-                self.broker.publish(&topic, payload, true).await?;
-                self.out.insert(asked.id, Out::OnTopic);
-            }
             Err(error @ CommandError::NotUnderstood(..)) => {
                 let (id, device) = (asked.id, asked.device);
                 let reason = Some(error.to_string());
                 self.end(id, device, CommandStatus::Failed, reason).await?;
             }
-            Err(CommandError::Stopped(_)) => {
+            Err(CommandError::UnknownDevice(_) | CommandError::Stopped(_)) => {
                 let then = Instant::now() + AGAIN_AFTER;
                 self.out.insert(asked.id, Out::NotBefore(then));
             }

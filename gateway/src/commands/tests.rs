@@ -1,23 +1,28 @@
-//! What lies on a device's topic, and how it gets away again.
+//! What becomes of commands: with drivers, on topics, and across restarts.
+
+mod obeys;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rusqlite::types::FromSql;
 use tokio_util::sync::CancellationToken;
 use zhiban_config::gateway::{Mqtt, Registry};
 use zhiban_drivers::deliveries;
 use zhiban_drivers::supervise::Supervisor;
 use zhiban_kernel::Store;
 use zhiban_kernel::authority::Authority;
+use zhiban_vocabulary::command::Display;
 
+use self::obeys::Obeys;
 use super::*;
 use crate::broker::{Broker, Door};
 use crate::devices::Devices;
 use crate::joining::Joining;
 use crate::journal::{self, Journal};
 
-/// A hall whose devices are all far away.
+/// A hall without drivers, and whose other devices are all far away.
 struct Hall {
     store: Store,
     clock: Clock,
@@ -83,7 +88,15 @@ impl Hall {
     }
 
     async fn ask(&self, command: Command) -> i64 {
-        let (device, clock) = ("kiosk-1".parse().unwrap(), self.clock);
+        self.ask_of("kiosk-1", command).await
+    }
+
+    async fn show(&self, device: &str, display: Display) -> i64 {
+        self.ask_of(device, Command::Display(display)).await
+    }
+
+    async fn ask_of(&self, device: &str, command: Command) -> i64 {
+        let (device, clock) = (device.parse().unwrap(), self.clock);
         let write =
             move |connection: &Connection| Ok(ask(connection, &device, &command, HALL, clock)?);
         self.store.write(write).await.unwrap()
@@ -103,6 +116,13 @@ impl Hall {
         self.store.read(read).await.unwrap()
     }
 
+    /// What `sql` gives of one command.
+    async fn one<T: FromSql + Send + 'static>(&self, sql: &'static str, id: i64) -> T {
+        let read =
+            move |connection: &Connection| Ok(connection.query_row(sql, [id], |row| row.get(0))?);
+        self.store.read(read).await.unwrap()
+    }
+
     async fn execute(&self, sql: &'static str) {
         let write = move |connection: &Connection| Ok(connection.execute(sql, [])?);
         self.store.write(write).await.unwrap();
@@ -115,6 +135,26 @@ async fn one_waits(hall: &Hall) -> bool {
 
 async fn none_waits(hall: &Hall) -> bool {
     hall.on_topics().await == 0
+}
+
+#[tokio::test]
+async fn a_wired_device_whose_driver_starts_later_is_told_then_and_by_no_topic() {
+    let hall = Hall::open("later").await;
+    let screen = Obeys::register(&hall.store, "screen-late").await;
+    let id = hall.show("screen-late", Display::Pause).await;
+    let drivers = Arc::clone(&hall.drivers);
+    let wired = screen.wired(&[]);
+    let starting = tokio::spawn(async move {
+        // The dispatcher has looked by then.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        drivers.add(wired);
+    });
+    hall.dispatch_until(async |hall| hall.state(id).await.0 == "successful")
+        .await;
+    starting.await.unwrap();
+    assert_eq!(screen.told(), ["pause"]);
+    let on_topic = "select on_topic from commands_command where id = ?1";
+    assert!(!hall.one::<bool>(on_topic, id).await);
 }
 
 #[tokio::test]

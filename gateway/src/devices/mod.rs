@@ -35,7 +35,7 @@ pub use model::{Device, NewDevice, State};
 pub(crate) use model::{Proof, new_secret, secret_hash};
 pub use screens::screens_at;
 pub(crate) use store::clock_suspects;
-pub use store::{counter_of, is_active, kind_in_use, sync_wired};
+pub use store::{counter_of, is_active, is_wired, kind_in_use, sync_wired};
 
 use crate::conventions::Topics;
 use store::Way;

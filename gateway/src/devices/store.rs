@@ -313,6 +313,17 @@ pub fn is_active(connection: &Connection, device: &str) -> Result<bool> {
         .query_row([device], |row| row.get(0))
 }
 
+/// Whether a device hangs on a wire of the box, be it in use or not.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn is_wired(connection: &Connection, device: &str) -> Result<bool> {
+    let sql = "select exists (select 1 from devices_device where device = ?1 and driver <> ?2)";
+    connection
+        .prepare_cached(sql)?
+        .query_row([device, NOT_WIRED], |row| row.get(0))
+}
+
 /// A change of a device asked for by a person; what is `None` stays.
 pub(super) struct Change {
     pub(super) name: Option<String>,
