@@ -374,7 +374,7 @@ fn start_commands(
 ) {
     let (store, clock) = (journal.store().clone(), journal.clock());
     let (drivers, broker) = (Arc::clone(drivers), broker.clone());
-    let dispatcher = Dispatcher::new(store.clone(), clock, drivers, broker, wake.clone());
+    let dispatcher = Dispatcher::new(journal.clone(), drivers, broker, wake.clone());
     tasks.spawn("commands", dispatcher.run(tasks.shutdown.clone()));
     let closing = config.closing.clone();
     let switch_off = SwitchOff::new(store, clock, wake.clone(), closing, &config.hall);

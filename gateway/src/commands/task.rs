@@ -1,6 +1,9 @@
 //! Hands commands to their devices until each has ended.
+//!
+//! What a driver says of one goes the way of all reports: into the journal, and by the follower
+//! into the row.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,13 +16,15 @@ use zhiban_drivers::Order;
 use zhiban_drivers::supervise::{CommandError, Supervisor};
 use zhiban_kernel::{Clock, Store, StoreError};
 use zhiban_vocabulary::DeviceId;
-use zhiban_vocabulary::command::{Command, CommandStatus};
+use zhiban_vocabulary::command::{Command, CommandState, CommandStatus};
+use zhiban_vocabulary::report::{Observation, compose};
 use zhiban_vocabulary::topics;
 
 use super::store::Asked;
 use super::{Wake, store};
 use crate::broker::Broker;
 use crate::devices;
+use crate::journal::{self, Journal, Submission};
 
 /// How often open commands are looked at without being asked to.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -31,6 +36,7 @@ const AT_IT_MAX: Duration = Duration::from_secs(15);
 /// Task `commands`.
 #[derive(Debug)]
 pub struct Dispatcher {
+    journal: Journal,
     store: Store,
     clock: Clock,
     drivers: Arc<Supervisor>,
@@ -39,6 +45,8 @@ pub struct Dispatcher {
     /// Commands that are with their device, or not to be tried before then.
     out: HashMap<i64, Out>,
     outcomes: JoinSet<Outcome>,
+    /// What drivers said and nobody has noted yet.
+    said: VecDeque<Outcome>,
 }
 
 #[derive(Debug)]
@@ -49,6 +57,8 @@ enum Out {
         until: Instant,
     },
     NotBefore(Instant),
+    /// Its driver has said what came of it, and the follower is to note that.
+    Ended,
 }
 
 /// What a driver said; `None` when it ended before it could.
@@ -59,23 +69,42 @@ struct Outcome {
     result: Option<Result<(), String>>,
 }
 
+impl Outcome {
+    /// What a device that comes in by MQTT would say; `None` where its driver said nothing.
+    fn report(&self) -> Option<Submission> {
+        let (status, reason) = match self.result.clone()? {
+            Ok(()) => (CommandStatus::Successful, None),
+            Err(reason) => (CommandStatus::Failed, Some(reason)),
+        };
+        let state = Observation::Command(CommandState {
+            command: self.id.to_string(),
+            status,
+            reason,
+        });
+        Some(Submission {
+            door: journal::Door::Wired,
+            device: self.device.clone(),
+            kind: state.kind().as_str().into(),
+            payload: compose(&state, None, None).into(),
+            topic: None,
+            redelivery: None,
+        })
+    }
+}
+
 impl Dispatcher {
     #[must_use]
-    pub fn new(
-        store: Store,
-        clock: Clock,
-        drivers: Arc<Supervisor>,
-        broker: Broker,
-        wake: Wake,
-    ) -> Self {
+    pub fn new(journal: Journal, drivers: Arc<Supervisor>, broker: Broker, wake: Wake) -> Self {
         Self {
-            store,
-            clock,
+            store: journal.store().clone(),
+            clock: journal.clock(),
+            journal,
             drivers,
             broker,
             wake,
             out: HashMap::new(),
             outcomes: JoinSet::new(),
+            said: VecDeque::new(),
         }
     }
 
@@ -86,21 +115,18 @@ impl Dispatcher {
             if let Err(error) = self.look().await {
                 tracing::warn!(%error, "commands wait");
             }
-            let outcome = tokio::select! {
+            tokio::select! {
                 () = shutdown.cancelled() => return,
-                () = wake.0.notified() => None,
-                () = tokio::time::sleep(LOOK_EVERY) => None,
-                Some(outcome) = self.outcomes.join_next() => outcome.ok(),
-            };
-            if let Some(outcome) = outcome
-                && let Err(error) = self.settle(outcome).await
-            {
-                tracing::warn!(%error, "the outcome of a command was not noted");
+                () = wake.0.notified() => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                Some(outcome) = self.outcomes.join_next() => self.said.extend(outcome.ok()),
             }
         }
     }
 
     async fn look(&mut self) -> Result<(), StoreError> {
+        // First of all, so that nothing counts as expired that was done.
+        self.settle().await?;
         let read = |connection: &_| Ok(store::open(connection)?);
         let open = self.store.read(read).await?;
         self.out
@@ -120,6 +146,7 @@ impl Dispatcher {
     fn is_over(&self, asked: &Asked) -> bool {
         match self.out.get(&asked.id) {
             Some(Out::WithDriver { until }) => *until + AT_IT_MAX <= Instant::now(),
+            Some(Out::Ended) => false,
             _ => asked.expires <= self.clock.now(),
         }
     }
@@ -128,7 +155,7 @@ impl Dispatcher {
         match self.out.get(&id) {
             None => true,
             Some(Out::NotBefore(then)) => *then <= Instant::now(),
-            Some(Out::OnTopic | Out::WithDriver { .. }) => false,
+            Some(Out::OnTopic | Out::WithDriver { .. } | Out::Ended) => false,
         }
     }
 
@@ -198,18 +225,23 @@ impl Dispatcher {
         self.store.write(count).await
     }
 
-    async fn settle(&mut self, outcome: Outcome) -> Result<(), StoreError> {
-        let Outcome { id, device, result } = outcome;
-        let (status, reason) = match result {
-            Some(Ok(())) => (CommandStatus::Successful, None),
-            Some(Err(reason)) => (CommandStatus::Failed, Some(reason)),
-            None => {
-                let then = Instant::now() + AGAIN_AFTER;
-                self.out.insert(id, Out::NotBefore(then));
-                return Ok(());
-            }
-        };
-        self.end(id, device, status, reason).await
+    /// Notes what drivers said. What cannot be noted now is kept for the next time.
+    async fn settle(&mut self) -> Result<(), StoreError> {
+        while let Some(Ok(outcome)) = self.outcomes.try_join_next() {
+            self.said.push_back(outcome);
+        }
+        while let Some(outcome) = self.said.front() {
+            let id = outcome.id;
+            let out = if let Some(report) = outcome.report() {
+                self.journal.submit(vec![report]).await?;
+                Out::Ended
+            } else {
+                Out::NotBefore(Instant::now() + AGAIN_AFTER)
+            };
+            self.out.insert(id, out);
+            self.said.pop_front();
+        }
+        Ok(())
     }
 
     async fn end(

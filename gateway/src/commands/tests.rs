@@ -14,18 +14,20 @@ use zhiban_drivers::supervise::Supervisor;
 use zhiban_kernel::Store;
 use zhiban_kernel::authority::Authority;
 use zhiban_vocabulary::command::Display;
+use zhiban_vocabulary::report::Observation;
 
 use self::obeys::Obeys;
 use super::*;
 use crate::broker::{Broker, Door};
 use crate::devices::Devices;
 use crate::joining::Joining;
-use crate::journal::{self, Journal};
+use crate::journal::{self, Journal, follow};
 
 /// A hall without drivers, and whose other devices are all far away.
 struct Hall {
     store: Store,
     clock: Clock,
+    journal: Journal,
     broker: Broker,
     drivers: Arc<Supervisor>,
     stop: CancellationToken,
@@ -56,7 +58,14 @@ impl Hall {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             ..Mqtt::default()
         };
-        let door = Door::open(mqtt, journal, devices, joining, store.clone(), clock);
+        let door = Door::open(
+            mqtt,
+            journal.clone(),
+            devices,
+            joining,
+            store.clone(),
+            clock,
+        );
         let (delivered, _) = deliveries();
         let boot = "test".parse().unwrap();
         Self {
@@ -64,18 +73,25 @@ impl Hall {
             drivers: Supervisor::start(Vec::new(), delivered, boot, stop.clone()),
             store,
             clock,
+            journal,
             stop,
             folder,
         }
     }
 
-    /// Runs the dispatcher until `holds`; what comes after finds it gone, as after a restart.
+    /// Runs dispatcher and follower until `holds`; what comes after finds it gone, as after a restart.
     async fn dispatch_until(&self, holds: impl AsyncFn(&Self) -> bool) {
-        let (store, clock) = (self.store.clone(), self.clock);
-        let (drivers, broker) = (Arc::clone(&self.drivers), self.broker.clone());
-        let dispatcher = Dispatcher::new(store, clock, drivers, broker, Wake::default());
+        let (drivers, broker, wake) = (
+            Arc::clone(&self.drivers),
+            self.broker.clone(),
+            Wake::default(),
+        );
+        let dispatcher = Dispatcher::new(self.journal.clone(), drivers, broker, wake.clone());
         let stop = self.stop.child_token();
-        let running = tokio::spawn(dispatcher.run(stop.clone()));
+        let follower = CommandsFollower::new(wake);
+        let following = follow(self.journal.clone(), follower, stop.clone());
+        let dispatching = dispatcher.run(stop.clone());
+        let running = tokio::spawn(async move { tokio::join!(dispatching, following) });
         let wait = async {
             while !holds(self).await {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -103,9 +119,27 @@ impl Hall {
     }
 
     async fn on_topics(&self) -> i64 {
-        let sql = "select count(*) from broker_retained where length(payload) > 0";
+        self.count("select count(*) from broker_retained where length(payload) > 0")
+            .await
+    }
+
+    async fn count(&self, sql: &'static str) -> i64 {
         let read = |connection: &Connection| Ok(connection.query_row(sql, [], |row| row.get(0))?);
         self.store.read(read).await.unwrap()
+    }
+
+    /// What the journal has of commands: device, number, state.
+    async fn reports(&self) -> Vec<String> {
+        let read = |connection: &Connection| Ok(journal::entries_after(connection, 0, 100)?.0);
+        let entries = self.store.read(read).await.unwrap();
+        let said = entries.iter().filter_map(|entry| match &entry.observation {
+            Observation::Command(state) => {
+                let status = state.status.as_str();
+                Some(format!("{} {} {status}", entry.device, state.command))
+            }
+            _ => None,
+        });
+        said.collect()
     }
 
     async fn state(&self, id: i64) -> (String, Option<String>) {
@@ -155,6 +189,60 @@ async fn a_wired_device_whose_driver_starts_later_is_told_then_and_by_no_topic()
     assert_eq!(screen.told(), ["pause"]);
     let on_topic = "select on_topic from commands_command where id = ?1";
     assert!(!hall.one::<bool>(on_topic, id).await);
+}
+
+#[tokio::test]
+async fn what_a_driver_says_is_in_the_journal() {
+    let hall = Hall::open("said").await;
+    let screen = Obeys::register(&hall.store, "screen-said").await;
+    hall.drivers.add(screen.wired(&["refused"]));
+    let first = hall.show("screen-said", Display::Pause).await;
+    let second = hall.show("screen-said", Display::Welcome).await;
+    hall.dispatch_until(async |hall| hall.state(second).await.0 == "successful")
+        .await;
+    let refused = ("failed".to_owned(), Some("it has no paper".to_owned()));
+    assert_eq!(hall.state(first).await, refused);
+    let reports = hall.reports().await;
+    assert_eq!(
+        reports,
+        [
+            format!("screen-said {first} failed"),
+            format!("screen-said {second} successful")
+        ]
+    );
+}
+
+/// The disk is full when the driver says that it was done, and has room again when the time of
+/// the command is over.
+#[tokio::test]
+async fn what_was_done_is_not_expired_because_nobody_could_note_it() {
+    let hall = Hall::open("full").await;
+    let screen = Obeys::register(&hall.store, "screen-full").await;
+    hall.drivers.add(screen.wired(&[]));
+    hall.execute(
+        "create trigger full before insert on journal_report begin
+             select raise(abort, 'disk full');
+         end",
+    )
+    .await;
+    let id = hall.show("screen-full", Display::Pause).await;
+    let refused = async |hall: &Hall| hall.journal.totals().1 > 0;
+    let until_room = async |hall: &Hall| {
+        if refused(hall).await
+            && hall
+                .count("select count(*) from sqlite_schema where name = 'full'")
+                .await
+                == 1
+        {
+            hall.execute("update commands_command set expires_ms = 1")
+                .await;
+            hall.execute("drop trigger full").await;
+        }
+        hall.state(id).await.0 != "init"
+    };
+    hall.dispatch_until(until_room).await;
+    assert_eq!(hall.state(id).await, ("successful".to_owned(), None));
+    assert_eq!(screen.told(), ["pause"], "and not twice");
 }
 
 #[tokio::test]
