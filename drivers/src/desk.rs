@@ -25,14 +25,23 @@ pub struct Order {
     pub command: Command,
     /// Whoever has not begun by then does not begin.
     until: Instant,
-    done: oneshot::Sender<Result<(), String>>,
+    done: oneshot::Sender<Result<(), NotDone>>,
+}
+
+/// Why a device did not do what it was told; for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotDone {
+    /// It cannot or will not, however often it is told.
+    Refused(String),
+    /// It did not answer or was busy: told again, it may.
+    PutOff(String),
 }
 
 impl Order {
     /// An order and where its outcome will come; an error there means that nobody will tell, such
     /// as of one that nobody had begun by `until`.
     #[must_use]
-    pub fn new(command: Command, until: Instant) -> (Self, oneshot::Receiver<Result<(), String>>) {
+    pub fn new(command: Command, until: Instant) -> (Self, oneshot::Receiver<Result<(), NotDone>>) {
         let (done, outcome) = oneshot::channel();
         let order = Self {
             command,
@@ -51,9 +60,14 @@ impl Order {
         let _ = self.done.send(Ok(()));
     }
 
-    /// The device did not; `reason` is for people.
+    /// The device cannot or will not do it.
     pub fn failed(self, reason: impl Into<String>) {
-        let _ = self.done.send(Err(reason.into()));
+        let _ = self.done.send(Err(NotDone::Refused(reason.into())));
+    }
+
+    /// The device did not answer or is busy: whoever asked may ask again.
+    pub fn put_off(self, reason: impl Into<String>) {
+        let _ = self.done.send(Err(NotDone::PutOff(reason.into())));
     }
 }
 

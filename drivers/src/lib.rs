@@ -30,7 +30,7 @@ use std::time::Duration;
 use zhiban_vocabulary::command::CommandKind;
 use zhiban_vocabulary::device::DeviceKind;
 
-pub use desk::{COMMANDS_WAITING_MAX, Commands, Order};
+pub use desk::{COMMANDS_WAITING_MAX, Commands, NotDone, Order};
 pub use form::{Field, FieldKind, Form, Words};
 pub use hook::{HOOK_TIME_MAX, Hook, HookAnswer, Hooks};
 pub use outlet::{DELIVERIES_MAX, Delivery, NotTaken, Occurrence, Outlet, deliveries};

@@ -259,7 +259,7 @@ impl Supervisor {
     }
 
     /// Hands a command to a driver, at once. When [`crate::COMMANDS_WAITING_MAX`] already wait (the
-    /// device is slow or away), the oldest is given up: the newest call is the one people look
+    /// device is slow or away), the oldest is put off: the newest call is the one people look
     /// for.
     ///
     /// # Errors
@@ -272,8 +272,8 @@ impl Supervisor {
             return Err(CommandError::NotUnderstood(device.clone(), kind.as_str()));
         }
         if let Some(order) = post.desk.orders.put(order) {
-            tracing::warn!(%device, command = %order.command, "device is behind, command given up");
-            order.failed("the device was behind and newer commands came");
+            tracing::warn!(%device, command = %order.command, "device is behind, command put off");
+            order.put_off("the device was behind and newer commands came");
         }
         Ok(())
     }

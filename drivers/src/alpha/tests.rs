@@ -5,6 +5,7 @@ use std::time::Duration;
 use zhiban_vocabulary::command::{Command, Display};
 
 use super::SignSimulator;
+use crate::NotDone;
 use crate::testing::{Hall, device, id, order};
 
 fn open(link: &str) -> Hall {
@@ -12,7 +13,7 @@ fn open(link: &str) -> Hall {
     Hall::open(vec![device("sign", "alpha-sign", &settings)])
 }
 
-async fn show(hall: &Hall, display: Display) -> Result<(), String> {
+async fn show(hall: &Hall, display: Display) -> Result<(), NotDone> {
     let (order, outcome) = order(Command::Display(display));
     hall.supervisor.command(&id("sign"), order).unwrap();
     let waiting = tokio::time::timeout(Duration::from_secs(20), outcome);

@@ -305,7 +305,7 @@ impl Line {
         if acknowledged || !self.settings.table.means(Meaning::Ack) {
             order.done();
         } else {
-            order.failed("the caller did not acknowledge");
+            order.put_off("the caller did not acknowledge");
         }
         delivered.map_err(|error| (None, error.into()))
     }

@@ -4,7 +4,7 @@ use zhiban_vocabulary::command::{Command, Display};
 
 use crate::link::Direction;
 use crate::testing::{Hall, Peer, device, free_port, id, order};
-use crate::supervise::DriverState;
+use crate::{NotDone, supervise::DriverState};
 
 /// A table as somebody would write it down from a manual: letters as commands, text as data.
 const TABLE: &str = r#"
@@ -63,7 +63,7 @@ impl Line {
         self.caller.wait_for(&format!("got {address} 15 ")).await;
     }
 
-    async fn call(&self, ticket: &str, counter: &str) -> Result<(), String> {
+    async fn call(&self, ticket: &str, counter: &str) -> Result<(), NotDone> {
         let call = Display::Call {
             ticket: ticket.parse().unwrap(),
             counter: counter.parse().unwrap(),
@@ -233,19 +233,20 @@ async fn callers_that_are_asked_are_well_ill_or_down() {
 #[tokio::test]
 async fn a_number_nobody_acknowledges_has_failed_and_a_late_answer_is_not_the_next_ones() {
     let mut line = Line::open("timeout_ms = 500\nretries = 1").await;
-    let failed = Err("the caller did not acknowledge".to_owned());
-    assert_eq!(line.call("B016", "3").await, failed);
+    let put_off = Err(NotDone::PutOff("the caller did not acknowledge".into()));
+    let refused = |why: &str| Err(NotDone::Refused(why.into()));
+    assert_eq!(line.call("B016", "3").await, put_off);
     line.order("late 0.75").await;
     line.order("answer 4E 1 06").await;
     assert_eq!(line.call("B017", "3").await, Ok(()));
     line.order("answer 4E 1").await;
-    assert_eq!(line.call("B018", "3").await, failed);
-    assert_eq!(line.call("贵宾1", "3").await, Err("ticket 贵宾1 does not fit".into()));
-    assert_eq!(line.call("B1", "9").await, Err("which caller is meant is not known".into()));
+    assert_eq!(line.call("B018", "3").await, put_off);
+    assert_eq!(line.call("贵宾1", "3").await, refused("ticket 贵宾1 does not fit"));
+    assert_eq!(line.call("B1", "9").await, refused("which caller is meant is not known"));
     let (order, outcome) = order(Command::Display(Display::Pause));
     line.hall.supervisor.command(&id("callers"), order).unwrap();
-    let missing = "no template pause in the settings".to_owned();
-    assert_eq!(outcome.await.unwrap(), Err(missing));
+    let missing = refused("no template pause in the settings");
+    assert_eq!(outcome.await.unwrap(), missing);
     assert_eq!(line.hall.status("callers").state, DriverState::Running);
     line.hall.close().await;
 }

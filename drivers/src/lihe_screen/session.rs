@@ -100,7 +100,7 @@ impl Line<'_> {
         self.outlet.deliver(Observation::ScreenShown(shown)).await?;
         match attempts {
             Some(_) => order.done(),
-            None => order.failed("the screen did not acknowledge"),
+            None => order.put_off("the screen did not acknowledge"),
         }
         if attempts == Some(1) {
             return Ok(());

@@ -72,9 +72,12 @@ async fn serve(settings: &Settings, session: Session) -> Result<Infallible, Driv
         };
         match talk.tell(Body::Power(on)).await {
             Ok(Some(Ok(()))) => order.done(),
+            Ok(Some(Err(nack))) if nack.passes() => {
+                order.put_off(format!("the card says: {nack}"));
+            }
             Ok(Some(Err(nack))) => order.failed(format!("the card refuses: {nack}")),
             Ok(None) => {
-                order.failed("the card does not answer");
+                order.put_off("the card does not answer");
                 return Err(talk.silent());
             }
             Err(error) => {

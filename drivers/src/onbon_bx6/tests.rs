@@ -6,6 +6,7 @@ use zhiban_vocabulary::command::Command;
 use zhiban_vocabulary::report::Observation;
 
 use super::{CardConduct, CardSimulator, discover};
+use crate::NotDone;
 use crate::testing::{Hall, device, id, order};
 
 const ADDRESS: u16 = 7;
@@ -19,7 +20,7 @@ fn over_tcp(card: &CardSimulator) -> Hall {
     open(&format!("tcp = '{}'", card.path()), "")
 }
 
-async fn power(hall: &Hall, on: bool) -> Result<(), String> {
+async fn power(hall: &Hall, on: bool) -> Result<(), NotDone> {
     let (order, outcome) = order(Command::Power { on });
     hall.supervisor.command(&id("board"), order).unwrap();
     let waiting = tokio::time::timeout(Duration::from_secs(20), outcome);
@@ -99,7 +100,7 @@ async fn a_refusal_is_passed_on() {
     hall.says("board", 0, "up").await;
     card.behave(CardConduct::Refuse(20));
     let refused = power(&hall, false).await;
-    assert_eq!(refused, Err("the card refuses: wrong password".into()));
+    assert_eq!(refused, Err(NotDone::Refused("the card refuses: wrong password".into())));
     hall.close().await;
 }
 

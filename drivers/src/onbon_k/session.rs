@@ -133,9 +133,10 @@ impl Talk<'_> {
         }
         match answer {
             Some(Ok(())) => order.done(),
+            Some(Err(nack)) if nack.passes() => order.put_off(format!("the card says: {nack}")),
             Some(Err(nack)) => order.failed(format!("the card refuses: {nack}")),
             None => {
-                order.failed("the card does not answer");
+                order.put_off("the card does not answer");
                 return Err(self.silent());
             }
         }

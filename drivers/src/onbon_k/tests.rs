@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 use zhiban_vocabulary::command::{Command, Display};
 
 use super::{BoardSimulator, Conduct};
+use crate::NotDone;
 use crate::testing::{Hall, device, id, order};
 
 const ADDRESS: u16 = 7;
@@ -37,13 +38,13 @@ fn text(text: &str) -> Command {
     })
 }
 
-fn command(hall: &Hall, command: Command) -> oneshot::Receiver<Result<(), String>> {
+fn command(hall: &Hall, command: Command) -> oneshot::Receiver<Result<(), NotDone>> {
     let (order, outcome) = order(command);
     hall.supervisor.command(&id("board"), order).unwrap();
     outcome
 }
 
-async fn ended(outcome: oneshot::Receiver<Result<(), String>>) -> Result<(), String> {
+async fn ended(outcome: oneshot::Receiver<Result<(), NotDone>>) -> Result<(), NotDone> {
     let waiting = tokio::time::timeout(Duration::from_secs(20), outcome);
     waiting.await.expect("an end within 20 s").unwrap()
 }
@@ -116,7 +117,7 @@ async fn a_refusal_is_passed_on_and_the_board_stays_up() {
     hall.says("board", 0, "up").await;
     board.behave(Conduct::Refuse(12));
     let refused = ended(command(&hall, call("B016"))).await;
-    assert_eq!(refused, Err("the card refuses: font is missing".into()));
+    assert_eq!(refused, Err(NotDone::Refused("the card refuses: font is missing".into())));
     board.behave(Conduct::Answer);
     assert_eq!(ended(command(&hall, call("B017"))).await, Ok(()));
     let said = ["up", "call B016 not acknowledged", "call B017 acknowledged"];
@@ -132,7 +133,7 @@ async fn a_busy_card_is_told_again() {
     hall.says("board", 0, "up").await;
     board.behave(Conduct::Refuse(3));
     let refused = ended(command(&hall, call("B016"))).await;
-    assert_eq!(refused, Err("the card refuses: busy".into()));
+    assert_eq!(refused, Err(NotDone::PutOff("the card says: busy".into())));
     assert_eq!(board.told().len(), 2);
     hall.close().await;
 }
@@ -144,7 +145,7 @@ async fn a_board_that_falls_silent_is_down_and_comes_back_by_itself() {
     hall.says("board", 0, "up").await;
     board.behave(Conduct::Silent);
     let failed = ended(command(&hall, call("B016"))).await;
-    assert_eq!(failed, Err("the card does not answer".into()));
+    assert_eq!(failed, Err(NotDone::PutOff("the card does not answer".into())));
     hall.says("board", 0, "down").await;
     let said = ["up", "call B016 not acknowledged", "down"];
     assert_eq!(hall.said("board"), said);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::supervise::{DriverStatus, Supervisor, WiredDevice};
-use crate::{Delivery, Order, Threads, deliveries, find};
+use crate::{Delivery, NotDone, Order, Threads, deliveries, find};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -140,7 +140,7 @@ impl Hall {
 }
 
 /// An order that does not expire within a test, and its outcome.
-pub(crate) fn order(command: Command) -> (Order, oneshot::Receiver<Result<(), String>>) {
+pub(crate) fn order(command: Command) -> (Order, oneshot::Receiver<Result<(), NotDone>>) {
     Order::new(command, Instant::now() + 60 * PATIENCE)
 }
 

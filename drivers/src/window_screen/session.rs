@@ -177,7 +177,7 @@ impl<F: Family> Screen<F> {
         match outcome {
             Outcome::Refused(_) => order.failed("the screen refused it"),
             Outcome::Unanswered => {
-                order.failed("the screen did not answer");
+                order.put_off("the screen did not answer");
                 return Err(self.silent());
             }
             _ => order.done(),

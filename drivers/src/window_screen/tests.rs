@@ -6,10 +6,10 @@ use zhiban_vocabulary::command::{Command, Display};
 
 use super::family::{Family, Kuiwen, Ruize, Tally, Yinda, Yongtai, Zhongyi};
 use super::{Behaviour, FamilySimulator};
-use crate::COMMANDS_WAITING_MAX;
+use crate::{COMMANDS_WAITING_MAX, NotDone};
 use crate::testing::{Hall, device, id, order};
 
-type Outcome = tokio::sync::oneshot::Receiver<Result<(), String>>;
+type Outcome = tokio::sync::oneshot::Receiver<Result<(), NotDone>>;
 
 fn open<F: Family>(link: &str, more: &str) -> Hall {
     let family = F::NAME;
@@ -114,7 +114,7 @@ async fn a_tally_board_shows_numbers_only() {
     let hall = over_terminal(&screen, "");
     assert_eq!(command(&hall, call("B016", "3")).await.unwrap(), Ok(()));
     let refused = command(&hall, Display::Pause).await.unwrap();
-    assert_eq!(refused, Err("a tally screen cannot show that".into()));
+    assert_eq!(refused, Err(NotDone::Refused("a tally screen cannot show that".into())));
     let shown = |_: &Hall| screen.shown() == ["number 16"];
     hall.until("16", shown).await;
     hall.close().await;
@@ -127,7 +127,7 @@ async fn what_nobody_answers_is_tried_again_and_then_the_screen_is_down() {
     assert_eq!(command(&hall, call("B016", "3")).await.unwrap(), Ok(()));
     screen.behave(Behaviour::Garble);
     let outcome = command(&hall, call("B017", "3")).await.unwrap();
-    assert_eq!(outcome, Err("the screen did not answer".into()));
+    assert_eq!(outcome, Err(NotDone::PutOff("the screen did not answer".into())));
     hall.says("screen", 0, "down").await;
     assert_eq!(screen.shown().len(), 3);
     let detail = hall.status("screen").detail;
@@ -154,7 +154,7 @@ async fn what_a_screen_refuses_has_failed() {
     let hall = over_terminal(&screen, PATIENCE);
     screen.behave(Behaviour::Refuse);
     let outcome = command(&hall, call("B016", "3")).await.unwrap();
-    assert_eq!(outcome, Err("the screen refused it".into()));
+    assert_eq!(outcome, Err(NotDone::Refused("the screen refused it".into())));
     assert_eq!(hall.said("screen"), ["up", "call B016 not acknowledged"]);
     hall.close().await;
 }
@@ -187,7 +187,7 @@ async fn a_late_answer_is_not_taken_for_the_next_call() {
     assert!(screen.shown().len() >= 2);
     screen.behave(Behaviour::Silent);
     let outcome = command(&hall, call("A2", "3")).await.unwrap();
-    assert_eq!(outcome, Err("the screen did not answer".into()));
+    assert_eq!(outcome, Err(NotDone::PutOff("the screen did not answer".into())));
     hall.close().await;
 }
 

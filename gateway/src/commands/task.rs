@@ -12,8 +12,8 @@ use serde_json::{Map, Value};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use zhiban_drivers::Order;
 use zhiban_drivers::supervise::{CommandError, Supervisor};
+use zhiban_drivers::{NotDone, Order};
 use zhiban_kernel::{Clock, Store, StoreError};
 use zhiban_vocabulary::DeviceId;
 use zhiban_vocabulary::command::{Command, CommandState, CommandStatus};
@@ -28,8 +28,10 @@ use crate::journal::{self, Journal, Submission};
 
 /// How often open commands are looked at without being asked to.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// Pause before a command that got lost with its driver is handed over again.
+/// First and longest pause before a command is handed over again; doubled in between, so that a
+/// board that speaks and only forgets to answer does not speak without end.
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
+const AGAIN_AFTER_MAX: Duration = Duration::from_secs(30);
 /// How long after the end of its time a driver that began before is waited for.
 const AT_IT_MAX: Duration = Duration::from_secs(15);
 
@@ -66,15 +68,18 @@ enum Out {
 struct Outcome {
     id: i64,
     device: DeviceId,
-    result: Option<Result<(), String>>,
+    /// How often it had been handed over before.
+    attempts: u32,
+    result: Option<Result<(), NotDone>>,
 }
 
 impl Outcome {
-    /// What a device that comes in by MQTT would say; `None` where its driver said nothing.
+    /// What a device that comes in by MQTT would say; `None` where it is to be told again.
     fn report(&self) -> Option<Submission> {
-        let (status, reason) = match self.result.clone()? {
-            Ok(()) => (CommandStatus::Successful, None),
-            Err(reason) => (CommandStatus::Failed, Some(reason)),
+        let (status, reason) = match &self.result {
+            Some(Ok(())) => (CommandStatus::Successful, None),
+            Some(Err(NotDone::Refused(reason))) => (CommandStatus::Failed, Some(reason.clone())),
+            Some(Err(NotDone::PutOff(_))) | None => return None,
         };
         let state = Observation::Command(CommandState {
             command: self.id.to_string(),
@@ -133,9 +138,7 @@ impl Dispatcher {
             .retain(|id, _| open.iter().any(|asked| asked.id == *id));
         for asked in open {
             if self.is_over(&asked) {
-                let reason = Some("expired before the device did it".to_owned());
-                self.end(asked.id, asked.device, CommandStatus::Failed, reason)
-                    .await?;
+                self.expire(asked).await?;
             } else if self.is_due(asked.id) {
                 self.hand_over(asked).await?;
             }
@@ -199,18 +202,20 @@ impl Dispatcher {
         let (order, outcome) = Order::new(asked.command.clone(), until);
         match self.drivers.command(&asked.device, order) {
             Ok(()) => {
-                let (id, device) = (asked.id, asked.device);
+                let (id, device, attempts) = (asked.id, asked.device, asked.attempts);
                 self.out.insert(id, Out::WithDriver { until });
                 self.outcomes.spawn(async move {
-                    let result = outcome.await.ok();
-                    Outcome { id, device, result }
+                    Outcome {
+                        id,
+                        device,
+                        attempts,
+                        result: outcome.await.ok(),
+                    }
                 });
                 self.count_attempt(id, false).await?;
             }
             Err(error @ CommandError::NotUnderstood(..)) => {
-                let (id, device) = (asked.id, asked.device);
-                let reason = Some(error.to_string());
-                self.end(id, device, CommandStatus::Failed, reason).await?;
+                self.fail(asked, error.to_string()).await?;
             }
             Err(CommandError::UnknownDevice(_) | CommandError::Stopped(_)) => {
                 let then = Instant::now() + AGAIN_AFTER;
@@ -231,12 +236,16 @@ impl Dispatcher {
             self.said.push_back(outcome);
         }
         while let Some(outcome) = self.said.front() {
-            let id = outcome.id;
+            let (id, attempts) = (outcome.id, outcome.attempts);
             let out = if let Some(report) = outcome.report() {
                 self.journal.submit(vec![report]).await?;
                 Out::Ended
             } else {
-                Out::NotBefore(Instant::now() + AGAIN_AFTER)
+                if let Some(Err(NotDone::PutOff(reason))) = &outcome.result {
+                    let (device, reason) = (outcome.device.clone(), reason.clone());
+                    self.note(id, device, CommandStatus::Init, reason).await?;
+                }
+                Out::NotBefore(Instant::now() + again_after(attempts))
             };
             self.out.insert(id, out);
             self.said.pop_front();
@@ -244,20 +253,40 @@ impl Dispatcher {
         Ok(())
     }
 
-    async fn end(
-        &mut self,
+    async fn expire(&self, asked: Asked) -> Result<(), StoreError> {
+        let reason = match &asked.reason {
+            Some(why) => format!("expired: {why}"),
+            None => "expired before the device did it".to_owned(),
+        };
+        self.fail(asked, reason).await
+    }
+
+    async fn fail(&self, asked: Asked, reason: String) -> Result<(), StoreError> {
+        let (id, device) = (asked.id, asked.device);
+        self.note(id, device, CommandStatus::Failed, reason).await
+    }
+
+    async fn note(
+        &self,
         id: i64,
         device: DeviceId,
         status: CommandStatus,
-        reason: Option<String>,
+        reason: String,
     ) -> Result<(), StoreError> {
         let now = self.clock.now();
         let write = move |connection: &_| {
-            store::note(connection, id, &device, status, reason.as_deref(), now)?;
+            store::note(connection, id, &device, status, Some(&reason), now)?;
             Ok(())
         };
         self.store.write(write).await
     }
+}
+
+/// Pause after an attempt that had `attempts` before it.
+fn again_after(attempts: u32) -> Duration {
+    AGAIN_AFTER
+        .saturating_mul(1 << attempts.min(5))
+        .min(AGAIN_AFTER_MAX)
 }
 
 fn topic_of(asked: &Asked) -> String {

@@ -212,6 +212,30 @@ async fn what_a_driver_says_is_in_the_journal() {
     );
 }
 
+#[tokio::test]
+async fn a_screen_that_does_not_answer_is_told_again_and_at_last_that_is_said() {
+    let hall = Hall::open("again-and-again").await;
+    let screen = Obeys::register(&hall.store, "screen-again").await;
+    hall.drivers
+        .add(screen.wired(&["put off", "done", "put off"]));
+    let first = hall.show("screen-again", Display::Pause).await;
+    hall.dispatch_until(async |hall| hall.state(first).await.0 != "init")
+        .await;
+    assert_eq!(hall.state(first).await.0, "successful");
+    let second = hall.show("screen-again", Display::Welcome).await;
+    let expires_unanswered = async |hall: &Hall| {
+        if hall.state(second).await.1.is_some() {
+            hall.execute("update commands_command set expires_ms = 1 where ended_ms is null")
+                .await;
+        }
+        hall.state(second).await.0 != "init"
+    };
+    hall.dispatch_until(expires_unanswered).await;
+    let expired = Some("expired: it does not answer".to_owned());
+    assert_eq!(hall.state(second).await, ("failed".to_owned(), expired));
+    assert_eq!(screen.told(), ["pause", "pause", "welcome"]);
+}
+
 /// The disk is full when the driver says that it was done, and has room again when the time of
 /// the command is over.
 #[tokio::test]

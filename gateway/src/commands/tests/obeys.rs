@@ -36,8 +36,8 @@ impl Obeys {
         Self(device)
     }
 
-    /// What becomes of its orders in turn: `refused` or `lost` with the session; all others, and
-    /// those behind, are done.
+    /// What becomes of its orders in turn: `refused`, `put off`, or `lost` with the session; all
+    /// others, and those behind, are done.
     pub(crate) fn wired(&self, does: &[&str]) -> WiredDevice {
         let mut settings = toml::Table::new();
         settings.insert("device".into(), self.0.into());
@@ -93,6 +93,7 @@ impl Driver for Obeying {
                 };
                 match self.does.get(nth).map(String::as_str) {
                     Some("refused") => order.failed("it has no paper"),
+                    Some("put off") => order.put_off("it does not answer"),
                     Some("lost") => return DriverError::Silent { address: 9 },
                     _ => order.done(),
                 }
