@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Result, Row, params};
 use zhiban_kernel::clock::{from_ms, to_ms};
 use zhiban_vocabulary::DeviceId;
-use zhiban_vocabulary::command::{Command, CommandStatus};
+use zhiban_vocabulary::command::{Command, CommandKind, CommandStatus};
 
 /// Commands looked at in one go.
 const OPEN_MAX: u32 = 500;
@@ -77,6 +77,17 @@ pub(super) fn open(connection: &Connection) -> Result<Vec<Asked>> {
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map([], read)?;
     rows.filter_map(Result::transpose).collect()
+}
+
+/// Whether the device was told to show something newer than command `id`, and did not refuse.
+pub(super) fn is_outdated(connection: &Connection, device: &str, id: i64) -> Result<bool> {
+    let sql = "select exists (select 1 from commands_command where device = ?1 and id > ?2
+             and kind = ?3 and attempts > 0 and state <> 'failed')";
+    connection
+        .prepare_cached(sql)?
+        .query_row(params![device, id, CommandKind::Display.as_str()], |row| {
+            row.get(0)
+        })
 }
 
 /// The newest commands to a device, newest first.

@@ -16,7 +16,7 @@ use zhiban_drivers::supervise::{CommandError, Supervisor};
 use zhiban_drivers::{NotDone, Order};
 use zhiban_kernel::{Clock, Store, StoreError};
 use zhiban_vocabulary::DeviceId;
-use zhiban_vocabulary::command::{Command, CommandState, CommandStatus};
+use zhiban_vocabulary::command::{Command, CommandKind, CommandState, CommandStatus};
 use zhiban_vocabulary::report::{Observation, compose};
 use zhiban_vocabulary::topics;
 
@@ -175,14 +175,20 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// What hangs on a wire is its driver's alone, also while that is not running.
+    /// What hangs on a wire is its driver's alone, also while that is not running. An older text
+    /// never comes behind a newer one: the screen would end on a call of before.
     async fn hand_over(&mut self, asked: Asked) -> Result<(), StoreError> {
-        let device = asked.device.clone();
-        let read = move |connection: &_| Ok(devices::is_wired(connection, device.as_str())?);
-        if self.store.read(read).await? {
-            self.order(asked).await
-        } else {
-            self.publish(asked).await
+        let (id, device) = (asked.id, asked.device.clone());
+        let shows = asked.command.kind() == CommandKind::Display;
+        let read = move |connection: &_| {
+            let device = device.as_str();
+            let is_outdated = shows && store::is_outdated(connection, device, id)?;
+            Ok((is_outdated, devices::is_wired(connection, device)?))
+        };
+        match self.store.read(read).await? {
+            (true, _) => self.fail(asked, "something newer is shown".into()).await,
+            (false, true) => self.order(asked).await,
+            (false, false) => self.publish(asked).await,
         }
     }
 

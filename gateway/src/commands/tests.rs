@@ -2,6 +2,7 @@
 
 mod obeys;
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ struct Hall {
     store: Store,
     clock: Clock,
     journal: Journal,
+    wake: Wake,
     broker: Broker,
     drivers: Arc<Supervisor>,
     stop: CancellationToken,
@@ -74,6 +76,7 @@ impl Hall {
             store,
             clock,
             journal,
+            wake: Wake::default(),
             stop,
             folder,
         }
@@ -81,11 +84,8 @@ impl Hall {
 
     /// Runs dispatcher and follower until `holds`; what comes after finds it gone, as after a restart.
     async fn dispatch_until(&self, holds: impl AsyncFn(&Self) -> bool) {
-        let (drivers, broker, wake) = (
-            Arc::clone(&self.drivers),
-            self.broker.clone(),
-            Wake::default(),
-        );
+        let (drivers, broker) = (Arc::clone(&self.drivers), self.broker.clone());
+        let wake = self.wake.clone();
         let dispatcher = Dispatcher::new(self.journal.clone(), drivers, broker, wake.clone());
         let stop = self.stop.child_token();
         let follower = CommandsFollower::new(wake);
@@ -115,7 +115,9 @@ impl Hall {
         let (device, clock) = (device.parse().unwrap(), self.clock);
         let write =
             move |connection: &Connection| Ok(ask(connection, &device, &command, HALL, clock)?);
-        self.store.write(write).await.unwrap()
+        let id = self.store.write(write).await.unwrap();
+        self.wake.wake();
+        id
     }
 
     async fn on_topics(&self) -> i64 {
@@ -234,6 +236,30 @@ async fn a_screen_that_does_not_answer_is_told_again_and_at_last_that_is_said() 
     let expired = Some("expired: it does not answer".to_owned());
     assert_eq!(hall.state(second).await, ("failed".to_owned(), expired));
     assert_eq!(screen.told(), ["pause", "pause", "welcome"]);
+}
+
+#[tokio::test]
+async fn a_call_that_was_lost_does_not_come_behind_a_newer_one() {
+    let hall = Hall::open("newer").await;
+    let screen = Obeys::register(&hall.store, "screen-newer").await;
+    hall.drivers.add(screen.wired(&["lost"]));
+    let call = |ticket: &str| Display::Call {
+        ticket: ticket.parse().unwrap(),
+        counter: "3".parse().unwrap(),
+    };
+    let older = hall.show("screen-newer", call("A1")).await;
+    let newer = Cell::new(false);
+    let asks_for_more = async |hall: &Hall| {
+        if screen.told() == ["call A1"] && !newer.replace(true) {
+            hall.show("screen-newer", call("A2")).await;
+        }
+        hall.state(older).await.0 != "init"
+    };
+    hall.dispatch_until(asks_for_more).await;
+    let outdated = Some("something newer is shown".to_owned());
+    assert_eq!(hall.state(older).await, ("failed".to_owned(), outdated));
+    hall.dispatch_until(async |_| screen.told().len() > 1).await;
+    assert_eq!(screen.told(), ["call A1", "call A2"]);
 }
 
 /// The disk is full when the driver says that it was done, and has room again when the time of
