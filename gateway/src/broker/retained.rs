@@ -111,11 +111,12 @@ fn put(connection: &Connection, keep: &Keep, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// All messages kept on topics that begin with `prefix`.
+/// All messages kept on topics that begin with `prefix`, oldest first: a screen that comes back
+/// ends on the newest call. Of one moment, the shorter number is the older command.
 pub(super) fn below(connection: &Connection, prefix: &str) -> Result<Vec<Kept>> {
     // '0' follows '/', with which every prefix ends.
     let sql = "select topic, payload, qos from broker_retained
-         where topic >= ?1 and topic < ?2 order by topic";
+         where topic >= ?1 and topic < ?2 order by stored_ms, length(topic), topic";
     let end = format!("{}0", prefix.trim_end_matches('/'));
     connection
         .prepare_cached(sql)?

@@ -40,6 +40,22 @@ async fn three_hundred_reach_a_late_listener_also_after_a_restart() {
 }
 
 #[tokio::test]
+async fn the_oldest_comes_first_whatever_its_topic() {
+    let hall = Hall::open("oldest").await;
+    let mut device = hall.device("screen-1").await;
+    let topics = ["b", "a", "9", "10"].map(|name| format!("te/device/screen-1///twin/{name}"));
+    for (n, topic) in (1..).zip(&topics) {
+        device.acknowledged(topic, "1", n, 1).await;
+        // Kept to the millisecond.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    device.subscribed("te/device/screen-1/#", 1).await;
+    for topic in topics {
+        assert_eq!(device.message().await.0, topic);
+    }
+}
+
+#[tokio::test]
 async fn only_an_empty_retained_message_clears() {
     let hall = Hall::open("clear").await;
     let mut device = hall.device("tm-1").await;
