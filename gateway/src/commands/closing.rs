@@ -1,4 +1,5 @@
-//! Switches devices off after the hall has closed (S3-4.2.3-B), screens and boards last (X-43).
+//! Switches devices off after the hall has closed (S3-4.2.3-B), screens and boards last (X-43):
+//! when every other one has ended, or its time is over.
 
 use std::time::Duration;
 
@@ -14,15 +15,16 @@ use zhiban_vocabulary::command::Command;
 use zhiban_vocabulary::device::DeviceKind;
 use zhiban_vocabulary::time::BusinessDay;
 
-use super::{HALL, Wake, ask};
+use super::{HALL, Wake, ask, store};
 use crate::{devices, journal};
 
 const LOOK_EVERY: Duration = Duration::from_secs(20);
 /// A closing this long ago is over: nobody is switched off in the middle of the night because the
 /// box was started then.
 const FRESH: SignedDuration = SignedDuration::from_mins(30);
-/// The last day that was switched off, as days since 1970.
-const DONE: &str = "commands_switched_off";
+/// The last days on which the others, and then screens and boards, were told; as days since 1970.
+const OTHERS_TOLD: &str = "commands_switched_off";
+const SCREENS_TOLD: &str = "commands_screens_switched_off";
 
 /// Task `switch off`.
 #[derive(Debug)]
@@ -51,7 +53,7 @@ impl SwitchOff {
     /// Runs until `shutdown`.
     pub async fn run(self, shutdown: CancellationToken) {
         loop {
-            if let Err(error) = self.look().await {
+            if let Err(error) = self.look_at(self.clock.now()).await {
                 tracing::warn!(%error, "switching off will be tried again");
             }
             tokio::select! {
@@ -61,92 +63,181 @@ impl SwitchOff {
         }
     }
 
-    async fn look(&self) -> Result<(), StoreError> {
-        let now = self.clock.now();
+    async fn look_at(&self, now: Timestamp) -> Result<(), StoreError> {
         let Some(day) = self.due(now) else {
             return Ok(());
         };
-        let listed = self.closing.switch_off.clone();
-        let clock = self.clock;
-        let write = move |connection: &Connection| {
-            if journal::value(connection, DONE)? >= day {
-                return Ok(());
-            }
-            for device in in_order(connection, listed)? {
-                ask(
-                    connection,
-                    &device,
-                    &Command::Power { on: false },
-                    HALL,
-                    clock,
-                )?;
-            }
-            Ok(journal::set_value(connection, DONE, day)?)
-        };
+        let (listed, clock) = (self.closing.switch_off.clone(), self.clock);
+        let write = move |connection: &Connection| Ok(tell(connection, &listed, day, clock)?);
         self.store.write(write).await?;
         self.wake.wake();
         Ok(())
     }
 
-    /// The day whose closing is just over.
+    /// The day whose closing is just over, as days since 1970.
     fn due(&self, now: Timestamp) -> Option<i64> {
-        if self.closing.switch_off.is_empty() {
+        let day = BusinessDay::of(now, &self.zone);
+        let wait = SignedDuration::from_mins(self.closing.after_minutes.into());
+        let age = now.duration_since(day.at(self.closes, &self.zone) + wait);
+        if !(SignedDuration::ZERO..FRESH).contains(&age) {
             return None;
         }
-        let day = BusinessDay::of(now, &self.zone);
-        let after = SignedDuration::from_mins(self.closing.after_minutes.into());
-        let due = day.at(self.closes, &self.zone) + after;
-        let age = now.duration_since(due);
-        let fresh = age >= SignedDuration::ZERO && age < FRESH;
-        fresh.then(|| {
-            i64::from(
-                day.0
-                    .since(jiff::civil::date(1970, 1, 1))
-                    .map_or(0, |span| span.get_days()),
-            )
-        })
+        let since = day.0.since(jiff::civil::date(1970, 1, 1)).ok()?;
+        Some(since.get_days().into())
     }
 }
 
-/// Those in use, as listed, but screens and boards behind the others.
-fn in_order(connection: &Connection, listed: Vec<DeviceId>) -> rusqlite::Result<Vec<DeviceId>> {
-    let (mut first, mut last) = (Vec::new(), Vec::new());
+/// Tells those whose turn it is, each once on a day.
+fn tell(
+    connection: &Connection,
+    listed: &[DeviceId],
+    day: i64,
+    clock: Clock,
+) -> rusqlite::Result<()> {
+    let (others, screens) = in_use(connection, listed)?;
+    let off = Command::Power { on: false };
+    let all_off = |devices: &[DeviceId]| {
+        devices
+            .iter()
+            .try_for_each(|device| ask(connection, device, &off, HALL, clock).map(drop))
+    };
+    if journal::value(connection, OTHERS_TOLD)? < day {
+        all_off(&others)?;
+        journal::set_value(connection, OTHERS_TOLD, day)?;
+    }
+    let are_others_off = !store::is_switching(connection)?;
+    if are_others_off && journal::value(connection, SCREENS_TOLD)? < day {
+        all_off(&screens)?;
+        journal::set_value(connection, SCREENS_TOLD, day)?;
+    }
+    Ok(())
+}
+
+/// Those in use, as listed; screens and boards apart.
+fn in_use(
+    connection: &Connection,
+    listed: &[DeviceId],
+) -> rusqlite::Result<(Vec<DeviceId>, Vec<DeviceId>)> {
+    let (mut others, mut screens) = (Vec::new(), Vec::new());
     for device in listed {
         match devices::kind_in_use(connection, device.as_str())?.as_deref() {
-            None => tracing::warn!(%device, "to be switched off, but not in use"),
+            None => {}
             Some(kind) => {
-                let screens = [DeviceKind::WindowScreen, DeviceKind::LedBoard];
-                let shows = screens.iter().any(|screen| screen.as_str() == kind);
-                if shows { &mut last } else { &mut first }.push(device);
+                let shows = [DeviceKind::WindowScreen, DeviceKind::LedBoard];
+                let shows = shows.iter().any(|screen| screen.as_str() == kind);
+                if shows { &mut screens } else { &mut others }.push(device.clone());
             }
         }
     }
-    first.append(&mut last);
-    Ok(first)
+    Ok((others, screens))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_day_is_switched_off_once_and_not_hours_later() {
-        let text = include_str!("../../../config/samples/gateway.toml");
-        let file = std::path::Path::new("gateway.toml");
-        let config = zhiban_config::GatewayConfig::parse(file, text).unwrap();
-        let folder = std::env::temp_dir().join(format!("zhiban-closing-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let store = Store::open(&folder.join("hall.db"), journal::migrate).unwrap();
-        let (clock, wake) = (Clock::new(None), Wake::default());
-        let task = SwitchOff::new(store, clock, wake, config.closing, &config.hall);
-        let due = |text: &str| task.due(text.parse().unwrap());
-        // The sample closes at 18:00 in Shanghai, and waits 15 minutes.
-        assert_eq!(due("2026-03-02T10:14:59Z"), None);
-        let day = due("2026-03-02T10:15:00Z");
-        assert!(day.is_some());
-        assert_eq!(due("2026-03-02T10:44:00Z"), day);
-        assert_eq!(due("2026-03-02T10:46:00Z"), None);
-        assert_eq!(due("2026-03-03T10:15:00Z"), day.map(|day| day + 1));
-        let _ = std::fs::remove_dir_all(&folder);
+    /// The sample closes at 18:00 in Shanghai, and waits 15 minutes. A kiosk and two screens are
+    /// in use; the screens are listed first.
+    struct Evening {
+        task: SwitchOff,
+        folder: std::path::PathBuf,
+    }
+
+    impl Drop for Evening {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
+    }
+
+    impl Evening {
+        async fn open(name: &str) -> Self {
+            let text = include_str!("../../../config/samples/gateway.toml");
+            let file = std::path::Path::new("gateway.toml");
+            let config = zhiban_config::GatewayConfig::parse(file, text).unwrap();
+            let name = format!("zhiban-closing-{}-{name}", std::process::id());
+            let folder = std::env::temp_dir().join(name);
+            let _ = std::fs::remove_dir_all(&folder);
+            std::fs::create_dir_all(&folder).unwrap();
+            let store = Store::open(&folder.join("hall.db"), journal::migrate).unwrap();
+            let register = |connection: &Connection| {
+                Ok(connection.execute_batch(
+                    "insert into devices_device (device, kind, name, driver, created_ms) values
+                         ('screen-1', 'window-screen', '', 'mqtt', 0),
+                         ('board-1', 'led-board', '', 'mqtt', 0),
+                         ('kiosk-1', 'kiosk', '', 'mqtt', 0)",
+                )?)
+            };
+            store.write(register).await.unwrap();
+            let listed = ["screen-1", "board-1", "kiosk-1"];
+            let closing = Closing {
+                switch_off: listed.map(|device| device.parse().unwrap()).to_vec(),
+                ..config.closing
+            };
+            let (clock, wake) = (Clock::new(None), Wake::default());
+            let task = SwitchOff::new(store, clock, wake, closing, &config.hall);
+            Self { task, folder }
+        }
+
+        /// Looks as the task does at `now`; gives what was told so far, in order.
+        async fn look(&self, now: &str) -> Vec<String> {
+            self.task.look_at(now.parse().unwrap()).await.unwrap();
+            let read = |connection: &Connection| {
+                let sql = "select device || ' ' || body from commands_command order by id";
+                let mut statement = connection.prepare(sql)?;
+                let told = statement.query_map([], |row| row.get(0))?;
+                Ok(told.collect::<rusqlite::Result<Vec<String>>>()?)
+            };
+            self.task.store.read(read).await.unwrap()
+        }
+
+        /// The device has said what came of it.
+        async fn ended(&self, device: &'static str) {
+            let write = move |connection: &Connection| {
+                let sql = "update commands_command set ended_ms = 1 where device = ?1";
+                Ok(connection.execute(sql, [device])?)
+            };
+            self.task.store.write(write).await.unwrap();
+        }
+
+        fn due(&self, now: &str) -> Option<i64> {
+            self.task.due(now.parse().unwrap())
+        }
+    }
+
+    const KIOSK: &str = r#"kiosk-1 {"on":false}"#;
+    const SCREENS: [&str; 2] = [r#"screen-1 {"on":false}"#, r#"board-1 {"on":false}"#];
+
+    #[tokio::test]
+    async fn each_is_told_once_a_day() {
+        let evening = Evening::open("once").await;
+        assert!(evening.look("2026-03-02T10:14:00Z").await.is_empty());
+        evening.look("2026-03-02T10:15:00Z").await;
+        evening.ended("kiosk-1").await;
+        for minute in 16..44 {
+            evening.look(&format!("2026-03-02T10:{minute}:00Z")).await;
+        }
+        let all = [KIOSK, SCREENS[0], SCREENS[1]];
+        assert_eq!(evening.look("2026-03-02T10:44:00Z").await, all);
+        assert_eq!(evening.look("2026-03-03T10:15:00Z").await.len(), 4);
+    }
+
+    #[tokio::test]
+    async fn screens_and_boards_are_told_when_the_others_have_ended() {
+        let evening = Evening::open("last").await;
+        assert_eq!(evening.look("2026-03-02T10:15:00Z").await, [KIOSK]);
+        assert_eq!(evening.look("2026-03-02T10:16:00Z").await, [KIOSK]);
+        evening.ended("kiosk-1").await;
+        let all = [KIOSK, SCREENS[0], SCREENS[1]];
+        assert_eq!(evening.look("2026-03-02T10:17:00Z").await, all);
+    }
+
+    #[tokio::test]
+    async fn a_closing_is_over_after_half_an_hour() {
+        let evening = Evening::open("due").await;
+        assert_eq!(evening.due("2026-03-02T10:14:59Z"), None);
+        let day = evening.due("2026-03-02T10:15:00Z").unwrap();
+        assert_eq!(evening.due("2026-03-02T10:44:00Z"), Some(day));
+        assert_eq!(evening.due("2026-03-02T10:46:00Z"), None);
+        assert_eq!(evening.due("2026-03-03T10:15:00Z"), Some(day + 1));
     }
 }

@@ -6,6 +6,8 @@ use zhiban_kernel::clock::{from_ms, to_ms};
 use zhiban_vocabulary::DeviceId;
 use zhiban_vocabulary::command::{Command, CommandKind, CommandStatus};
 
+use super::HALL;
+
 /// Commands looked at in one go.
 const OPEN_MAX: u32 = 500;
 
@@ -88,6 +90,15 @@ pub(super) fn is_outdated(connection: &Connection, device: &str, id: i64) -> Res
         .query_row(params![device, id, CommandKind::Display.as_str()], |row| {
             row.get(0)
         })
+}
+
+/// Whether the hall waits for devices it told to switch.
+pub(super) fn is_switching(connection: &Connection) -> Result<bool> {
+    let sql = "select exists (select 1 from commands_command
+         where ended_ms is null and kind = ?1 and asked_by = ?2)";
+    connection
+        .prepare_cached(sql)?
+        .query_row([CommandKind::Power.as_str(), HALL], |row| row.get(0))
 }
 
 /// The newest commands to a device, newest first.
