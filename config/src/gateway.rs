@@ -1,5 +1,7 @@
 //! `gateway.toml`.
 
+mod closing;
+
 use std::collections::HashSet;
 use std::fmt::Display;
 use std::hash::Hash;
@@ -12,6 +14,8 @@ use serde::Deserialize;
 use zhiban_vocabulary::climate::Tenths;
 use zhiban_vocabulary::device::DeviceKind;
 use zhiban_vocabulary::{CounterId, DeviceId, QueueId, StaffId, StoreId};
+
+pub use closing::Closing;
 
 use crate::read::{ConfigError, Problem, parse, read};
 use crate::shared::{ReplayClock, WebConfig, check_clock, check_listen};
@@ -206,16 +210,6 @@ fn default_heartbeat_s() -> u32 {
     60
 }
 
-/// `[closing]`: what is switched off when the hall has closed (S3-4.2.3-B).
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Closing {
-    /// Devices in this order, boards and screens always last. The box itself is none.
-    pub switch_off: Vec<DeviceId>,
-    /// Minutes after `hall.closes`.
-    pub after_minutes: u16,
-}
-
 /// `[registry]`: how the hall treats devices that change or are too many.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -320,24 +314,15 @@ fn check(config: &GatewayConfig) -> Vec<Problem> {
         &mut problems,
     );
     check_device_counters(config, &mut problems);
-    check_unique(
-        "closing.switch_off",
-        config.closing.switch_off.iter(),
-        &mut problems,
-    );
+    closing::check(&config.closing, &mut problems);
     if let Some(uplink) = &config.uplink {
         check_uplink(uplink, &mut problems);
     }
-    if config.climate.band_low > config.climate.band_high {
-        let found = format!(
-            "{} > {}",
-            config.climate.band_low.0, config.climate.band_high.0
-        );
-        problems.push(Problem::new(
-            "climate.band_low",
-            "at most climate.band_high",
-            found,
-        ));
+    let (low, high) = (config.climate.band_low, config.climate.band_high);
+    if low > high {
+        let found = format!("{} > {}", low.0, high.0);
+        let expected = "at most climate.band_high";
+        problems.push(Problem::new("climate.band_low", expected, found));
     }
     problems
 }
@@ -488,6 +473,7 @@ mod tests {
             .replace("opens = \"08:30:00\"", "opens = \"19:30:00\"")
             .replace("127.0.0.1:1883", "0.0.0.0:1883")
             .replace("# tasmota_offset = \"+08:00\"", "tasmota_offset = \"8\"")
+            .replace("after_minutes = 15", "after_minutes = 361")
             .replace("Asia/Shanghai", "Asia/Shang");
         let error = check_text(&text);
         for part in [
@@ -495,6 +481,7 @@ mod tests {
             "mqtt.tasmota_offset: expected an offset such as +08:00, found 8",
             "hall.closes: expected later than 19:30:00, found 18:00:00",
             "hall.time_zone: expected an IANA zone name, found \"Asia/Shang\"",
+            "closing.after_minutes: expected a number from 0 to 360, found 361",
         ] {
             assert!(error.contains(part), "{error}\n  lacks {part}");
         }

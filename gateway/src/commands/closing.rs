@@ -76,12 +76,14 @@ impl SwitchOff {
 
     /// The day whose closing is just over, as days since 1970.
     fn due(&self, now: Timestamp) -> Option<i64> {
-        let day = BusinessDay::of(now, &self.zone);
-        let wait = SignedDuration::from_mins(self.closing.after_minutes.into());
-        let age = now.duration_since(day.at(self.closes, &self.zone) + wait);
-        if !(SignedDuration::ZERO..FRESH).contains(&age) {
-            return None;
-        }
+        let today = BusinessDay::of(now, &self.zone);
+        // Late closing and a wait may lead into the next day.
+        let days = [Some(today), today.0.yesterday().ok().map(BusinessDay)];
+        let day = days.into_iter().flatten().find(|day| {
+            let wait = SignedDuration::from_mins(self.closing.after_minutes.into());
+            let age = now.duration_since(day.at(self.closes, &self.zone) + wait);
+            (SignedDuration::ZERO..FRESH).contains(&age)
+        })?;
         let since = day.0.since(jiff::civil::date(1970, 1, 1)).ok()?;
         Some(since.get_days().into())
     }
@@ -232,12 +234,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_closing_is_over_after_half_an_hour() {
-        let evening = Evening::open("due").await;
+    async fn a_closing_is_over_after_half_an_hour_and_may_lead_into_the_next_day() {
+        let mut evening = Evening::open("due").await;
         assert_eq!(evening.due("2026-03-02T10:14:59Z"), None);
         let day = evening.due("2026-03-02T10:15:00Z").unwrap();
         assert_eq!(evening.due("2026-03-02T10:44:00Z"), Some(day));
         assert_eq!(evening.due("2026-03-02T10:46:00Z"), None);
         assert_eq!(evening.due("2026-03-03T10:15:00Z"), Some(day + 1));
+        evening.task.closing.after_minutes = 360;
+        // Midnight in Shanghai.
+        assert_eq!(evening.due("2026-03-02T15:59:00Z"), None);
+        assert_eq!(evening.due("2026-03-02T16:00:00Z"), Some(day));
+        assert_eq!(evening.due("2026-03-02T16:29:00Z"), Some(day));
     }
 }
