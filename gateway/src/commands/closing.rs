@@ -15,7 +15,7 @@ use zhiban_vocabulary::command::Command;
 use zhiban_vocabulary::device::DeviceKind;
 use zhiban_vocabulary::time::BusinessDay;
 
-use super::{HALL, Wake, ask, store};
+use super::{HALL, Wake, ask, not_switched, store};
 use crate::{devices, journal};
 
 const LOOK_EVERY: Duration = Duration::from_secs(20);
@@ -96,7 +96,11 @@ fn tell(
     day: i64,
     clock: Clock,
 ) -> rusqlite::Result<()> {
-    let (others, screens) = in_use(connection, listed)?;
+    let Listed {
+        others,
+        screens,
+        unused,
+    } = sort(connection, listed)?;
     let off = Command::Power { on: false };
     let all_off = |devices: &[DeviceId]| {
         devices
@@ -105,9 +109,12 @@ fn tell(
     };
     if journal::value(connection, OTHERS_TOLD)? < day {
         all_off(&others)?;
+        for device in unused {
+            not_switched(connection, &device, "not in use", clock.now())?;
+        }
         journal::set_value(connection, OTHERS_TOLD, day)?;
     }
-    let are_others_off = !store::is_switching(connection)?;
+    let are_others_off = !store::waits_for_switching(connection)?;
     if are_others_off && journal::value(connection, SCREENS_TOLD)? < day {
         all_off(&screens)?;
         journal::set_value(connection, SCREENS_TOLD, day)?;
@@ -115,23 +122,27 @@ fn tell(
     Ok(())
 }
 
-/// Those in use, as listed; screens and boards apart.
-fn in_use(
-    connection: &Connection,
-    listed: &[DeviceId],
-) -> rusqlite::Result<(Vec<DeviceId>, Vec<DeviceId>)> {
-    let (mut others, mut screens) = (Vec::new(), Vec::new());
+/// The devices of the list, each group in its order.
+#[derive(Default)]
+struct Listed {
+    others: Vec<DeviceId>,
+    screens: Vec<DeviceId>,
+    /// Retired, or never heard of.
+    unused: Vec<DeviceId>,
+}
+
+fn sort(connection: &Connection, listed: &[DeviceId]) -> rusqlite::Result<Listed> {
+    let mut sorted = Listed::default();
+    let screens = [DeviceKind::WindowScreen, DeviceKind::LedBoard].map(DeviceKind::as_str);
     for device in listed {
-        match devices::kind_in_use(connection, device.as_str())?.as_deref() {
-            None => {}
-            Some(kind) => {
-                let shows = [DeviceKind::WindowScreen, DeviceKind::LedBoard];
-                let shows = shows.iter().any(|screen| screen.as_str() == kind);
-                if shows { &mut screens } else { &mut others }.push(device.clone());
-            }
-        }
+        let group = match devices::kind_in_use(connection, device.as_str())? {
+            None => &mut sorted.unused,
+            Some(kind) if screens.contains(&kind.as_str()) => &mut sorted.screens,
+            Some(_) => &mut sorted.others,
+        };
+        group.push(device.clone());
     }
-    Ok((others, screens))
+    Ok(sorted)
 }
 
 #[cfg(test)]
@@ -231,6 +242,22 @@ mod tests {
         evening.ended("kiosk-1").await;
         let all = [KIOSK, SCREENS[0], SCREENS[1]];
         assert_eq!(evening.look("2026-03-02T10:17:00Z").await, all);
+    }
+
+    #[tokio::test]
+    async fn of_one_nobody_knows_the_hall_is_told_once() {
+        let mut evening = Evening::open("unknown").await;
+        let unknown = "kiosk-9".parse().unwrap();
+        evening.task.closing.switch_off.push(unknown);
+        evening.look("2026-03-02T10:15:00Z").await;
+        evening.look("2026-03-02T10:16:00Z").await;
+        let read = |connection: &Connection| {
+            let sql = "select group_concat(device || ' ' || what || ' ' || alarm || ': ' || detail)
+                 from devices_event";
+            Ok(connection.query_row(sql, [], |row| row.get(0))?)
+        };
+        let alarms: String = evening.task.store.read(read).await.unwrap();
+        assert_eq!(alarms, "kiosk-9 switch-off-failed major: not in use");
     }
 
     #[tokio::test]

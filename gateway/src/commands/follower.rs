@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use zhiban_kernel::StoreError;
 use zhiban_vocabulary::report::Observation;
 
-use super::{Wake, store};
+use super::{Wake, note};
 use crate::journal::{Entry, Follower};
 
 /// Follower `commands`.
@@ -32,9 +32,8 @@ impl Follower for CommandsFollower {
             let Ok(id) = state.command.parse() else {
                 continue;
             };
-            let reason = state.reason.as_deref();
-            let (device, now) = (&entry.device, entry.received);
-            store::note(connection, id, device, state.status, reason, now)?;
+            let said = (state.status, state.reason.as_deref());
+            note(connection, id, &entry.device, said, entry.received)?;
         }
         Ok(())
     }

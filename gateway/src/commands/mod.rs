@@ -15,11 +15,15 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::Notify;
 use zhiban_kernel::Clock;
 use zhiban_vocabulary::DeviceId;
-use zhiban_vocabulary::command::Command;
+use zhiban_vocabulary::command::{Command, CommandStatus};
+use zhiban_vocabulary::device::Severity;
+
+use crate::devices::file;
 
 pub use api::add_routes;
 pub use closing::SwitchOff;
@@ -58,6 +62,36 @@ pub fn ask(
     // Also in a replay that runs faster than the wires.
     let expires = now + expires_after(command) * clock.replay_speed().unwrap_or(1);
     store::insert(connection, device, command, asked_by, now, expires)
+}
+
+/// Notes how far a device has come. What has ended stays ended. Where the hall's own switching
+/// failed it raises an alarm: nobody is there to look (S3-4.2.3-B).
+///
+/// # Errors
+/// When the database cannot be written.
+fn note(
+    connection: &Connection,
+    id: i64,
+    device: &DeviceId,
+    (status, reason): (CommandStatus, Option<&str>),
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let is_news = store::note(connection, id, device, status, reason, now)?;
+    if is_news && status == CommandStatus::Failed && store::is_switching(connection, id)? {
+        let why = reason.unwrap_or("the device does not say why");
+        not_switched(connection, device, why, now)?;
+    }
+    Ok(())
+}
+
+fn not_switched(
+    connection: &Connection,
+    device: &DeviceId,
+    why: &str,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let (device, what) = (device.as_str(), "switch-off-failed");
+    file::write_alarm(connection, device, what, why, Severity::Major, now)
 }
 
 fn expires_after(command: &Command) -> Duration {

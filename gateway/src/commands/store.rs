@@ -93,12 +93,23 @@ pub(super) fn is_outdated(connection: &Connection, device: &str, id: i64) -> Res
 }
 
 /// Whether the hall waits for devices it told to switch.
-pub(super) fn is_switching(connection: &Connection) -> Result<bool> {
+pub(super) fn waits_for_switching(connection: &Connection) -> Result<bool> {
     let sql = "select exists (select 1 from commands_command
          where ended_ms is null and kind = ?1 and asked_by = ?2)";
     connection
         .prepare_cached(sql)?
         .query_row([CommandKind::Power.as_str(), HALL], |row| row.get(0))
+}
+
+/// Whether command `id` is the hall's own switching.
+pub(super) fn is_switching(connection: &Connection, id: i64) -> Result<bool> {
+    let sql = "select exists (select 1 from commands_command
+         where id = ?1 and kind = ?2 and asked_by = ?3)";
+    connection
+        .prepare_cached(sql)?
+        .query_row(params![id, CommandKind::Power.as_str(), HALL], |row| {
+            row.get(0)
+        })
 }
 
 /// The newest commands to a device, newest first.

@@ -21,7 +21,7 @@ use zhiban_vocabulary::report::{Observation, compose};
 use zhiban_vocabulary::topics;
 
 use super::store::Asked;
-use super::{Wake, store};
+use super::{Wake, note, store};
 use crate::broker::Broker;
 use crate::devices;
 use crate::journal::{self, Journal, Submission};
@@ -281,8 +281,8 @@ impl Dispatcher {
     ) -> Result<(), StoreError> {
         let now = self.clock.now();
         let write = move |connection: &_| {
-            store::note(connection, id, &device, status, Some(&reason), now)?;
-            Ok(())
+            let said = (status, Some(reason.as_str()));
+            Ok(note(connection, id, &device, said, now)?)
         };
         self.store.write(write).await
     }

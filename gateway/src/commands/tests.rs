@@ -120,6 +120,17 @@ impl Hall {
         id
     }
 
+    async fn alarms(&self) -> Vec<String> {
+        let sql = "select device || ': ' || detail from devices_event
+             where what = 'switch-off-failed' and alarm is not null order by 1";
+        let read = |connection: &Connection| {
+            let mut statement = connection.prepare(sql)?;
+            let rows = statement.query_map([], |row| row.get(0))?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        };
+        self.store.read(read).await.unwrap()
+    }
+
     async fn on_topics(&self) -> i64 {
         self.count("select count(*) from broker_retained where length(payload) > 0")
             .await
@@ -236,6 +247,36 @@ async fn a_screen_that_does_not_answer_is_told_again_and_at_last_that_is_said() 
     let expired = Some("expired: it does not answer".to_owned());
     assert_eq!(hall.state(second).await, ("failed".to_owned(), expired));
     assert_eq!(screen.told(), ["pause", "pause", "welcome"]);
+}
+
+/// One refuses, one cannot be switched and one is never reached; a fourth is a person's affair.
+#[tokio::test]
+async fn the_hall_says_what_could_not_be_switched_off() {
+    let hall = Hall::open("alarm").await;
+    let refuses = Obeys::register(&hall.store, "screen-refuses").await;
+    let cannot = Obeys::register(&hall.store, "screen-cannot").await;
+    hall.drivers.add(refuses.wired(&["refused"]));
+    hall.drivers.add(cannot.only_shows());
+    let off = Command::Power { on: false };
+    for device in ["screen-refuses", "screen-cannot", "kiosk-1"] {
+        hall.ask_of(device, off.clone()).await;
+    }
+    hall.ask_of("kiosk-2", off).await;
+    hall.execute("update commands_command set asked_by = '1001' where device = 'kiosk-2'")
+        .await;
+    hall.execute("update commands_command set expires_ms = 1 where device like 'kiosk-%'")
+        .await;
+    let open = "select count(*) from commands_command where ended_ms is null";
+    hall.dispatch_until(async |hall| hall.count(open).await == 0)
+        .await;
+    assert_eq!(
+        hall.alarms().await,
+        [
+            "kiosk-1: expired before the device did it",
+            "screen-cannot: screen-cannot does not understand power",
+            "screen-refuses: it has no paper",
+        ]
+    );
 }
 
 #[tokio::test]

@@ -406,6 +406,7 @@ export const devicesEn = {
     credential: "Got its password",
     retired: "Retired",
     "joining-guessed": "Somebody guessed claim keys",
+    "switch-off-failed": "Not switched off after closing",
   },
   severity: { critical: "critical", major: "major", minor: "minor", warning: "warning", cleared: "cleared" },
   verdict: { granted: "granted", refused: "refused" },

@@ -406,6 +406,7 @@ export const devicesZhCN = {
     credential: "取得密码",
     retired: "退役",
     "joining-guessed": "有人猜测加入密钥",
+    "switch-off-failed": "闭店后未能关机",
   },
   severity: { critical: "紧急", major: "严重", minor: "一般", warning: "提醒", cleared: "已解除" },
   verdict: { granted: "批准", refused: "拒绝" },

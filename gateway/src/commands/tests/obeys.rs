@@ -12,15 +12,20 @@ use zhiban_vocabulary::device::DeviceKind;
 /// What each device was told, in order.
 static TOLD: Mutex<BTreeMap<String, Vec<String>>> = Mutex::new(BTreeMap::new());
 
-static OBEYS: DriverKind = DriverKind {
-    name: "obeys",
-    form: "",
-    accepts: &[CommandKind::Display, CommandKind::Power],
-    build,
-    explain: |_| Vec::new(),
-    fuzz: |_| {},
-    discover: None,
-};
+static OBEYS: DriverKind = kind(&[CommandKind::Display, CommandKind::Power]);
+static SHOWS: DriverKind = kind(&[CommandKind::Display]);
+
+const fn kind(accepts: &'static [CommandKind]) -> DriverKind {
+    DriverKind {
+        name: "obeys",
+        form: "",
+        accepts,
+        build,
+        explain: |_| Vec::new(),
+        fuzz: |_| {},
+        discover: None,
+    }
+}
 
 /// A registered device, named after its test: what it was told is kept by name.
 pub(crate) struct Obeys(&'static str);
@@ -46,6 +51,14 @@ impl Obeys {
             device: self.0.parse().unwrap(),
             driver: &OBEYS,
             settings,
+        }
+    }
+
+    /// As if its driver could only show.
+    pub(crate) fn only_shows(&self) -> WiredDevice {
+        WiredDevice {
+            driver: &SHOWS,
+            ..self.wired(&[])
         }
     }
 
