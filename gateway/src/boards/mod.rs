@@ -1,20 +1,24 @@
-//! Screens: a call at a counter is shown over it, and a text that a program of the hall asks for.
+//! Screens: a call at a counter is shown over it, and so is what the counter does (S3-4.1.4-B); and
+//! a text that a program of the hall asks for.
 //!
 //! The follower only looks: it asks for the screen of the counter and writes a command. What the
 //! screen acknowledged comes back as a report like any other.
 
+#[cfg(test)]
+mod tests;
+
 use rusqlite::Connection;
 use zhiban_kernel::{Clock, StoreError};
-use zhiban_vocabulary::CounterId;
 use zhiban_vocabulary::command::{Command, Display};
 use zhiban_vocabulary::counter::CounterState;
-use zhiban_vocabulary::queue::TicketStep;
+use zhiban_vocabulary::queue::{TicketEvent, TicketStep};
 use zhiban_vocabulary::report::Observation;
 use zhiban_vocabulary::time::elapsed_s;
+use zhiban_vocabulary::{CounterId, DeviceId, TicketNumber};
 
 use crate::commands::{self, Wake};
-use crate::devices;
 use crate::journal::{ClockFlag, Entry, Follower};
+use crate::{devices, queue};
 
 /// An older call is history: nobody is to walk to a counter because of it.
 const CALL_FRESH_S: u32 = 60;
@@ -32,9 +36,89 @@ impl BoardsFollower {
         Self { clock, wake }
     }
 
-    /// Seconds that count as a moment, also in a replay that runs faster than the wires.
-    fn fresh_s(&self) -> u32 {
-        CALL_FRESH_S * self.clock.replay_speed().unwrap_or(1)
+    /// Whether it happened a moment ago, also in a replay that runs faster than the wires.
+    fn is_fresh(&self, entry: &Entry) -> bool {
+        let moment_s = CALL_FRESH_S * self.clock.replay_speed().unwrap_or(1);
+        let age_s = elapsed_s(entry.received, self.clock.now());
+        entry.clock != ClockFlag::Late && age_s <= moment_s
+    }
+
+    fn ticket(&self, connection: &Connection, event: &TicketEvent) -> rusqlite::Result<()> {
+        let ticket = event.ticket.clone();
+        match &event.step {
+            TicketStep::Called { counter, .. } | TicketStep::Recalled { counter } => {
+                let call = Display::Call {
+                    ticket,
+                    counter: counter.clone(),
+                };
+                self.show_all(connection, Some(counter), call)
+            }
+            TicketStep::Started { counter, .. } => {
+                self.show_at(connection, counter, Display::Serving { ticket })
+            }
+            TicketStep::Finished { .. }
+            | TicketStep::NoShow {}
+            | TicketStep::Cancelled {}
+            | TicketStep::Transferred { .. } => self.free(connection, &ticket),
+            TicketStep::Issued { .. } => Ok(()),
+        }
+    }
+
+    /// Screens that name the ticket go back to what their counter does. Where nobody tells that it
+    /// is open, an idle counter is closed, as on the floor page.
+    fn free(&self, connection: &Connection, ticket: &TicketNumber) -> rusqlite::Result<()> {
+        for (screen, counter) in devices::counter_screens(connection)? {
+            let shown = commands::last_display(connection, &screen)?;
+            if shown.is_some_and(|shown| names(&shown, ticket)) {
+                let state = queue::counter_state(connection, &counter)?;
+                self.show(connection, &screen, sign_of(state))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn close_counters(&self, connection: &Connection) -> rusqlite::Result<()> {
+        for (screen, _) in devices::counter_screens(connection)? {
+            if commands::last_display(connection, &screen)? != Some(Display::Pause) {
+                self.show(connection, &screen, Display::Pause)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What a counter does is shown over it.
+    fn show_at(
+        &self,
+        connection: &Connection,
+        counter: &CounterId,
+        display: Display,
+    ) -> rusqlite::Result<()> {
+        let screens = devices::screens_at(connection, Some(counter), false)?;
+        let mut screens = screens.iter();
+        screens.try_for_each(|screen| self.show(connection, screen, display.clone()))
+    }
+
+    /// Who is called is also shown on the boards of the whole hall.
+    fn show_all(
+        &self,
+        connection: &Connection,
+        counter: Option<&CounterId>,
+        display: Display,
+    ) -> rusqlite::Result<()> {
+        let screens = devices::screens_at(connection, counter, true)?;
+        let mut screens = screens.iter();
+        screens.try_for_each(|screen| self.show(connection, screen, display.clone()))
+    }
+
+    fn show(
+        &self,
+        connection: &Connection,
+        screen: &DeviceId,
+        display: Display,
+    ) -> rusqlite::Result<()> {
+        let command = Command::Display(display);
+        commands::ask(connection, screen, &command, commands::HALL, self.clock)?;
+        Ok(())
     }
 }
 
@@ -42,16 +126,19 @@ impl Follower for BoardsFollower {
     const NAME: &'static str = "boards";
 
     fn apply(&self, connection: &Connection, entries: &[Entry]) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        for entry in entries {
-            let fresh =
-                entry.clock != ClockFlag::Late && elapsed_s(entry.received, now) <= self.fresh_s();
-            let Some((counter, display)) = display_of(&entry.observation).filter(|_| fresh) else {
-                continue;
-            };
-            let command = Command::Display(display);
-            for screen in devices::screens_at(connection, counter, is_for_all(&command))? {
-                commands::ask(connection, &screen, &command, commands::HALL, self.clock)?;
+        for entry in entries.iter().filter(|entry| self.is_fresh(entry)) {
+            match &entry.observation {
+                Observation::Ticket(event) => self.ticket(connection, event)?,
+                Observation::Counter(change) => {
+                    self.show_at(connection, &change.counter, sign_of(change.state))?;
+                }
+                Observation::ScreenText(asked) => {
+                    let (text, speak) = (asked.text.clone(), asked.speak);
+                    let text = Display::Text { text, speak };
+                    self.show_all(connection, asked.counter.as_ref(), text)?;
+                }
+                Observation::DayClosed(_) => self.close_counters(connection)?,
+                _ => {}
             }
         }
         Ok(())
@@ -62,47 +149,17 @@ impl Follower for BoardsFollower {
     }
 }
 
-/// Whether the boards of the whole hall show it, too: who is called, not what each counter does.
-fn is_for_all(command: &Command) -> bool {
-    matches!(
-        command,
-        Command::Display(Display::Call { .. } | Display::Text { .. })
-    )
+/// What stands over a counter without a ticket.
+fn sign_of(state: CounterState) -> Display {
+    match state {
+        CounterState::Open => Display::Welcome,
+        CounterState::Busy | CounterState::Break | CounterState::Closed => Display::Pause,
+    }
 }
 
-/// What an observation asks the screens over a counter, or those of the whole hall, to show.
-fn display_of(observation: &Observation) -> Option<(Option<&CounterId>, Display)> {
-    match observation {
-        Observation::Ticket(event) => {
-            let ticket = event.ticket.clone();
-            match &event.step {
-                TicketStep::Called { counter, .. } | TicketStep::Recalled { counter } => {
-                    let at = counter.clone();
-                    Some((
-                        Some(counter),
-                        Display::Call {
-                            ticket,
-                            counter: at,
-                        },
-                    ))
-                }
-                TicketStep::Started { counter, .. } => {
-                    Some((Some(counter), Display::Serving { ticket }))
-                }
-                _ => None,
-            }
-        }
-        Observation::Counter(change) => {
-            let display = match change.state {
-                CounterState::Open => Display::Welcome,
-                CounterState::Busy | CounterState::Break | CounterState::Closed => Display::Pause,
-            };
-            Some((Some(&change.counter), display))
-        }
-        Observation::ScreenText(asked) => {
-            let (text, speak) = (asked.text.clone(), asked.speak);
-            Some((asked.counter.as_ref(), Display::Text { text, speak }))
-        }
-        _ => None,
+fn names(display: &Display, number: &TicketNumber) -> bool {
+    match display {
+        Display::Call { ticket, .. } | Display::Serving { ticket } => ticket == number,
+        Display::Welcome | Display::Pause | Display::Text { .. } => false,
     }
 }

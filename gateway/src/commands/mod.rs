@@ -28,6 +28,7 @@ use crate::devices::file;
 pub use api::add_routes;
 pub use closing::SwitchOff;
 pub use follower::CommandsFollower;
+pub use store::last_display;
 pub use task::Dispatcher;
 
 /// Who asks when it is no person.

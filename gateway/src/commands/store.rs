@@ -1,10 +1,10 @@
 //! All SQL of the commands.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Result, Row, params};
+use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use zhiban_kernel::clock::{from_ms, to_ms};
 use zhiban_vocabulary::DeviceId;
-use zhiban_vocabulary::command::{Command, CommandKind, CommandStatus};
+use zhiban_vocabulary::command::{Command, CommandKind, CommandStatus, Display};
 
 use super::HALL;
 
@@ -110,6 +110,22 @@ pub(super) fn is_switching(connection: &Connection, id: i64) -> Result<bool> {
         .query_row(params![id, CommandKind::Power.as_str(), HALL], |row| {
             row.get(0)
         })
+}
+
+/// What a device was last told to show, whatever became of it.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn last_display(connection: &Connection, device: &DeviceId) -> Result<Option<Display>> {
+    let sql = "select body from commands_command where device = ?1 and kind = ?2
+         order by id desc limit 1";
+    let body: Option<String> = connection
+        .prepare_cached(sql)?
+        .query_row([device.as_str(), CommandKind::Display.as_str()], |row| {
+            row.get(0)
+        })
+        .optional()?;
+    Ok(body.and_then(|body| serde_json::from_str(&body).ok()))
 }
 
 /// The newest commands to a device, newest first.

@@ -33,7 +33,7 @@ pub use join::{Joined, join};
 pub use keeper::Keeper;
 pub use model::{Device, NewDevice, State};
 pub(crate) use model::{Proof, new_secret, secret_hash};
-pub use screens::screens_at;
+pub use screens::{counter_screens, screens_at};
 pub(crate) use store::clock_suspects;
 pub use store::{counter_of, is_active, is_wired, kind_in_use, sync_wired};
 

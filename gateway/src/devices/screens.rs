@@ -33,6 +33,26 @@ pub fn screens_at(
     Ok(showing.filter_map(|(text, _)| text.parse().ok()).collect())
 }
 
+/// All screens that stand at a counter, with it.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn counter_screens(connection: &Connection) -> Result<Vec<(DeviceId, CounterId)>> {
+    let sql = "select device, counter, driver from devices_device
+         where counter is not null and kind in (?1, ?2) and state = 'active'
+         order by device";
+    let (screen, board) = (DeviceKind::WindowScreen, DeviceKind::LedBoard);
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([screen.as_str(), board.as_str()], |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+    })?;
+    let all: Vec<(String, String, String)> = rows.collect::<Result<_>>()?;
+    let showing = all.iter().filter(|(.., driver)| can_show(driver));
+    let parsed = showing
+        .filter_map(|(screen, counter, _)| Some((screen.parse().ok()?, counter.parse().ok()?)));
+    Ok(parsed.collect())
+}
+
 /// Some boards can only be switched. What comes in by MQTT says itself what it cannot.
 fn can_show(driver: &str) -> bool {
     let accepts = zhiban_drivers::find(driver).map(|driver| driver.accepts);

@@ -20,6 +20,10 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
+use rusqlite::Connection;
+use zhiban_vocabulary::CounterId;
+use zhiban_vocabulary::counter::CounterState;
+
 pub use api::add_routes;
 pub use close::SlotCloser;
 pub use day::run_day_close;
@@ -27,3 +31,15 @@ pub use follower::QueueFollower;
 pub use live::{CounterLive, Live, QueueLive, TicketLive, live};
 pub use model::{Flag, Leg, Outcome, State, Ticket, TicketKey};
 pub use names::{Names, PersonView};
+
+/// What a counter is doing; closed, where nobody has told.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn counter_state(
+    connection: &Connection,
+    counter: &CounterId,
+) -> rusqlite::Result<CounterState> {
+    let known = store::counter(connection, counter)?;
+    Ok(known.map_or(CounterState::Closed, |now| now.state))
+}
