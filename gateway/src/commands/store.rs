@@ -10,6 +10,8 @@ use super::HALL;
 
 /// Commands looked at in one go.
 const OPEN_MAX: u32 = 500;
+/// Commands deleted in one go.
+const PRUNED_MAX: u32 = 1_000;
 
 /// One command as it stands.
 #[derive(Debug, Clone)]
@@ -142,6 +144,16 @@ pub(super) fn to_take_away(connection: &Connection) -> Result<Vec<Asked>> {
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map([], read)?;
     rows.filter_map(Result::transpose).collect()
+}
+
+/// Deletes what ended before `before`; looks at the oldest commands only, so that it is quick.
+pub(super) fn prune(connection: &Connection, before: Timestamp) -> Result<usize> {
+    let sql = "delete from commands_command
+         where id < (select min(id) from commands_command) + ?2
+             and ended_ms < ?1 and not on_topic";
+    connection
+        .prepare_cached(sql)?
+        .execute(params![to_ms(before), PRUNED_MAX])
 }
 
 /// Notes that its topic is empty again.

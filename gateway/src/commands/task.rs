@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use jiff::SignedDuration;
 use serde_json::{Map, Value};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -35,6 +36,11 @@ const AGAIN_AFTER_MAX: Duration = Duration::from_secs(30);
 /// How long after the end of its time a driver that began before is waited for.
 const AT_IT_MAX: Duration = Duration::from_secs(15);
 
+/// How long the log of commands is kept: a year, and time to look at it.
+const KEPT: SignedDuration = SignedDuration::from_hours(24 * 400);
+/// How often older ones are deleted.
+const PRUNE_EVERY: Duration = Duration::from_secs(600);
+
 /// Task `commands`.
 #[derive(Debug)]
 pub struct Dispatcher {
@@ -49,6 +55,7 @@ pub struct Dispatcher {
     outcomes: JoinSet<Outcome>,
     /// What drivers said and nobody has noted yet.
     said: VecDeque<Outcome>,
+    prune_next: Instant,
 }
 
 #[derive(Debug)]
@@ -110,6 +117,7 @@ impl Dispatcher {
             out: HashMap::new(),
             outcomes: JoinSet::new(),
             said: VecDeque::new(),
+            prune_next: Instant::now(),
         }
     }
 
@@ -143,7 +151,19 @@ impl Dispatcher {
                 self.hand_over(asked).await?;
             }
         }
-        self.take_ended_away().await
+        self.take_ended_away().await?;
+        self.prune().await
+    }
+
+    async fn prune(&mut self) -> Result<(), StoreError> {
+        if self.prune_next > Instant::now() {
+            return Ok(());
+        }
+        let before = self.clock.now() - KEPT;
+        let write = move |connection: &_| Ok(store::prune(connection, before)?);
+        self.store.write(write).await?;
+        self.prune_next = Instant::now() + PRUNE_EVERY;
+        Ok(())
     }
 
     fn is_over(&self, asked: &Asked) -> bool {

@@ -280,6 +280,23 @@ async fn the_hall_says_what_could_not_be_switched_off() {
 }
 
 #[tokio::test]
+async fn commands_of_the_year_before_last_are_deleted() {
+    let hall = Hall::open("pruned").await;
+    let (old, new) = (
+        hall.ask(Command::Restart {}).await,
+        hall.ask(Command::Restart {}).await,
+    );
+    let last_year = "update commands_command set state = 'failed', ended_ms =
+             (unixepoch() - iif(id = 1, 401, 399) * 86400) * 1000";
+    hall.execute(last_year).await;
+    assert_eq!((old, new), (1, 2));
+    let all = "select count(*) from commands_command";
+    hall.dispatch_until(async |hall| hall.count(all).await == 1)
+        .await;
+    assert_eq!(hall.count("select id from commands_command").await, new);
+}
+
+#[tokio::test]
 async fn a_call_that_was_lost_does_not_come_behind_a_newer_one() {
     let hall = Hall::open("newer").await;
     let screen = Obeys::register(&hall.store, "screen-newer").await;
