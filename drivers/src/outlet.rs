@@ -22,6 +22,11 @@ pub const DELIVERIES_MAX: usize = 256;
 const FLOOD_REPORTS: u32 = 2_000;
 const FLOOD_TIME: Duration = Duration::from_secs(10);
 
+/// Happenings that may be told at once by a driver that catches up with a day of its peer, and the
+/// pause before it tells more: a day that is caught up with is no flood.
+pub(crate) const CATCH_UP_MAX: usize = 150;
+pub(crate) const CATCH_UP_EVERY: Duration = Duration::from_secs(1);
+
 /// The channel all wired drivers share.
 #[must_use]
 pub fn deliveries() -> (mpsc::Sender<Delivery>, mpsc::Receiver<Delivery>) {
@@ -215,6 +220,14 @@ impl Outlet {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn catching_up_is_no_flood() {
+        let rounds = 1 + FLOOD_TIME.as_secs() / CATCH_UP_EVERY.as_secs();
+        // What else is said meanwhile, and the last ticket of a round told whole, have room, too.
+        let most = rounds * (CATCH_UP_MAX as u64 + 20);
+        assert!(most < u64::from(FLOOD_REPORTS), "{most}");
+    }
 
     fn origin(id: u64, at: &str) -> (String, u64) {
         let at = at.parse().unwrap();

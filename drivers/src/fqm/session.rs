@@ -12,13 +12,11 @@ use zhiban_vocabulary::report::Observation;
 use super::frame::{self, Chunk, Happening, PER_CHUNK, Step, Ticket};
 use super::settings::Settings;
 use crate::link::http::{Answer, Client, HttpError};
+use crate::outlet::{CATCH_UP_EVERY, CATCH_UP_MAX};
 use crate::{Driver, DriverError, Occurrence, Outlet, Running, Session};
 
 /// Every so many readings all of today is read, not only what can change in the normal run.
 const WHOLE_EVERY: u32 = 15;
-/// Most happenings told after one reading; the rest is told after the next. So a day that is
-/// caught up with is no flood.
-const NEWS_MAX: usize = 300;
 /// 12 000 tickets of one day, or 300 000 tasks: whatever is more is no queue system.
 const CHUNKS_A_DAY: u32 = 400;
 /// FQM keeps old tickets; a million of them can be searched.
@@ -67,8 +65,11 @@ async fn serve(settings: &Settings, session: Session) -> Result<Infallible, Driv
     };
     reader.identify().await?;
     loop {
-        reader.poll().await?;
-        tokio::time::sleep(settings.poll).await;
+        let pause = match reader.poll().await? {
+            true => settings.poll,
+            false => settings.poll.max(CATCH_UP_EVERY),
+        };
+        tokio::time::sleep(pause).await;
     }
 }
 
@@ -107,7 +108,8 @@ impl Reader<'_> {
             .await?)
     }
 
-    async fn poll(&mut self) -> Result<(), DriverError> {
+    /// Gives whether all that is new was told.
+    async fn poll(&mut self) -> Result<bool, DriverError> {
         if self.readings.is_multiple_of(WHOLE_EVERY) {
             self.find_today().await?;
         }
@@ -245,9 +247,9 @@ impl Reader<'_> {
         Ok(())
     }
 
-    async fn tell(&mut self, tickets: &[Ticket]) -> Result<(), DriverError> {
+    async fn tell(&mut self, tickets: &[Ticket]) -> Result<bool, DriverError> {
         let news = frame::news(tickets, &self.told);
-        let told_now = news.len().min(NEWS_MAX);
+        let told_now = news.len().min(CATCH_UP_MAX);
         for happening in &news[..told_now] {
             let Some(event) = self.event(happening) else {
                 continue;
@@ -267,7 +269,7 @@ impl Reader<'_> {
         let told = tickets.iter().filter(|ticket| !left.contains(&ticket.id));
         self.told
             .extend(told.map(|ticket| (ticket.id, ticket.clone())));
-        Ok(())
+        Ok(left.is_empty())
     }
 
     /// `None` for an office that cannot be a counter; there is none.

@@ -15,6 +15,7 @@ use zhiban_vocabulary::report::Observation;
 use super::frame::{self, Happening, Memory, Step, Ticket};
 use super::settings::Settings;
 use crate::link::http::{Answer, Client, Events, HttpError};
+use crate::outlet::{CATCH_UP_EVERY, CATCH_UP_MAX};
 use crate::{Driver, DriverError, NotTaken, Occurrence, Outlet, Running, Session};
 
 /// How often is read while the hub is listened to.
@@ -23,8 +24,6 @@ const QUIET: Duration = Duration::from_secs(30);
 const SPACING: Duration = Duration::from_millis(500);
 /// How often a hub that is away is looked for.
 const HUB_EVERY: Duration = Duration::from_secs(30);
-/// Most happenings told after one reading; the rest is told after the next.
-const NEWS_MAX: usize = 300;
 
 pub(crate) struct NovoSga {
     settings: Settings,
@@ -83,10 +82,14 @@ async fn serve(settings: &Settings, session: Session) -> Result<Infallible, Driv
         hub.listen().await;
         let is_all_told = reader.read().await?;
         reader.well(&hub).await?;
-        let next = match (&hub.events, is_all_told) {
-            (_, false) => SPACING,
-            (Some(_), true) => QUIET,
-            (None, true) => settings.poll,
+        if !is_all_told {
+            // Also when the hub calls.
+            sleep(CATCH_UP_EVERY).await;
+            continue;
+        }
+        let next = match &hub.events {
+            Some(_) => QUIET,
+            None => settings.poll,
         };
         let read_at = Instant::now() + next;
         tokio::select! {
@@ -219,16 +222,12 @@ impl Reader<'_> {
         let (panel, bad) =
             frame::panel(&answer.body).map_err(|error| self.unreadable(&path, &error))?;
         self.outlet.bad_frames(bad);
-        let (news, memory) = frame::news(&tickets, &panel, &self.memory);
-        let told_now = news.len().min(NEWS_MAX);
-        for happening in &news[..told_now] {
+        let (news, memory) = frame::news(&tickets, &panel, &self.memory, CATCH_UP_MAX);
+        for happening in &news {
             self.tell(happening).await?;
         }
-        let is_all_told = told_now == news.len();
-        if is_all_told {
-            self.memory = memory;
-        }
-        Ok(is_all_told)
+        self.memory = memory;
+        Ok(news.len() < CATCH_UP_MAX)
     }
 
     /// NovoSGA keeps all tickets until somebody ends the day. Today is what its clock says, or else

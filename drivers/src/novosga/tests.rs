@@ -196,6 +196,27 @@ async fn tickets_of_other_days_are_not_told() {
 }
 
 #[tokio::test]
+async fn more_than_can_be_told_at_once_is_told_whole_and_once() {
+    let port = free_port();
+    let mut sga = peer(&port).await;
+    sga.order("many 500").await;
+    let hall = polling(&port);
+    until_said(&hall, 500).await;
+    sga.order("move-all 2").await;
+    until_said(&hall, 1000).await;
+    // Behind all that was left to tell.
+    sga.order("issue A001 1 0").await;
+    hall.says("queue", 0, "issued A001 Caixa").await;
+    let mut said = tickets(&hall);
+    assert_eq!(said.len(), 1001);
+    said.sort_unstable();
+    said.dedup();
+    assert_eq!(said.len(), 1001, "each once");
+    assert_eq!(hall.status("queue").restarts, 0);
+    hall.close().await;
+}
+
+#[tokio::test]
 async fn no_secret_is_on_the_tap_or_in_a_message() {
     let port = free_port();
     let _sga = peer(&port).await;

@@ -35,7 +35,7 @@ fn told(tickets: &[Value], panel: &[Value], memory: &mut Memory) -> Vec<String> 
     let (tickets, bad) = super::tickets(json!(tickets).to_string().as_bytes()).unwrap();
     let (panel, bad_lines) = super::panel(json!(panel).to_string().as_bytes()).unwrap();
     assert_eq!(bad + bad_lines, 0);
-    let (news, remembered) = news(&tickets, &panel, memory);
+    let (news, remembered) = news(&tickets, &panel, memory, usize::MAX);
     *memory = remembered;
     said(&news)
 }
@@ -141,6 +141,30 @@ fn a_customer_sent_on_keeps_the_number() {
 }
 
 #[test]
+fn what_is_too_much_at_once_is_told_bit_by_bit_and_once() {
+    let number = |at: u64| format!("A{at:03}");
+    let waiting = |service| (1..=9).map(move |at| written(at, &number(at), service, "emitida", [CAME, None, None, None]));
+    let mut memory = Memory::new();
+    let mut told_in_rounds = |list: Vec<Value>| {
+        let (tickets, _) = tickets(json!(list).to_string().as_bytes()).unwrap();
+        let mut rounds = Vec::new();
+        loop {
+            let (news, remembered) = news(&tickets, &[], &memory, 4);
+            memory = remembered;
+            rounds.push(news.iter().map(|news| (news.ticket.id, news.step)).collect::<Vec<_>>());
+            if news.len() < 4 {
+                return rounds;
+            }
+        }
+    };
+    let issued = told_in_rounds(waiting(1).collect());
+    assert_eq!(issued.iter().map(Vec::len).collect::<Vec<_>>(), [4, 4, 1]);
+    let moved = told_in_rounds(waiting(2).collect()).concat();
+    let each_once: Vec<_> = (1..=9).map(|id| (id, Step::Moved)).collect();
+    assert_eq!(moved, each_once);
+}
+
+#[test]
 fn what_makes_no_sense_is_left_out_and_counted() {
     let good = written(1, "A001", 1, "emitida", [CAME, None, None, None]);
     let check = |pointer: &str, value: Value, readable: bool| {
@@ -192,10 +216,10 @@ proptest! {
         tickets.sort_by_key(|ticket| ticket.id);
         tickets.dedup_by_key(|ticket| ticket.id);
         let (lines, _) = panel(json!(calls).to_string().as_bytes()).unwrap();
-        let (_, memory) = news(&tickets, &lines, &Memory::new());
-        prop_assert!(news(&tickets, &lines, &memory).0.is_empty());
+        let (_, memory) = news(&tickets, &lines, &Memory::new(), usize::MAX);
+        prop_assert!(news(&tickets, &lines, &memory, usize::MAX).0.is_empty());
         // The panel forgets; what was told stays told.
-        prop_assert!(news(&tickets, &[], &memory).0.is_empty());
+        prop_assert!(news(&tickets, &[], &memory, usize::MAX).0.is_empty());
     }
 
     #[test]

@@ -11,6 +11,8 @@ Paulo and goes on ten seconds with every order. The argument is the port.
     garble, clear     answers are no JSON; they are again
     bytes             answers come in single bytes
     yesterday N       N tickets of the day before, in front
+    many N            N tickets at once
+    move-all SERVICE  all of them
 """
 import datetime
 import http.server
@@ -148,6 +150,12 @@ def obey(words):
             State.garbled = False
         case ["bytes"]:
             State.in_bytes = True
+        case ["many", count]:
+            for number in range(int(count)):
+                new(f"M{number:04}", 1, 0, now)
+        case ["move-all", service]:
+            for ticket in State.tickets:
+                ticket.update(service=int(service))
         case ["yesterday", count]:
             before = now - datetime.timedelta(days=1)
             for number in range(int(count)):
