@@ -1,16 +1,18 @@
 //! One device with all that is known of it.
 
-use axum::Json;
 use axum::extract::{Path, State};
+use axum::{Extension, Json};
 use jiff::Timestamp;
 use rusqlite::Connection;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
+use zhiban_kernel::people::SignedIn;
 use zhiban_kernel::web::{Result, WebError};
 use zhiban_vocabulary::command::CommandKind;
+use zhiban_vocabulary::roles::Capability;
 
-use super::wired::shown_settings;
+use super::wired::{hook_path, shown_settings};
 use super::{Desk, DeviceView, view};
 use crate::devices::model::Device;
 use crate::devices::{file, store};
@@ -23,6 +25,8 @@ pub(super) struct DeviceDetail {
     /// Of a wired device, without its secrets.
     #[schema(value_type = Option<Object>)]
     settings: Option<Value>,
+    /// Path programs of the hall call, with its key; only for those who may change the device.
+    hook: Option<String>,
     /// Topic prefixes of one that speaks another form than ours.
     topics: Vec<String>,
     /// Whether `gateway.toml` owns it, so that it is not changed here.
@@ -49,6 +53,7 @@ struct PartView {
     params(("device" = String, Path)), responses((status = 200, body = DeviceDetail)))]
 pub(super) async fn read_device(
     State(desk): State<Desk>,
+    Extension(who): Extension<SignedIn>,
     Path(id): Path<String>,
 ) -> Result<Json<DeviceDetail>> {
     let devices = desk.devices;
@@ -69,6 +74,10 @@ pub(super) async fn read_device(
         .settings
         .as_ref()
         .map(|settings| shown_settings(&device.driver, settings));
+    let hook = match &device.settings {
+        Some(settings) if who.may(Capability::DevicesManage) => hook_path(&id, settings),
+        _ => None,
+    };
     let part = |(kind, time, state): (String, Timestamp, String)| PartView {
         kind,
         time,
@@ -76,6 +85,7 @@ pub(super) async fn read_device(
     };
     Ok(Json(DeviceDetail {
         settings,
+        hook,
         topics: device.topics.clone(),
         from_file: device.from_file,
         accepts: accepts(&device),

@@ -377,6 +377,7 @@ fn new_settings(device: &Device, settings: Value) -> Result<String> {
     let driver = zhiban_drivers::find(&device.driver).ok_or_else(not_wired)?;
     let old = device.settings.as_deref().unwrap_or("{}");
     let whole = wired::with_old_secrets(driver, settings, old);
+    let whole = wired::with_hook_key(driver, whole);
     let table = wired::check_settings(driver, &whole)?;
     Ok(serde_json::to_string(&table).unwrap_or_default())
 }

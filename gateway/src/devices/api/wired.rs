@@ -243,7 +243,7 @@ pub(super) fn check_settings(driver: &DriverKind, settings: &Value) -> Result<to
 }
 
 /// A driver that is called by programs of the hall needs a key in its address; one that nobody
-/// chose is made here.
+/// chose, or somebody emptied, is made here.
 pub(super) fn with_hook_key(driver: &DriverKind, mut settings: Value) -> Value {
     let is_called = Form::read(driver.form)
         .is_ok_and(|form| form.fields.iter().any(|field| field.key == HOOK_KEY));
@@ -254,6 +254,13 @@ pub(super) fn with_hook_key(driver: &DriverKind, mut settings: Value) -> Value {
         }
     }
     settings
+}
+
+/// Where programs of the hall call a device: with the key, so only for those who may choose it.
+pub(super) fn hook_path(device: &str, settings: &str) -> Option<String> {
+    let settings: Value = serde_json::from_str(settings).ok()?;
+    let key = settings.get(HOOK_KEY)?.as_str()?;
+    Some(format!("/hooks/{device}/{key}"))
 }
 
 fn secrets(driver: &DriverKind) -> Vec<Field> {
@@ -290,6 +297,29 @@ pub(super) fn with_old_secrets(driver: &DriverKind, mut new: Value, old: &str) -
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_key_of_a_hook_is_a_secret_and_never_gone() {
+        const OLD: &str = r#"{"best":5,"hook_key":"0123456789abcdef"}"#;
+        for name in ["http_pad", "qmatic"] {
+            let driver = zhiban_drivers::find(name).unwrap();
+            assert_eq!(shown_settings(name, OLD), serde_json::json!({"best": 5}));
+            let changed = |new: Value| {
+                let settings = with_hook_key(driver, with_old_secrets(driver, new, OLD));
+                hook_path("pad", &settings.to_string()).unwrap()
+            };
+            assert_eq!(
+                changed(serde_json::json!({})),
+                "/hooks/pad/0123456789abcdef"
+            );
+            let chosen = changed(serde_json::json!({"hook_key": "another-key-of-16"}));
+            assert_eq!(chosen, "/hooks/pad/another-key-of-16");
+            let emptied = changed(serde_json::json!({"hook_key": " "}));
+            let key = emptied.strip_prefix("/hooks/pad/").unwrap();
+            assert!(key.len() >= 16 && key != "0123456789abcdef", "{emptied}");
+        }
+        assert_eq!(hook_path("screen", r#"{"address":3}"#), None);
+    }
 
     #[test]
     fn only_the_halls_own_network_is_searched() {
