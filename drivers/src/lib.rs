@@ -106,8 +106,11 @@ pub struct Explained {
     pub good: bool,
 }
 
-/// Looks at the given places and gives what it found; ends by itself.
-pub type Discover = fn(Places) -> Pin<Box<dyn Future<Output = Vec<Found>> + Send>>;
+/// Looks at the given places; ends by itself, and for 256 hosts within 80 s.
+pub type Discover = fn(Places) -> Searching;
+
+/// A search that goes on.
+pub type Searching = Pin<Box<dyn Future<Output = Search> + Send>>;
 
 /// Where to look for devices. Nothing is looked for anywhere else.
 #[derive(Debug, Clone, Default)]
@@ -115,6 +118,14 @@ pub struct Places {
     pub hosts: Vec<std::net::IpAddr>,
     /// Serial ports no device of ours uses.
     pub ports: Vec<String>,
+}
+
+/// What came of a search.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Search {
+    pub found: Vec<Found>,
+    /// Hosts that were not asked to the end before the time was over.
+    pub unasked: usize,
 }
 
 /// A device that answered.

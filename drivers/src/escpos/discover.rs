@@ -1,7 +1,6 @@
 //! Looks for printers: hosts with port 9100 open that answer DLE EOT 4.
 
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -9,13 +8,13 @@ use tokio::time::timeout;
 
 use super::exchange::Printer;
 use crate::sweep::sweep;
-use crate::{Found, Places};
+use crate::{Found, Places, Searching};
 
 const PORT: u16 = 9100;
 const CONNECT_TIME: Duration = Duration::from_secs(1);
 const ANSWER_TIME: Duration = Duration::from_millis(500);
 
-pub(super) fn discover(places: Places) -> Pin<Box<dyn Future<Output = Vec<Found>> + Send>> {
+pub(super) fn discover(places: Places) -> Searching {
     Box::pin(sweep(places.hosts, |host| ask(host, PORT)))
 }
 

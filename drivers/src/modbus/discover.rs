@@ -1,37 +1,30 @@
 //! Looks for Modbus devices: every unit that answers anything, even a refusal, is one. What it is
 //! nobody can tell from outside; a person chooses the map.
 
-use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
 use tokio::time::timeout;
 use zhiban_vocabulary::device::DeviceIdentity;
 
 use crate::link::modbus::{Function, Master, ModbusError, Read};
 use crate::link::{Line, Link, LinkSettings};
-use crate::{Found, Places};
+use crate::sweep::sweep;
+use crate::{Found, Places, Searching};
 
 const PORT: u16 = 502;
-const HOSTS_AT_ONCE: usize = 16;
 const CONNECT_TIME_MAX: Duration = Duration::from_millis(500);
 const DEADLINE: Duration = Duration::from_millis(150);
 /// Addresses tried on a serial port. Most devices leave the works as one of them.
 const UNITS: std::ops::RangeInclusive<u8> = 1..=16;
 
-pub(crate) fn discover(places: Places) -> Pin<Box<dyn Future<Output = Vec<Found>> + Send>> {
+pub(crate) fn discover(places: Places) -> Searching {
     Box::pin(async move {
-        let hosts = stream::iter(places.hosts)
-            .map(try_host)
-            .buffer_unordered(HOSTS_AT_ONCE)
-            .filter_map(|found| async { found });
-        let mut found: Vec<Found> = hosts.collect().await;
+        let mut search = sweep(places.hosts, try_host).await;
         for port in places.ports {
-            found.extend(try_port(&port).await);
+            search.found.extend(try_port(&port).await);
         }
-        found
+        search
     })
 }
 

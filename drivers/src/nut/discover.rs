@@ -1,7 +1,6 @@
 //! Looks for NUT servers: hosts with port 3493 open that list their UPS.
 
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -10,13 +9,13 @@ use super::client::Client;
 use super::state::identity;
 use crate::link::Tap;
 use crate::sweep::sweep;
-use crate::{Found, Places};
+use crate::{Found, Places, Searching};
 
 const PORT: u16 = 3493;
 const ANSWER_TIME: Duration = Duration::from_secs(1);
 const HOST_TIME_MAX: Duration = Duration::from_secs(3);
 
-pub(super) fn discover(places: Places) -> Pin<Box<dyn Future<Output = Vec<Found>> + Send>> {
+pub(super) fn discover(places: Places) -> Searching {
     Box::pin(sweep(places.hosts, |host| ask(host, PORT)))
 }
 

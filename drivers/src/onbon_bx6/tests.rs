@@ -135,10 +135,10 @@ async fn cards_are_found_on_the_hosts_given_and_nowhere_else() {
     let (host, port) = (host.parse().unwrap(), port.parse().unwrap());
     // The second is nobody: nothing of this machine listens there.
     let hosts = vec![host, "127.0.0.2".parse().unwrap()];
-    let found = discover::look(hosts, port).await;
+    let found = discover::look(hosts, port).await.found;
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].identity.model.as_deref(), Some("BX-6E1"));
     let built = (super::DRIVER.build)(found[0].settings.clone());
     assert_eq!(built.unwrap().line().as_deref(), Some(card.path()));
-    assert!(discover::look(Vec::new(), port).await.is_empty());
+    assert!(discover::look(Vec::new(), port).await.found.is_empty());
 }

@@ -1,14 +1,13 @@
 //! Looks for agents that have a printer, under the factory's community.
 
 use std::net::IpAddr;
-use std::pin::Pin;
 
 use super::mib;
 use crate::link::snmp::{PORT, find};
 use crate::sweep::sweep;
-use crate::{Found, Places};
+use crate::{Found, Places, Searching};
 
-pub(super) fn discover(places: Places) -> Pin<Box<dyn Future<Output = Vec<Found>> + Send>> {
+pub(super) fn discover(places: Places) -> Searching {
     Box::pin(sweep(places.hosts, |host| ask(host, PORT)))
 }
 

@@ -1,47 +1,39 @@
 //! Looks for service publishers at the ports the specification gives them.
 
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use zhiban_vocabulary::device::DeviceIdentity;
 
 use super::session::services;
 use super::socket::Place;
 use crate::link::Tap;
-use crate::{Found, Places};
+use crate::sweep::sweep;
+use crate::{Found, Places, Search, Searching};
 
 /// Without 443: it speaks TLS.
 const PORTS: [u16; 12] = [
     80, 5846, 5847, 5848, 5849, 5850, 5851, 5852, 5853, 5854, 5855, 5856,
 ];
-const HOSTS_AT_ONCE: usize = 16;
+/// Of one host; many hosts are asked at once.
+const PORTS_AT_ONCE: usize = 3;
 /// For one port; a kiosk of the hall's own network answers at once.
 const PORT_TIME_MAX: Duration = Duration::from_millis(1500);
-/// For all.
-const TIME_MAX: Duration = Duration::from_secs(10);
 
-pub(super) fn discover(places: Places) -> Pin<Box<dyn Future<Output = Vec<Found>> + Send>> {
+pub(super) fn discover(places: Places) -> Searching {
     Box::pin(look(places, &PORTS))
 }
 
-/// What is found until the time is over.
-pub(super) async fn look(places: Places, ports: &'static [u16]) -> Vec<Found> {
-    stream::iter(places.hosts)
-        .map(|host| at_host(host, ports))
-        .buffer_unordered(HOSTS_AT_ONCE)
-        .take_until(sleep(TIME_MAX))
-        .flat_map(stream::iter)
-        .collect()
-        .await
+pub(super) async fn look(places: Places, ports: &'static [u16]) -> Search {
+    sweep(places.hosts, |host| at_host(host, ports)).await
 }
 
 async fn at_host(host: IpAddr, ports: &'static [u16]) -> Vec<Found> {
-    let asked = ports.iter().map(|port| at_port(host, *port));
-    let found = futures_util::future::join_all(asked).await;
-    found.into_iter().flatten().collect()
+    let asked = stream::iter(ports.to_vec()).map(move |port| at_port(host, port));
+    let found = asked.buffer_unordered(PORTS_AT_ONCE);
+    found.filter_map(async |found| found).collect().await
 }
 
 async fn at_port(host: IpAddr, port: u16) -> Option<Found> {

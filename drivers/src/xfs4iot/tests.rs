@@ -160,13 +160,13 @@ async fn a_terminal_is_found_at_its_port() {
         hosts: vec!["127.0.0.1".parse().unwrap(), "127.0.0.2".parse().unwrap()],
         ports: Vec::new(),
     };
-    let found = discover::look(places, ports).await;
+    let found = discover::look(places, ports).await.found;
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(found[0].settings["url"].as_str(), Some(url.as_str()));
     assert_eq!(found[0].identity.vendor.as_deref(), Some("Zhiban"));
     let kind = find("xfs4iot").unwrap();
     assert!((kind.build)(found[0].settings.clone()).is_ok());
-    assert!((kind.discover.unwrap())(Places::default()).await.is_empty());
+    assert!((kind.discover.unwrap())(Places::default()).await.found.is_empty());
 }
 
 #[tokio::test]

@@ -93,6 +93,8 @@ pub(super) struct SearchBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct FoundView {
     found: Vec<FoundDevice>,
+    /// Addresses there was no time to ask: devices may be there that were not found.
+    unasked: usize,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -128,13 +130,15 @@ pub(super) async fn search(
         ports: body.ports,
     };
     let searched = tokio::time::timeout(SEARCH_TIME_MAX, discover(places)).await;
-    let found = searched.map_err(|_| WebError::Conflict("the search took too long".into()))?;
+    let search = searched.map_err(|_| WebError::Conflict("the search took too long".into()))?;
     let view = |found: zhiban_drivers::Found| FoundDevice {
         settings: serde_json::to_value(found.settings).unwrap_or_default(),
         identity: found.identity,
     };
-    let found = found.into_iter().map(view).collect();
-    Ok(Json(FoundView { found }))
+    Ok(Json(FoundView {
+        found: search.found.into_iter().map(view).collect(),
+        unasked: search.unasked,
+    }))
 }
 
 fn discover_of(driver: &str) -> Result<Discover> {
