@@ -163,7 +163,10 @@ pub(crate) struct Desk {
 /// What others see of a driver.
 #[derive(Debug)]
 pub(crate) struct Face {
+    /// Who runs the driver; counts up.
+    tenure: u64,
     pub(crate) state: DriverState,
+    /// Why it failed, until it has spoken with its device again.
     pub(crate) detail: Option<String>,
     /// The last health the journal has.
     pub(crate) health: Option<(HealthStatus, Option<String>)>,
@@ -183,6 +186,7 @@ impl Desk {
             orders: Waiting::new(COMMANDS_WAITING_MAX),
             hooks: Waiting::new(HOOKS_WAITING_MAX),
             face: Mutex::new(Face {
+                tenure: 0,
                 state: DriverState::Running,
                 detail: None,
                 health: None,
@@ -195,11 +199,37 @@ impl Desk {
         self.face.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn turn(&self, state: DriverState, detail: Option<String>) {
+    /// Begins another run of the driver. One before it may end late, on a thread of its own, and
+    /// has nothing to say here any more.
+    pub(crate) fn take_over(&self, state: DriverState, detail: Option<String>) -> u64 {
+        let tenure = {
+            let mut face = self.face();
+            face.tenure += 1;
+            face.tenure
+        };
+        self.turn(tenure, state, detail);
+        tenure
+    }
+
+    /// Says how the driver is, by the run of this number.
+    pub(crate) fn turn(&self, tenure: u64, state: DriverState, detail: Option<String>) {
         let mut face = self.face();
+        if face.tenure != tenure {
+            return;
+        }
         face.state = state;
         face.detail = detail;
         face.beat = Instant::now();
+    }
+
+    /// The session has spoken with its device: what was wrong before is over.
+    pub(crate) fn spoke(&self) {
+        self.exchanged.store(true, Ordering::Relaxed);
+        let mut face = self.face();
+        face.beat = Instant::now();
+        if face.state == DriverState::Running {
+            face.detail = None;
+        }
     }
 
     pub(crate) fn number(&self, observation: Observation) -> Report {

@@ -180,8 +180,7 @@ impl Outlet {
     }
 
     async fn health(&self, status: HealthStatus, detail: Option<String>) -> Result<(), NotTaken> {
-        self.beat();
-        self.desk.exchanged.store(true, Ordering::Relaxed);
+        self.desk.spoke();
         self.report_health(status, detail).await
     }
 

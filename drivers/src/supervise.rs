@@ -10,32 +10,25 @@
 //! The devices of one line share a thread, and no others: a driver that blocks its thread stops
 //! its own line only. The watch then leaves the thread behind and opens a new one.
 
+mod keep;
+
 use std::collections::BTreeMap;
-use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::FutureExt;
-use rand::RngExt;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use zhiban_vocabulary::device::HealthStatus;
 use zhiban_vocabulary::{BootId, DeviceId};
 
 use crate::desk::Desk;
 use crate::hook::Hook;
 use crate::link::{Line, Piece};
 use crate::thread::{LineThread, Threads};
-use crate::{
-    Commands, Delivery, Driver, DriverError, DriverKind, Hooks, NotTaken, Order, Outlet, Session,
-};
+use crate::{Delivery, DriverKind, Order, Outlet};
+use keep::{Place, keep_running};
 
-/// First and longest pause before a driver is started again; doubled in between.
-const BACKOFF_FIRST: Duration = Duration::from_secs(1);
-const BACKOFF_MAX: Duration = Duration::from_secs(60);
 /// How often the threads are looked at.
 const WATCH_EVERY: Duration = Duration::from_secs(2);
 /// How long a stop waits for drivers; one that blocks its thread is left behind.
@@ -66,7 +59,7 @@ pub struct DriverStatus {
     /// The port or peer.
     pub line: String,
     pub state: DriverState,
-    /// Why it failed, while it is not running.
+    /// Why it failed, until it has spoken with its device again.
     pub detail: Option<String>,
     pub restarts: u32,
     pub bad_frames: u64,
@@ -170,7 +163,8 @@ impl Supervisor {
             desk,
             stop: self.shutdown.child_token(),
         };
-        self.run(&post);
+        let tenure = post.desk.take_over(DriverState::Running, None);
+        self.run(&post, tenure);
         lock(&self.posts).insert(device, post);
     }
 
@@ -194,20 +188,20 @@ impl Supervisor {
         let _ = self.remove(device);
     }
 
-    fn run(&self, post: &Post) {
+    fn run(&self, post: &Post, tenure: u64) {
         let mut lines = lock(&self.lines);
         let open = lines.entry(post.line.clone()).or_insert_with(|| OpenLine {
             line: Line::new(post.line.clone()),
             thread: self.threads.open(&post.line),
         });
-        let running = keep_running(
-            post.wired.clone(),
-            Arc::clone(&post.desk),
-            post.outlet.clone(),
-            open.line.clone(),
-            post.stop.clone(),
-            open.thread.given_up(),
-        );
+        let place = Place {
+            wired: post.wired.clone(),
+            desk: Arc::clone(&post.desk),
+            tenure,
+            outlet: post.outlet.clone(),
+            line: open.line.clone(),
+        };
+        let running = keep_running(place, post.stop.clone(), open.thread.given_up());
         self.tasks.spawn_on(running, open.thread.handle());
     }
 
@@ -238,9 +232,9 @@ impl Supervisor {
     fn start_anew(&self, line: &str) {
         for post in lock(&self.posts).values().filter(|post| post.line == line) {
             let detail = format!("a driver on {line} blocked its thread");
-            post.desk.turn(DriverState::Restarting, Some(detail));
+            let tenure = post.desk.take_over(DriverState::Restarting, Some(detail));
             post.desk.restarts.fetch_add(1, Ordering::Relaxed);
-            self.run(post);
+            self.run(post, tenure);
         }
     }
 
@@ -343,153 +337,6 @@ impl Post {
             bad_frames: self.desk.bad_frames.load(Ordering::Relaxed),
         }
     }
-}
-
-async fn keep_running(
-    wired: WiredDevice,
-    desk: Arc<Desk>,
-    outlet: Outlet,
-    line: Line,
-    stop: CancellationToken,
-    given_up: CancellationToken,
-) {
-    let place = Place {
-        wired: &wired,
-        desk: &desk,
-        outlet: &outlet,
-        line: &line,
-    };
-    tokio::select! {
-        biased;
-        // Another thread has taken over: the desk is no longer ours to touch.
-        () = given_up.cancelled() => {}
-        () = stop.cancelled() => desk.turn(DriverState::Stopped, None),
-        () = run_again_and_again(place) => {}
-    }
-}
-
-/// One device and what it runs with.
-#[derive(Clone, Copy)]
-struct Place<'p> {
-    wired: &'p WiredDevice,
-    desk: &'p Arc<Desk>,
-    outlet: &'p Outlet,
-    line: &'p Line,
-}
-
-/// Ends only when the settings are refused: starting again would not change them.
-async fn run_again_and_again(place: Place<'_>) {
-    let Place {
-        wired,
-        desk,
-        outlet,
-        ..
-    } = place;
-    let mut failures = 0;
-    loop {
-        let driver = match (wired.driver.build)(wired.settings.clone()) {
-            Ok(driver) => driver,
-            Err(error) => {
-                tracing::error!(device = %desk.device, %error, "driver not started");
-                return desk.turn(DriverState::Stopped, Some(error.to_string()));
-            }
-        };
-        desk.turn(DriverState::Running, None);
-        desk.exchanged.store(false, Ordering::Relaxed);
-        let failure = run_once(driver, place).await;
-        if desk.exchanged.load(Ordering::Relaxed) && !failure.is_flood {
-            failures = 0;
-        }
-        let pause = backoff(failures);
-        failures += 1;
-        tracing::warn!(device = %desk.device, failure = %failure.text, ?pause, "driver failed");
-        desk.turn(DriverState::Restarting, Some(failure.text.clone()));
-        tokio::join!(announce(desk, outlet, failure), tokio::time::sleep(pause));
-        desk.restarts.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-struct Failure {
-    text: String,
-    /// The device is to blame, not the journal.
-    of_device: bool,
-    is_flood: bool,
-}
-
-impl Failure {
-    fn of_driver(text: String) -> Self {
-        Self {
-            text,
-            of_device: true,
-            is_flood: false,
-        }
-    }
-}
-
-impl From<DriverError> for Failure {
-    fn from(error: DriverError) -> Self {
-        let is_flood = matches!(error, DriverError::NotTaken(NotTaken::Flood));
-        Self {
-            of_device: is_flood || !matches!(error, DriverError::NotTaken(_)),
-            is_flood,
-            text: error.to_string(),
-        }
-    }
-}
-
-async fn announce(desk: &Desk, outlet: &Outlet, failure: Failure) {
-    if !failure.of_device {
-        return;
-    }
-    let reported = outlet.report_health(HealthStatus::Down, Some(failure.text));
-    if let Err(error) = reported.await {
-        tracing::warn!(device = %desk.device, %error, "health not reported");
-    }
-}
-
-async fn run_once(driver: Box<dyn Driver>, place: Place<'_>) -> Failure {
-    let patience = driver.patience();
-    let session = Session {
-        outlet: place.outlet.clone(),
-        commands: Commands(Arc::clone(place.desk)),
-        line: place.line.clone(),
-        hooks: Hooks(Arc::clone(place.desk)),
-    };
-    // The panic of one driver must not take the others along.
-    let running = AssertUnwindSafe(async move { driver.run(session).await }).catch_unwind();
-    tokio::select! {
-        ended = running => match ended {
-            Ok(error) => error.into(),
-            Err(panic) => Failure::of_driver(panic_text(panic.as_ref())),
-        },
-        () = silence(place.desk, patience) => {
-            Failure::of_driver(format!("driver hung: no sign of life for {} s", patience.as_secs()))
-        }
-    }
-}
-
-/// Ends when the session has given no sign of life for `patience`.
-async fn silence(desk: &Desk, patience: Duration) {
-    loop {
-        let until = desk.face().beat + patience;
-        if until <= Instant::now() {
-            return;
-        }
-        tokio::time::sleep_until(until).await;
-    }
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("driver panicked: {}", text.unwrap_or("no message"))
-}
-
-/// Doubled with every failure; a quarter of jitter keeps devices that failed together apart.
-fn backoff(failures: u32) -> Duration {
-    let doubled = BACKOFF_FIRST.saturating_mul(1 << failures.min(6));
-    let jitter = rand::rng().random_range(1.0..1.25);
-    doubled.mul_f64(jitter).min(BACKOFF_MAX)
 }
 
 #[cfg(test)]

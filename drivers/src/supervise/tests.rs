@@ -22,6 +22,8 @@ struct Panics;
 struct Fails;
 /// Waits for ever.
 struct Hangs;
+/// Blocks its thread for a moment, then waits for ever.
+struct Dawdles;
 /// Reports as fast as it can.
 struct Floods;
 /// Never gives its thread back.
@@ -154,9 +156,24 @@ impl Driver for Obeys {
     }
 }
 
+impl Driver for Dawdles {
+    fn device(&self) -> DeviceKind {
+        DeviceKind::ClimateSensor
+    }
+
+    fn run(self: Box<Self>, _: Session) -> Running {
+        Box::pin(async {
+            IS_DAWDLING.store(true, Ordering::Relaxed);
+            std::thread::sleep(Duration::from_millis(500));
+            std::future::pending().await
+        })
+    }
+}
+
 /// The line of [`Obeys`].
 static LINE_IS_UP: AtomicBool = AtomicBool::new(false);
 
+static IS_DAWDLING: AtomicBool = AtomicBool::new(false);
 /// So that the test's threads end with it.
 static IS_OVER: AtomicBool = AtomicBool::new(false);
 
@@ -180,6 +197,7 @@ static PANICS: DriverKind = kind("panics", |_| Ok(Box::new(Panics)));
 static FAILS: DriverKind = kind("fails", |_| Ok(Box::new(Fails)));
 static FLOODS: DriverKind = kind("floods", |_| Ok(Box::new(Floods)));
 static BLOCKS: DriverKind = kind("blocks", |_| Ok(Box::new(Blocks)));
+static DAWDLES: DriverKind = kind("dawdles", |_| Ok(Box::new(Dawdles)));
 static HANGS: DriverKind = kind("hangs", |_| Ok(Box::new(Hangs)));
 static OBEYS: DriverKind = DriverKind {
     accepts: &CommandKind::ALL,
@@ -282,6 +300,52 @@ async fn a_driver_that_blocks_its_thread_stops_only_its_own_line() {
     let samples = hall.said("steady").len();
     assert!(samples >= 8, "one a second: {samples}");
     IS_OVER.store(true, Ordering::Relaxed);
+    hall.close().await;
+}
+
+/// On threads as the gateway has them: nothing here can be paused.
+#[tokio::test]
+async fn a_run_that_ends_late_has_no_say_over_the_one_after_it() {
+    let hall = Hall::open_on(Threads::PerLine, vec![wired(&DAWDLES)]);
+    let dawdles = |_: &Hall| IS_DAWDLING.load(Ordering::Relaxed);
+    hall.until("its thread is blocked", dawdles).await;
+    hall.supervisor.add(WiredDevice {
+        device: id("dawdles"),
+        ..wired(&STEADY)
+    });
+    // The old run stops within the first second.
+    let steady = |hall: &Hall| hall.said("dawdles").len() >= 4;
+    hall.until("three samples", steady).await;
+    assert_eq!(hall.status("dawdles").state, DriverState::Running);
+    hall.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn why_it_failed_is_said_until_the_device_is_spoken_with() {
+    let hall = Hall::open(vec![wired(&HANGS), wired(&PANICS)]);
+    let why = |device: &str| hall.status(device).detail.unwrap_or_default();
+    assert_eq!(why("hangs"), "");
+    for _ in 0..20 {
+        seconds(125).await;
+        let expected = "driver hung: no sign of life for 120 s";
+        assert_eq!(
+            why("hangs"),
+            expected,
+            "restarting or running, nothing was heard of it"
+        );
+    }
+    hall.supervisor.add(WiredDevice {
+        device: id("panics"),
+        ..wired(&STEADY)
+    });
+    seconds(1).await;
+    assert_eq!(why("panics"), "");
+    hall.refuse(1);
+    let failed = |hall: &Hall| hall.status("panics").state == DriverState::Restarting;
+    hall.until("a failure", failed).await;
+    let runs = |hall: &Hall| hall.status("panics").state == DriverState::Running;
+    hall.until("a restart", runs).await;
+    assert_eq!(why("panics"), "", "the journal's fault, not the device's");
     hall.close().await;
 }
 
