@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use zhiban_drivers::supervise::{DriverState, Supervisor};
+use zhiban_drivers::supervise::{DriverState, DriverStatus, Supervisor};
 use zhiban_kernel::Store;
 use zhiban_kernel::health::{Health, Status};
 use zhiban_kernel::people::first_broken_link;
@@ -166,21 +166,26 @@ async fn probe_followers(journal: &Journal, standing: &mut Standing, health: &He
 }
 
 fn probe_drivers(drivers: &Supervisor, health: &Health) {
-    let statuses = drivers.statuses();
+    let (status, detail) = judge_drivers(&drivers.statuses());
+    health.say("drivers", status, detail, SILENCE_MAX);
+}
+
+/// A driver that runs again and has not spoken with its device since counts as one that does not
+/// run: one that hangs is seen running at nearly every look.
+fn judge_drivers(statuses: &[DriverStatus]) -> (Status, String) {
     let down: Vec<_> = statuses
         .iter()
-        .filter(|status| status.state != DriverState::Running)
-        .map(|status| status.device.to_string())
+        .filter(|status| status.state != DriverState::Running || status.detail.is_some())
+        .map(|status| match &status.detail {
+            Some(detail) => format!("{}: {detail}", status.device),
+            None => status.device.to_string(),
+        })
         .collect();
-    let (status, detail) = if down.is_empty() {
-        (Status::Ok, format!("{} running", statuses.len()))
-    } else {
-        (
-            Status::Degraded,
-            format!("not running: {}", down.join(", ")),
-        )
-    };
-    health.say("drivers", status, detail, SILENCE_MAX);
+    if down.is_empty() {
+        return (Status::Ok, format!("{} running", statuses.len()));
+    }
+    let detail = format!("not running: {}", down.join("; "));
+    (Status::Degraded, detail)
 }
 
 /// The hall never waits for the WAN: a centre that is away degrades nothing here but freshness.
@@ -203,6 +208,27 @@ fn probe_uplink(state: &UplinkState, health: &Health) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_driver_that_was_not_heard_of_since_it_failed_is_named_with_the_reason() {
+        let driver = |device: &str, state, detail: Option<&str>| DriverStatus {
+            device: device.parse().unwrap(),
+            driver: "modbus",
+            line: device.to_owned(),
+            state,
+            detail: detail.map(str::to_owned),
+            restarts: 0,
+            bad_frames: 0,
+        };
+        let well = driver("air", DriverState::Running, None);
+        let judged = judge_drivers(std::slice::from_ref(&well));
+        assert_eq!(judged, (Status::Ok, "1 running".into()));
+        let hangs = driver("door", DriverState::Running, Some("driver hung"));
+        let stopped = driver("pad", DriverState::Stopped, None);
+        let judged = judge_drivers(&[well, hangs, stopped]);
+        let expected = "not running: door: driver hung; pad";
+        assert_eq!(judged, (Status::Degraded, expected.into()));
+    }
 
     #[test]
     fn a_follower_that_stands_still_with_work_to_do_is_named() {
