@@ -43,6 +43,20 @@ pub enum State {
     Unattended,
 }
 
+/// What of a ticket and of a task the bus monitor may show.
+pub(super) const TICKET_KEYS: &[&str] = &[
+    "id",
+    "number",
+    "timestamp",
+    "p",
+    "pdt",
+    "pulledBy",
+    "status",
+    "office_id",
+    "task_id",
+];
+pub(super) const TASK_KEYS: &[&str] = &["id", "name"];
+
 #[derive(Deserialize)]
 struct Written {
     id: u64,

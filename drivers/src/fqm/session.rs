@@ -51,7 +51,9 @@ impl Driver for Fqm {
 
 async fn serve(settings: &Settings, session: Session) -> Result<Infallible, DriverError> {
     let tap = session.line.tap().clone();
-    let client = Client::new(settings.base.clone(), tap).authorized(settings.token.reveal());
+    let client = Client::new(settings.base.clone(), tap)
+        .authorized(settings.token.reveal())
+        .showing(frame::TICKET_KEYS);
     let mut reader = Reader {
         settings,
         client,
@@ -229,9 +231,10 @@ impl Reader<'_> {
         if !tickets.iter().any(unknown) {
             return Ok(());
         }
+        let client = self.client.clone().showing(frame::TASK_KEYS);
         for number in 1..CHUNKS_A_DAY {
             let path = format!("/api/v1/tasks/?chunk={number}");
-            let answer = self.client.get(&path).await?;
+            let answer = client.get(&path).await?;
             let chunk = frame::tasks(&answer.body);
             let chunk = chunk.map_err(|error| self.unreadable(&path, &error))?;
             let is_last = chunk.is_last();

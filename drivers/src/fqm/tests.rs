@@ -216,9 +216,9 @@ async fn a_journal_that_refuses_gets_it_told_again() {
     hall.close().await;
 }
 
-/// The token is in no note of the bus monitor.
+/// The token is in no note of the bus monitor, nor who the customers are.
 #[tokio::test]
-async fn the_token_is_not_on_the_tap() {
+async fn neither_the_token_nor_a_customer_is_on_the_tap() {
     let port = free_port();
     let _fqm = recorded(&port, "01_issued").await;
     let hall = open(&port);
@@ -228,6 +228,9 @@ async fn the_token_is_not_on_the_tap() {
     let noted = String::from_utf8_lossy(&noted);
     assert!(noted.contains("GET /api/v1/tickets/?chunk=1"), "{noted}");
     assert!(!noted.contains("recorded"), "{noted}");
+    assert!(noted.contains("\"number\":\"101\""), "{noted}");
+    assert!(noted.contains("\"name\":\"cash\""), "of a task: {noted}");
+    assert!(!noted.contains("\"name\":\"x\""), "of a customer: {noted}");
     hall.close().await;
 }
 

@@ -1,7 +1,10 @@
 //! A small HTTP/1.1 client for programs of the hall. Plain `http` only for now: no TLS.
 //!
 //! One connection per request, so that no request meets a connection its peer has given up.
-//! Requests and answers are noted on the tap; what identifies us to the peer is not.
+//! Requests are noted on the tap, and of answers what their reader understands; what identifies us
+//! to the peer is not.
+
+mod note;
 
 use std::fmt;
 use std::time::Duration;
@@ -23,7 +26,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::sse::{Event, Reader};
 use super::{Direction, LinkError, Tap, tcp};
-use crate::{Explained, SettingsError};
+use crate::SettingsError;
+pub use note::explain;
 
 /// Most bytes of an answer that are read.
 pub const ANSWER_BYTES_MAX: usize = 4 << 20;
@@ -126,6 +130,7 @@ pub struct Client {
     base: Base,
     authorization: Option<HeaderValue>,
     tap: Tap,
+    shown: &'static [&'static str],
 }
 
 /// A whole answer with a status of success.
@@ -165,7 +170,15 @@ impl Client {
             base,
             authorization: None,
             tap,
+            shown: &[],
         }
+    }
+
+    /// The same for answers of which fields of these names are noted; without it none are.
+    #[must_use]
+    pub fn showing(mut self, keys: &'static [&'static str]) -> Self {
+        self.shown = keys;
+        self
     }
 
     /// The same with an `Authorization` header; a text that cannot be one is left out.
@@ -258,13 +271,13 @@ impl Client {
         let (head, body) = timeout(DEADLINE, exchanging)
             .await
             .map_err(|_| self.late(path))??;
-        let shown = match content {
-            Content::Form(_) | Content::Query(_) => NOT_NOTED,
-            Content::None | Content::Json(_) => &body,
+        let (noted, said) = match content {
+            Content::Form(_) | Content::Query(_) => (NOT_NOTED.to_vec(), NOT_NOTED),
+            Content::None | Content::Json(_) => (note::noted(&body, self.shown), &body[..]),
         };
-        self.note(Direction::In, head.status.as_str(), shown);
+        self.note(Direction::In, head.status.as_str(), &noted);
         if !head.status.is_success() {
-            return Err(self.refused(path, head.status.as_u16(), shown));
+            return Err(self.refused(path, head.status.as_u16(), said));
         }
         Ok(Answer {
             url: self.url(path),
@@ -434,8 +447,12 @@ impl Events {
                 source,
             })?;
             if let Some(bytes) = frame.data_ref() {
-                self.tap.note(Direction::In, bytes);
                 self.ready = self.reader.feed(bytes);
+                for event in &self.ready {
+                    // What it carries may be of customers.
+                    let line = format!("EVENT {}", event.name);
+                    self.tap.note(Direction::In, line.as_bytes());
+                }
                 self.ready.reverse();
             }
         }
@@ -445,35 +462,6 @@ impl Events {
     pub fn take_bad(&mut self) -> u64 {
         self.reader.take_bad()
     }
-}
-
-/// Says what a note of the tap is, for people: the request or status, and whether the body is
-/// JSON. Long bodies are noted in part and cannot be judged.
-#[must_use]
-pub fn explain(bytes: &[u8]) -> Vec<Explained> {
-    if bytes.is_empty() {
-        return Vec::new();
-    }
-    let end = bytes.iter().position(|byte| *byte == b'\n');
-    let end = end.unwrap_or(bytes.len());
-    let line = String::from_utf8_lossy(&bytes[..end]).into_owned();
-    let good = line.starts_with('2') || line.starts_with(|c: char| c.is_ascii_uppercase());
-    let mut pieces = vec![Explained {
-        range: 0..end,
-        text: line,
-        good,
-    }];
-    let body = (end + 1).min(bytes.len())..bytes.len();
-    if !body.is_empty() {
-        let good = serde_json::from_slice::<serde::de::IgnoredAny>(&bytes[body.clone()]).is_ok();
-        let text = if good { "JSON" } else { "…" }.to_owned();
-        pieces.push(Explained {
-            range: body,
-            text,
-            good,
-        });
-    }
-    pieces
 }
 
 #[cfg(test)]

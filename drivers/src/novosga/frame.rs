@@ -76,6 +76,28 @@ impl Line {
     }
 }
 
+/// What the bus monitor may show. `nome` is a service's: the table of the customer is left out.
+pub(super) const KEYS: &[&str] = &[
+    "id",
+    "senha",
+    "sigla",
+    "numero",
+    "format",
+    "servico",
+    "nome",
+    "prioridade",
+    "peso",
+    "status",
+    "dataChegada",
+    "dataChamada",
+    "dataInicio",
+    "dataFim",
+    "usuario",
+    "numeroSenha",
+    "siglaSenha",
+    "numeroLocal",
+];
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct WrittenTicket {

@@ -63,7 +63,7 @@ async fn serve(settings: &Settings, session: Session) -> Result<Infallible, Driv
     });
     let mut reader = Reader {
         settings,
-        client: Client::new(settings.base.clone(), tap),
+        client: Client::new(settings.base.clone(), tap).showing(frame::KEYS),
         outlet: session.outlet,
         memory: Memory::new(),
         today: None,

@@ -217,16 +217,19 @@ async fn more_than_can_be_told_at_once_is_told_whole_and_once() {
 }
 
 #[tokio::test]
-async fn no_secret_is_on_the_tap_or_in_a_message() {
+async fn no_secret_and_no_customer_is_on_the_tap_or_in_a_message() {
     let port = free_port();
-    let _sga = peer(&port).await;
+    let mut sga = peer(&port).await;
+    sga.order("issue A001 1 0").await;
+    sga.order("call A001 3 ana").await;
     let hall = polling(&port);
-    hall.says("queue", 0, "up").await;
+    hall.says("queue", 0, "called A001 3 by ana").await;
     let (_, pieces) = hall.supervisor.pieces(&id("queue")).unwrap();
     let noted: Vec<u8> = pieces.into_iter().flat_map(|piece| piece.bytes).collect();
     let noted = String::from_utf8_lossy(&noted);
     assert!(noted.contains("GET /api/unidades/1/atendimentos"), "{noted}");
     assert!(!noted.contains("hush") && !noted.contains("token-"), "{noted}");
+    assert!(noted.contains("Caixa") && !noted.contains("Oliveira"), "{noted}");
     hall.close().await;
     let hall = open_with(&port, "queues = { 1 = 'x' }\ncounters = { 3 = '5' }");
     hall.says("queue", 0, "up").await;

@@ -110,8 +110,9 @@ impl Desk<'_> {
     /// Ends the session only when the journal is gone: a requester that hears "not now" may ask
     /// again.
     async fn take(&mut self, hook: Hook) -> Result<(), DriverError> {
-        self.tap.note(Direction::In, &hook.body);
-        let answer = match self.understand(&hook.body) {
+        let event = frame::read(&hook.body);
+        self.note(&event, hook.body.len());
+        let answer = match event.and_then(|event| self.understand(&event)) {
             Err(malformed) => {
                 self.outlet.bad_frame();
                 HookAnswer::Refused(malformed.to_string())
@@ -141,13 +142,21 @@ impl Desk<'_> {
         self.well().await
     }
 
-    fn understand(&mut self, body: &[u8]) -> Result<Said, Malformed> {
-        let event = frame::read(body)?;
+    /// Notes what was understood and nothing else: events carry names of customers.
+    fn note(&self, event: &Result<Event, Malformed>, length: usize) {
+        let noted = match event {
+            Ok(event) => event.noted(),
+            Err(_) => format!("({length} bytes, no event)"),
+        };
+        self.tap.note(Direction::In, noted.as_bytes());
+    }
+
+    fn understand(&mut self, event: &Event) -> Result<Said, Malformed> {
         let Some(meaning) = self.settings.meaning(&event.name) else {
             tracing::debug!(event = %event.name, "unknown event of Orchestra");
             return Ok(Said::Unknown);
         };
-        if meaning == Meaning::Nothing || self.is_elsewhere(&event)? {
+        if meaning == Meaning::Nothing || self.is_elsewhere(event)? {
             return Ok(Said::Nothing);
         }
         let state = match meaning {
@@ -156,8 +165,8 @@ impl Desk<'_> {
             _ => None,
         };
         match state {
-            Some(state) => self.counter_change(&event, state),
-            None => self.ticket_event(&event, meaning),
+            Some(state) => self.counter_change(event, state),
+            None => self.ticket_event(event, meaning),
         }
     }
 

@@ -157,6 +157,25 @@ async fn the_table_says_what_an_event_means() {
 }
 
 #[tokio::test]
+async fn the_monitor_sees_what_was_understood_and_no_customer() {
+    let hall = open("");
+    let (bodies, _) = trace("visit");
+    let named = bodies[0].replace("\"type\":", "\"customerName\":\"Maria\",\"type\":");
+    assert!(named.contains("Maria"));
+    assert_eq!(post(&hall, &named).await, HookAnswer::Taken);
+    let (driver, pieces) = hall.supervisor.pieces(&id("queue")).unwrap();
+    let said = (driver.explain)(&pieces[0].bytes);
+    assert!(said[0].text.starts_with("VISIT_CREATE 2016-01-11"), "{said:?}");
+    assert!(matches!(post(&hall, "Maria").await, HookAnswer::Refused(_)));
+    let (_, pieces) = hall.supervisor.pieces(&id("queue")).unwrap();
+    let noted: Vec<u8> = pieces.iter().flat_map(|piece| piece.bytes.clone()).collect();
+    let noted = String::from_utf8_lossy(&noted);
+    assert!(noted.contains("A007") && !noted.contains("Maria"), "{noted}");
+    assert!(noted.contains("(5 bytes, no event)"), "{noted}");
+    hall.close().await;
+}
+
+#[tokio::test]
 async fn our_address_is_registered_and_not_shown() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let orchestra = listener.local_addr().unwrap();

@@ -2,6 +2,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::Explained;
 
 /// A peer that answers one request with these bytes and gives what it was asked.
 async fn peer(answer: &'static str) -> (Base, tokio::task::JoinHandle<String>) {
@@ -59,10 +60,7 @@ async fn an_answer_in_single_bytes_is_one_answer() {
             .contains("authorization: bearer hush\r\n"),
         "{asked}"
     );
-    assert_eq!(
-        notes(&tap),
-        ["GET /fqm/tickets/?chunk=1\n", "200\n[1,2,3]\n"]
-    );
+    assert_eq!(notes(&tap), ["GET /fqm/tickets/?chunk=1\n", "200\n[1,2,3]"]);
 }
 
 #[tokio::test]
@@ -163,12 +161,15 @@ async fn events_come_as_they_are_sent() {
     let answer = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n\
                   :\n\nid: a\ndata: {\"id\":1}\n\ndata: {\"id\":2}\n\n";
     let (base, asked) = peer(answer).await;
-    let client = Client::new(base, Tap::default());
+    let tap = Tap::default();
+    let client = Client::new(base, tap.clone());
     let mut events = client.events("/hub?topic=/x").await.unwrap();
     assert_eq!(events.next().await.unwrap().unwrap().data, "{\"id\":1}");
     assert_eq!(events.next().await.unwrap().unwrap().data, "{\"id\":2}");
     assert_eq!(events.next().await.unwrap(), None);
     assert_eq!(events.take_bad(), 0);
+    let noted = notes(&tap).concat();
+    assert!(noted.contains("EVENT") && !noted.contains("id"), "{noted}");
     let asked = asked.await.unwrap().to_lowercase();
     assert!(asked.contains("accept: text/event-stream"), "{asked}");
 }

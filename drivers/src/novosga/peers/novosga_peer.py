@@ -53,7 +53,7 @@ def atendimento(ticket):
         "prioridade": {"id": 1, "nome": "x", "descricao": "", "peso": ticket["weight"],
                        "cor": None, "ativo": True, "createdAt": None, "updatedAt": None,
                        "deletedAt": None},
-        "status": ticket["status"], "resolucao": None, "cliente": None, "triagem": "hall",
+        "status": ticket["status"], "resolucao": None, "cliente": {"id": 9, "nome": "Maria Oliveira"}, "triagem": "hall",
         "usuario": ticket["user"], "hash": "0",
     }
 
@@ -62,7 +62,7 @@ def line(call):
     number, place, service = call
     return {"numeroSenha": int(number[1:]), "siglaSenha": number[0], "mensagem": "",
             "local": "Guiche", "numeroLocal": place, "peso": 0, "prioridade": "x",
-            "nomeCliente": None, "documentoCliente": None,
+            "nomeCliente": "Maria Oliveira", "documentoCliente": "123",
             "servico": {"id": service, "nome": SERVICES[service], "descricao": "", "ativo": True,
                         "peso": 1}}
 
