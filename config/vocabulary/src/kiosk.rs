@@ -1,7 +1,9 @@
 //! What a self-service kiosk (自助终端) says about itself and its transactions.
 
+use std::str::FromStr;
+
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// State of the paper path (纸).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -63,7 +65,78 @@ pub struct KioskTransaction {
     pub amount_fen: u32,
     pub method: PayMethod,
     pub succeeded: bool,
-    /// Keyed hash of the customer's number; the number itself never leaves the kiosk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub number_hash: Option<String>,
+    pub number_hash: Option<NumberHash>,
+}
+
+/// Keyed hash of a customer's phone or account number, in hex or base64url; the number itself
+/// never leaves the kiosk. What is too short for a hash, or of digits alone, is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(transparent)]
+pub struct NumberHash(
+    #[schemars(
+        length(min = 32, max = 128),
+        regex(pattern = r"^[0-9]*[A-Za-z_-][0-9A-Za-z_-]*$")
+    )]
+    String,
+);
+
+/// A text that is no [`NumberHash`]. Does not say what it was: it may be the number.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected a keyed hash, 32-128 of A-Z, a-z, 0-9, '-', '_' and not digits alone")]
+pub struct NoHash;
+
+impl NumberHash {
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for NumberHash {
+    type Err = NoHash;
+    fn from_str(text: &str) -> Result<Self, NoHash> {
+        let mut bytes = text.bytes();
+        let fits = (32..=128).contains(&text.len())
+            && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+            && !text.bytes().all(|byte| byte.is_ascii_digit());
+        fits.then(|| Self(text.to_owned())).ok_or(NoHash)
+    }
+}
+
+impl<'de> Deserialize<'de> for NumberHash {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_no_hash_of_it() {
+        let hex = "9f86d081884c7d659a2feaa0c55ad015";
+        let base64url = "n4bQgYhMfWWaL-qgxVrQFaO_TxsrC4Is0V1sFbDwCgg";
+        for good in [hex, base64url, &hex.repeat(4)] {
+            assert_eq!(
+                good.parse::<NumberHash>().map(|hash| hash.0),
+                Ok(good.into())
+            );
+        }
+        let padded = format!("{:040}", 13_800_001_111_u64);
+        for bad in [
+            "",
+            "13800001111",
+            "9f",
+            &padded,
+            &hex[1..],
+            &hex.repeat(5),
+            &format!("{base64url}="),
+        ] {
+            let error = bad.parse::<NumberHash>().unwrap_err().to_string();
+            assert!(!error.contains("1380"), "{error}");
+        }
+    }
 }

@@ -97,7 +97,7 @@ const GOOD: &[(&str, &[&str])] = &[
         &[
             r#"{"id":"1","kind":"bill-query","method":"none","succeeded":true}"#,
             r#"{"id":"2","kind":"payment","amount_fen":4294967295,"method":"scan",
-                "succeeded":false,"number_hash":"9f","COMMON"}"#,
+                "succeeded":false,"number_hash":"9f86d081884c7d659a2feaa0c55ad015","COMMON"}"#,
             r#"{"id":"1","kind":"print","method":"cash","succeeded":true,"number_hash":null}"#,
         ],
     ),
@@ -252,6 +252,11 @@ const BAD: &[(&str, &[&str])] = &[
             r#"{"id":"1","kind":"payment","method":"cash","succeeded":true,"amount_fen":-1}"#,
             r#"{"id":"1","kind":"payment","method":"cash","succeeded":true,"amount_fen":4294967296}"#,
             r#"{"id":"1","kind":"payment","method":"cash","succeeded":true,"amount_fen":null}"#,
+            r#"{"id":"1","kind":"x","method":"none","succeeded":true,"number_hash":"13800001111"}"#,
+            r#"{"id":"1","kind":"x","method":"none","succeeded":true,
+                "number_hash":"00000000000000000000000013800001111"}"#,
+            r#"{"id":"1","kind":"x","method":"none","succeeded":true,
+                "number_hash":"9f86d081884c7d659a2feaa0c55ad01 "}"#,
         ],
     ),
     (
