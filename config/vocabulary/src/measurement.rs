@@ -22,14 +22,25 @@ pub enum Reading {
     Text(String),
 }
 
+/// Longest text that is kept of a foreign device's value, in bytes: one message may be the value of
+/// hundreds of its parts.
+pub const TEXT_BYTES_MAX: usize = 256;
+
 impl Reading {
-    /// A number where the text is one.
+    /// A text, cut to [`TEXT_BYTES_MAX`].
+    #[must_use]
+    pub fn text(text: &str) -> Self {
+        Self::Text(text[..text.floor_char_boundary(TEXT_BYTES_MAX)].to_owned())
+    }
+
+    /// A number where the text is one, else as [`Self::text`].
     ///
     /// ```
     /// use zhiban_vocabulary::measurement::Reading;
     /// assert_eq!(Reading::of("21.5").number(), Some(21.5));
     /// assert_eq!(Reading::of("open"), Reading::Text("open".into()));
     /// assert_eq!(Reading::of("nan").number(), None);
+    /// assert_eq!(Reading::of(&"纸".repeat(999)), Reading::Text("纸".repeat(85)));
     /// ```
     #[must_use]
     pub fn of(text: &str) -> Self {
@@ -37,7 +48,7 @@ impl Reading {
             return Self::Number(whole.into());
         }
         let number = text.parse().ok().and_then(serde_json::Number::from_f64);
-        number.map_or_else(|| Self::Text(text.to_owned()), Self::Number)
+        number.map_or_else(|| Self::text(text), Self::Number)
     }
 
     #[must_use]

@@ -63,7 +63,7 @@ impl Batch {
         self.messages.is_empty()
     }
 
-    /// Bytes of all payloads.
+    /// Bytes of all payloads, and of all reports that were made of them.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -183,7 +183,8 @@ impl Batch {
     fn report_all(&mut self, device: &DeviceId, said: Vec<Said>, topic: &str, publish: &Publish) {
         for (part, said) in (0..=u16::MAX).zip(said) {
             let kind = said.observation.kind().as_str();
-            let payload = report::compose(&said.observation, said.time, None).into();
+            let payload = Bytes::from(report::compose(&said.observation, said.time, None));
+            self.bytes += payload.len();
             let submitted = submission(device, kind, payload, topic, publish, part);
             self.reports.push(submitted);
         }
@@ -352,5 +353,44 @@ fn settle(taken: Taken, outcomes: &[Outcome], kept: &[bool]) -> Settled {
         packet_id: taken.packet_id,
         reason,
         passing: taken.passing.filter(|_| passes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zhiban_vocabulary::measurement::{Measurement, Reading};
+    use zhiban_vocabulary::report::Observation;
+
+    use super::super::packet::Qos;
+    use super::*;
+
+    #[test]
+    fn what_is_made_of_a_message_counts_as_its_bytes() {
+        let publish = Publish {
+            packet_id: None,
+            qos: Qos::AtMostOnce,
+            again: false,
+            retain: false,
+            topic: "own/x".into(),
+            payload: "7".into(),
+            properties: None,
+        };
+        let said = (0..100).map(|number| Said {
+            time: None,
+            observation: Observation::Measurement(Measurement {
+                name: format!("part-{number}"),
+                value: Reading::of("7"),
+                unit: None,
+            }),
+        });
+        let mut batch = Batch::default();
+        batch.report_all(&"esp".parse().unwrap(), said.collect(), "own/x", &publish);
+        let reports: usize = batch
+            .reports
+            .iter()
+            .map(|report| report.payload.len())
+            .sum();
+        assert!(reports > 2_000);
+        assert_eq!(batch.bytes(), reports);
     }
 }

@@ -164,7 +164,7 @@ impl Home {
                 Value::Unclear(why) => problem = Some(why),
                 Value::Raw(why) => {
                     troubles.push((entity.name.clone(), why));
-                    samples.push(Sample::plain(&entity.name, Reading::Text(text.to_string())));
+                    samples.push(Sample::plain(&entity.name, Reading::text(&text)));
                 }
             }
         }

@@ -316,7 +316,7 @@ impl Node {
             }
             let reading = match held {
                 Held::Number(number) => Reading::Number(number),
-                Held::Text(text) => Reading::Text(text),
+                Held::Text(text) => Reading::text(&text),
                 Held::Boolean(on) => {
                     let observation = Observation::Input(InputState { input: name, on });
                     said.push(Said { time, observation });

@@ -302,7 +302,7 @@ impl Values {
                 self.said
                     .push(Said::now(Observation::Input(InputState { input, on })));
             }
-            _ => self.add_sample(name, name, Reading::Text(state.into()), false),
+            _ => self.add_sample(name, name, Reading::text(state), false),
         }
     }
 

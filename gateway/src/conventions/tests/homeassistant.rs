@@ -42,6 +42,31 @@ fn short_words_a_base_and_a_template_are_understood() {
 }
 
 #[test]
+fn a_long_message_of_many_parts_makes_no_flood_of_long_reports() {
+    let mut own = device(&["own"]);
+    for number in 0..256 {
+        let template = match number % 2 {
+            0 => "{{ value }}",
+            // Cannot be run.
+            _ => "{{ value | no_such_filter }}",
+        };
+        let config =
+            json!({"name": format!("part {number}"), "stat_t": "own/x", "val_tpl": template});
+        let topic = format!("homeassistant/sensor/p{number}/config");
+        own.take(&topic, config.to_string().as_bytes(), true, now());
+    }
+    let translated = own.take("own/x", "纸".repeat(21_000).as_bytes(), false, now());
+    let length = |said: &Said| compose(&said.observation, said.time, None).len();
+    let lengths: Vec<usize> = translated.said.iter().map(length).collect();
+    assert!(lengths.len() >= 256, "{}", lengths.len());
+    assert!(
+        lengths.iter().all(|length| *length < 400),
+        "{:?}",
+        lengths.iter().max()
+    );
+}
+
+#[test]
 fn one_message_of_several_values_makes_one_sample_of_the_air_and_one_reading_of_the_meter() {
     let mut z2m = device(&["z2m/plug"]);
     let config = json!({
