@@ -1,5 +1,6 @@
 //! A WebSocket to one service: commands out, messages in. No TLS for now.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -17,6 +18,9 @@ use crate::link::{Direction, LinkError, Tap, tcp};
 const DEADLINE: Duration = Duration::from_secs(10);
 /// Longest message that is read.
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
+/// Events kept while an answer is waited for. Each is only a reason to ask again, so the oldest may
+/// go.
+const EVENTS_MAX: usize = 32;
 
 /// Why nothing came of it; names the service.
 #[derive(Debug, thiserror::Error)]
@@ -91,7 +95,7 @@ pub struct Socket {
     tap: Tap,
     next_request: u64,
     /// Events that came while an answer was waited for.
-    events: Vec<(String, Value)>,
+    events: VecDeque<(String, Value)>,
     bad: u64,
 }
 
@@ -120,7 +124,7 @@ impl Socket {
             stream,
             tap: tap.clone(),
             next_request: 1,
-            events: Vec::new(),
+            events: VecDeque::new(),
             bad: 0,
         })
     }
@@ -182,10 +186,19 @@ impl Socket {
                         }
                     };
                 }
-                Message::Event { name, payload } => self.events.push((name, payload)),
+                Message::Event { name, payload } => self.keep(name, payload),
                 _ => {}
             }
         }
+    }
+
+    fn keep(&mut self, name: String, payload: Value) {
+        if self.events.len() >= EVENTS_MAX {
+            tracing::debug!(service = %self.service, "too many events, the oldest is given up");
+            self.events.pop_front();
+            self.bad += 1;
+        }
+        self.events.push_back((name, payload));
     }
 
     fn failed(&self, ask: Ask, code: String, description: String) -> SocketError {
@@ -203,8 +216,8 @@ impl Socket {
     /// [`SocketError`] when the connection is gone.
     pub async fn event(&mut self) -> Result<(String, Value), SocketError> {
         loop {
-            if !self.events.is_empty() {
-                return Ok(self.events.remove(0));
+            if let Some(event) = self.events.pop_front() {
+                return Ok(event);
             }
             if let Message::Event { name, payload } = self.message().await? {
                 return Ok((name, payload));
@@ -212,7 +225,7 @@ impl Socket {
         }
     }
 
-    /// Messages that could not be read since the last call.
+    /// Messages that could not be read, and events given up, since the last call.
     pub fn take_bad(&mut self) -> u64 {
         std::mem::take(&mut self.bad)
     }
@@ -251,5 +264,46 @@ fn broken(service: String, source: tungstenite::Error) -> SocketError {
     SocketError::Broken {
         service,
         source: Box::new(source),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_service_that_pours_out_events_fills_no_memory() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = listener.local_addr().unwrap().to_string();
+        let pouring = tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut stream = tokio_tungstenite::accept_async(stream).await.unwrap();
+            stream.next().await.unwrap().unwrap();
+            for number in 1..=100 {
+                let header = json!({"type": "event", "name": "Common.StatusChangedEvent"});
+                let event = json!({"header": header, "payload": {"number": number}});
+                stream.send(Frame::text(event.to_string())).await.unwrap();
+            }
+            let header = json!({
+                "type": "completion", "name": "Common.Status", "requestId": 1,
+                "completionCode": "success", "version": "2.0",
+            });
+            let answer = json!({"header": header, "payload": {"common": {}}});
+            stream.send(Frame::text(answer.to_string())).await.unwrap();
+            stream
+        });
+        let path = "/xfs4iot/v1.0/Printer".into();
+        let place = Place { peer, path };
+        let mut socket = Socket::open(&place, &Tap::default()).await.unwrap();
+        let versions = Versions::guess("2.0");
+        socket.ask(Ask::Status, &versions).await.unwrap();
+        assert_eq!(socket.events.len(), EVENTS_MAX);
+        assert_eq!(socket.take_bad(), 100 - EVENTS_MAX as u64);
+        let (_, oldest) = socket.event().await.unwrap();
+        assert_eq!(oldest["number"], 100 - EVENTS_MAX as u64 + 1);
+        drop(pouring.await);
     }
 }
