@@ -79,11 +79,12 @@ async fn send(settings: &Settings, line: &Line, bytes: &[u8]) -> Result<(), Link
     if is_gone(&mut turn).await {
         *turn = Open::Nothing;
     }
-    let wire = turn.wire(&settings.link, line.tap()).await?;
-    let sent = sending(wire, bytes, settings.rest).await;
-    if sent.is_err() {
-        *turn = Open::Nothing;
-    }
+    let mut wire = turn.take(&settings.link, line.tap(), Duration::ZERO).await?;
+    let sent = sending(&mut wire, bytes, settings.rest).await;
+    *turn = match sent {
+        Ok(()) => Open::Wire(wire),
+        Err(_) => Open::Nothing,
+    };
     sent.map_err(|error| settings.link.lost(error))
 }
 

@@ -3,17 +3,17 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 use zhiban_vocabulary::command::{Command, Display};
 use zhiban_vocabulary::device::{DeviceKind, ScreenShown};
 use zhiban_vocabulary::report::Observation;
 use zhiban_vocabulary::{CounterId, TicketNumber};
 
-use super::frame::{Body, Call, Frame, NUMBER_MAX, Parser};
+use super::frame::{Body, Call, Frame, Lihe, NUMBER_MAX};
 use super::settings::Settings;
 use super::to_gbk;
-use crate::link::{self, LinkError, Wire};
+use crate::link::LinkError;
+use crate::link::ask::Asker;
 use crate::{Driver, DriverError, Order, Running, Session};
 
 /// How often an idle screen is asked whether it is still there.
@@ -50,9 +50,13 @@ async fn serve(settings: &Settings, session: Session) -> Result<Infallible, Driv
     let mut commands = session.commands;
     let mut line = Line {
         settings,
-        outlet: session.outlet,
-        wires: session.line,
-        parser: Parser::default(),
+        asker: Asker::new(
+            settings.link.clone(),
+            session.line,
+            session.outlet,
+            settings.ack_timeout,
+            settings.retries + 1,
+        ),
     };
     line.probe().await?;
     loop {
@@ -76,9 +80,7 @@ async fn serve(settings: &Settings, session: Session) -> Result<Infallible, Driv
 
 struct Line<'s> {
     settings: &'s Settings,
-    outlet: crate::Outlet,
-    wires: link::Line,
-    parser: Parser,
+    asker: Asker<Lihe>,
 }
 
 impl Line<'_> {
@@ -95,9 +97,9 @@ impl Line<'_> {
             acknowledged: attempts.is_some(),
         };
         if attempts.is_some() {
-            self.outlet.alive().await?;
+            self.asker.outlet.alive().await?;
         }
-        self.outlet.deliver(Observation::ScreenShown(shown)).await?;
+        self.asker.outlet.deliver(Observation::ScreenShown(shown)).await?;
         match attempts {
             Some(_) => order.done(),
             None => order.put_off("the screen did not acknowledge"),
@@ -118,84 +120,27 @@ impl Line<'_> {
             let address = self.settings.address;
             return Err(DriverError::Silent { address });
         }
-        Ok(self.outlet.alive().await?)
+        Ok(self.asker.outlet.alive().await?)
     }
 
     /// Sends until answered. Gives the number of the attempt that was, `None` when none was.
+    /// Frames of other addresses, and our own as some adapters echo them, are passed over.
     async fn exchange(
         &mut self,
         body: &Body,
         is_answer: impl Fn(&Body) -> bool,
     ) -> Result<Option<u32>, LinkError> {
-        let frame = Frame {
-            address: self.settings.address,
-            body: body.clone(),
-        };
-        let bytes = frame.encode();
-        let wires = self.wires.clone();
-        for attempt in 1..=self.settings.retries + 1 {
-            // The other screens of the line have their turn between two attempts.
-            let mut turn = wires.turn().await;
-            let wire = turn.wire(&self.settings.link, wires.tap()).await?;
-            match self.attempt(wire, &bytes, &is_answer).await {
-                Ok(true) => return Ok(Some(attempt)),
-                Ok(false) => {}
-                Err(error) => {
-                    *turn = link::Open::Nothing;
-                    return Err(self.settings.link.lost(error));
-                }
+        let address = self.settings.address;
+        let body = body.clone();
+        let bytes = Frame { address, body }.encode();
+        let answer =
+            |frame: &Frame| (frame.address == address && is_answer(&frame.body)).then_some(());
+        for attempt in 1..=self.asker.attempts {
+            if self.asker.attempt(&bytes, answer).await?.is_some() {
+                return Ok(Some(attempt));
             }
         }
         Ok(None)
-    }
-
-    async fn attempt(
-        &mut self,
-        wire: &mut Box<dyn Wire>,
-        bytes: &[u8],
-        is_answer: impl Fn(&Body) -> bool,
-    ) -> std::io::Result<bool> {
-        self.discard_input(wire).await?;
-        self.parser.forget();
-        wire.write_all(bytes).await?;
-        self.answered(wire, is_answer).await
-    }
-
-    /// Reads until the answer comes or its time is over. Frames of other addresses, and our own
-    /// as some adapters echo them, are passed over.
-    async fn answered(
-        &mut self,
-        wire: &mut Box<dyn Wire>,
-        is_answer: impl Fn(&Body) -> bool,
-    ) -> std::io::Result<bool> {
-        let until = Instant::now() + self.settings.ack_timeout;
-        while let Ok(frames) = timeout_at(until, self.receive(wire)).await {
-            let address = self.settings.address;
-            let mut frames = frames?.into_iter();
-            if frames.any(|frame| frame.address == address && is_answer(&frame.body)) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    async fn receive(&mut self, wire: &mut Box<dyn Wire>) -> std::io::Result<Vec<Frame>> {
-        let mut bytes = [0; 256];
-        let read = match wire.read(&mut bytes).await? {
-            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
-            some => some,
-        };
-        let frames = self.parser.feed(&bytes[..read]);
-        self.outlet.bad_frames(self.parser.take_bad());
-        Ok(frames)
-    }
-
-    /// Nothing that arrived before a command was sent can be its answer.
-    async fn discard_input(&mut self, wire: &mut Box<dyn Wire>) -> std::io::Result<()> {
-        while let Ok(frames) = timeout(Duration::ZERO, self.receive(wire)).await {
-            frames?;
-        }
-        Ok(())
     }
 }
 

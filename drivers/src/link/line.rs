@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::sync::MutexGuard;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::{Link, LinkError, Wire};
 
@@ -105,6 +105,9 @@ pub enum Open {
     Nothing,
     Wire(Box<dyn Wire>),
     Modbus(tokio_modbus::client::Context),
+    /// The wire was taken out: closed if it never comes back, and until then something may arrive
+    /// that was asked for over it.
+    Taken(Instant),
 }
 
 impl Line {
@@ -148,26 +151,50 @@ impl fmt::Debug for Open {
             Self::Nothing => "Nothing",
             Self::Wire(_) => "Wire",
             Self::Modbus(_) => "Modbus",
+            Self::Taken(_) => "Taken",
         })
     }
 }
 
 impl Open {
-    /// The plain wire of a line, opened when it is not.
+    /// Takes the plain wire out of a line, opened when it is not, for an exchange whose answer may
+    /// come within `late`. To be put back when the exchange is over. Who is dropped before that
+    /// takes the wire along, and the next one opens it anew and hears out what still comes.
     ///
     /// # Errors
     /// [`LinkError`] naming the port or peer; also when the line carries Modbus.
-    pub async fn wire(&mut self, link: &Link, tap: &Tap) -> Result<&mut Box<dyn Wire>, LinkError> {
-        if matches!(self, Self::Nothing) {
-            *self = Self::Wire(link.open(tap).await?);
-        }
-        match self {
-            Self::Wire(wire) => Ok(wire),
-            _ => Err(LinkError::Mixed {
-                port: link.name().to_owned(),
-            }),
-        }
+    pub async fn take(
+        &mut self,
+        link: &Link,
+        tap: &Tap,
+        late: Duration,
+    ) -> Result<Box<dyn Wire>, LinkError> {
+        let wire = match std::mem::take(self) {
+            Self::Nothing => link.open(tap).await?,
+            Self::Wire(wire) => wire,
+            Self::Taken(until) => {
+                *self = Self::Taken(until);
+                let mut wire = link.open(tap).await?;
+                // One that breaks meanwhile breaks for whoever asked for it.
+                let _ = timeout_at(until, hear_out(&mut wire)).await;
+                wire
+            }
+            modbus @ Self::Modbus(_) => {
+                *self = modbus;
+                let port = link.name().to_owned();
+                return Err(LinkError::Mixed { port });
+            }
+        };
+        *self = Self::Taken(Instant::now() + late);
+        Ok(wire)
     }
+}
+
+/// Reads and throws away until the wire breaks.
+async fn hear_out(wire: &mut Box<dyn Wire>) -> std::io::Result<()> {
+    let mut bytes = [0; 256];
+    while wire.read(&mut bytes).await? > 0 {}
+    Ok(())
 }
 
 /// A wire whose bytes are noted.

@@ -173,7 +173,7 @@ impl Master {
         }
         let line = self.line.clone();
         let mut open = line.turn().await;
-        if let Open::Nothing = *open {
+        if let Open::Nothing | Open::Taken(_) = *open {
             *open = Open::Modbus(self.connect().await?);
         }
         // Taken out until the answer is in hand: also right when this future is dropped half way.

@@ -1,11 +1,9 @@
 //! Tells the screen what to show and, where its family answers, waits for that.
 
 use std::convert::Infallible;
-use std::marker::PhantomData;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{sleep, timeout};
 use zhiban_vocabulary::command::{Command, Display};
 use zhiban_vocabulary::device::{DeviceKind, ScreenShown};
 use zhiban_vocabulary::report::Observation;
@@ -14,9 +12,9 @@ use super::family::{
     Body, Family, Frame, Kuiwen, Reply, Ruize, Tally, Yinda, Yongtai, Zhongyi,
 };
 use super::settings::{Name, Settings};
-use crate::link::framer::Framer;
-use crate::link::{self, LinkError, Wire};
-use crate::{Driver, DriverError, Order, Outlet, Running, Session};
+use crate::link::LinkError;
+use crate::link::ask::Asker;
+use crate::{Driver, DriverError, Order, Running, Session};
 
 /// How often an idle screen is asked whether it is there, or the session says that it is.
 const IDLE_EVERY: Duration = Duration::from_secs(30);
@@ -63,13 +61,18 @@ fn run<F: Family>(settings: Settings, session: Session) -> Running {
 
 async fn serve<F: Family>(settings: Settings, session: Session) -> Result<Infallible, DriverError> {
     let mut commands = session.commands;
+    let mut asker = Asker::new(
+        settings.link.clone(),
+        session.line,
+        session.outlet,
+        settings.ack_timeout,
+        settings.retries + 1,
+    );
+    asker.times = F::TIMES;
     let mut screen = Screen::<F> {
         settings,
-        outlet: session.outlet,
-        wires: session.line,
-        framer: Framer::default(),
+        asker,
         sequence: 0,
-        family: PhantomData,
     };
     screen.look().await?;
     loop {
@@ -106,11 +109,8 @@ enum Outcome {
 
 struct Screen<F: Family> {
     settings: Settings,
-    outlet: Outlet,
-    wires: link::Line,
-    framer: Framer<F>,
+    asker: Asker<F>,
     sequence: u8,
-    family: PhantomData<F>,
 }
 
 impl<F: Family> Screen<F> {
@@ -122,26 +122,19 @@ impl<F: Family> Screen<F> {
                 if outcome == Outcome::Unanswered {
                     return Err(self.silent());
                 }
-                Ok(self.outlet.alive().await?)
+                Ok(self.asker.outlet.alive().await?)
             }
             Reply::Answer => {
-                self.open().await?;
-                self.outlet.beat();
+                self.asker.open().await?;
+                self.asker.outlet.beat();
                 Ok(())
             }
             // An open port is all there is to know.
             Reply::None => {
-                self.open().await?;
-                Ok(self.outlet.alive().await?)
+                self.asker.open().await?;
+                Ok(self.asker.outlet.alive().await?)
             }
         }
-    }
-
-    async fn open(&mut self) -> Result<(), LinkError> {
-        let wires = self.wires.clone();
-        let mut turn = wires.turn().await;
-        turn.wire(&self.settings.link, wires.tap()).await?;
-        Ok(())
     }
 
     fn silent(&self) -> DriverError {
@@ -167,13 +160,13 @@ impl<F: Family> Screen<F> {
             return Ok(());
         }
         if outcome != Outcome::Unanswered {
-            self.outlet.alive().await?;
+            self.asker.outlet.alive().await?;
         }
         let shown = ScreenShown {
             text: order.command.to_string(),
             acknowledged: matches!(outcome, Outcome::Done(_)),
         };
-        self.outlet.deliver(Observation::ScreenShown(shown)).await?;
+        self.asker.outlet.deliver(Observation::ScreenShown(shown)).await?;
         match outcome {
             Outcome::Refused(_) => order.failed("the screen refused it"),
             Outcome::Unanswered => {
@@ -189,27 +182,22 @@ impl<F: Family> Screen<F> {
         Ok(())
     }
 
-    /// Sends frames until answered, or as often as the family wants them.
+    /// Sends frames until answered, or as often as the family wants them. Frames of other
+    /// addresses, and our own as some adapters echo them, are passed over.
     async fn exchange(&mut self, bodies: &[Body]) -> Result<Outcome, LinkError> {
-        let frames: Vec<Vec<u8>> = bodies.iter().map(|body| self.encode(body)).collect();
-        let attempts = match F::REPLY {
-            Reply::None => 1,
-            _ => self.settings.retries + 1,
+        let frames: Vec<u8> = bodies.iter().flat_map(|body| self.encode(body)).collect();
+        if F::REPLY == Reply::None {
+            self.asker.send(&frames).await?;
+            return Ok(Outcome::Sent);
+        }
+        let address = self.settings.address;
+        let answer = |frame: &Frame| {
+            let ours = frame.address.is_none_or(|other| other == address);
+            let is_answer = matches!(frame.body, Body::Done | Body::Refused | Body::Here);
+            (ours && is_answer).then(|| frame.body.clone())
         };
-        let wires = self.wires.clone();
-        for attempt in 1..=attempts {
-            // The other devices of the line have their turn between two attempts.
-            let mut turn = wires.turn().await;
-            let wire = turn.wire(&self.settings.link, wires.tap()).await?;
-            let answer = match self.attempt(wire, &frames).await {
-                Ok(answer) => answer,
-                Err(error) => {
-                    *turn = link::Open::Nothing;
-                    return Err(self.settings.link.lost(error));
-                }
-            };
-            match answer {
-                _ if F::REPLY == Reply::None => return Ok(Outcome::Sent),
+        for attempt in 1..=self.asker.attempts {
+            match self.asker.attempt(&frames, answer).await? {
                 Some(Body::Refused) => return Ok(Outcome::Refused(attempt)),
                 Some(_) => return Ok(Outcome::Done(attempt)),
                 None => {}
@@ -224,63 +212,5 @@ impl<F: Family> Screen<F> {
             sequence: self.sequence,
             body: body.clone(),
         })
-    }
-
-    async fn attempt(
-        &mut self,
-        wire: &mut Box<dyn Wire>,
-        frames: &[Vec<u8>],
-    ) -> std::io::Result<Option<Body>> {
-        self.discard_input(wire).await?;
-        self.framer.forget();
-        let (times, pause) = F::TIMES;
-        for time in 1..=times {
-            for frame in frames {
-                wire.write_all(frame).await?;
-            }
-            if time < times {
-                sleep(pause).await;
-            }
-        }
-        match F::REPLY {
-            Reply::None => Ok(None),
-            _ => self.answer(wire).await,
-        }
-    }
-
-    /// Reads until the answer comes or its time is over. Frames of other addresses, and our own
-    /// as some adapters echo them, are passed over.
-    async fn answer(&mut self, wire: &mut Box<dyn Wire>) -> std::io::Result<Option<Body>> {
-        let until = Instant::now() + self.settings.ack_timeout;
-        let address = self.settings.address;
-        let is_answer = |frame: &Frame| {
-            let ours = frame.address.is_none_or(|other| other == address);
-            ours && matches!(frame.body, Body::Done | Body::Refused | Body::Here)
-        };
-        while let Ok(frames) = timeout_at(until, self.receive(wire)).await {
-            if let Some(frame) = frames?.into_iter().find(is_answer) {
-                return Ok(Some(frame.body));
-            }
-        }
-        Ok(None)
-    }
-
-    async fn receive(&mut self, wire: &mut Box<dyn Wire>) -> std::io::Result<Vec<Frame>> {
-        let mut bytes = [0; 256];
-        let read = match wire.read(&mut bytes).await? {
-            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
-            some => some,
-        };
-        let frames = self.framer.feed(&bytes[..read]);
-        self.outlet.bad_frames(self.framer.take_bad());
-        Ok(frames)
-    }
-
-    /// Nothing that arrived before a command was sent can be its answer.
-    async fn discard_input(&mut self, wire: &mut Box<dyn Wire>) -> std::io::Result<()> {
-        while let Ok(frames) = timeout(Duration::ZERO, self.receive(wire)).await {
-            frames?;
-        }
-        Ok(())
     }
 }
