@@ -150,7 +150,7 @@ impl Link {
     pub async fn open(&self, tap: &Tap) -> Result<Box<dyn Wire>, LinkError> {
         let tap = tap.clone();
         match self {
-            Self::Serial(port) => Ok(Box::new(Tapped::new(serial::open(port)?, tap))),
+            Self::Serial(port) => Ok(Box::new(Tapped::new(serial::open(port).await?, tap))),
             Self::Tcp(peer) => Ok(Box::new(Tapped::new(tcp::connect(peer).await?, tap))),
         }
     }

@@ -200,7 +200,7 @@ impl Master {
                 Ok(tcp::attach_slave(Tapped::new(stream, tap), slave))
             }
             Link::Serial(port) => {
-                let fresh = Fresh::new(super::serial::open(port)?, tap);
+                let fresh = Fresh::new(super::serial::open(port).await?, tap);
                 Ok(rtu::attach_slave(fresh, slave))
             }
         }

@@ -26,10 +26,11 @@ pub enum Parity {
 }
 
 /// Opens a port for ourselves alone: a second program on the same bus would read our answers.
+/// A port that keeps whoever opens it waiting keeps no other task of the thread waiting.
 ///
 /// # Errors
 /// [`LinkError::Open`] when the port is absent, in use or not a serial port.
-pub fn open(port: &SerialPort) -> Result<SerialStream, LinkError> {
+pub async fn open(port: &SerialPort) -> Result<SerialStream, LinkError> {
     let builder = tokio_serial::new(port.path.as_str(), port.baud)
         .parity(match port.parity {
             Parity::None => tokio_serial::Parity::None,
@@ -45,7 +46,9 @@ pub fn open(port: &SerialPort) -> Result<SerialStream, LinkError> {
             _ => tokio_serial::StopBits::One,
         })
         .exclusive(true);
-    SerialStream::open(&builder).map_err(|source| LinkError::Open {
+    let opening = tokio::task::spawn_blocking(move || SerialStream::open(&builder)).await;
+    let opened = opening.unwrap_or_else(|error| Err(std::io::Error::other(error).into()));
+    opened.map_err(|source| LinkError::Open {
         port: port.path.clone(),
         source,
     })
