@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::time::Duration;
 
-use tokio::time::{Instant, interval};
+use tokio::time::{Instant, interval, sleep};
 use zhiban_vocabulary::device::DeviceKind;
 use zhiban_vocabulary::rating::Rating;
 use zhiban_vocabulary::report::Observation;
@@ -17,6 +17,8 @@ use crate::link::{Direction, Tap};
 use crate::{Driver, DriverError, NotTaken, Outlet, Running, Session};
 
 const BEAT_EVERY: Duration = Duration::from_secs(30);
+/// How often a press is offered again to a journal that refuses.
+const RETRY_EVERY: Duration = Duration::from_secs(1);
 
 pub(super) struct HidPad {
     settings: Settings,
@@ -87,7 +89,7 @@ struct Pad {
     settings: Settings,
     outlet: Outlet,
     tap: Tap,
-    /// When each digit was pressed last.
+    /// When each digit was pressed last, by presses that are on disk.
     pressed: BTreeMap<u8, Instant>,
 }
 
@@ -107,8 +109,10 @@ impl Pad {
         };
         self.tap.note(Direction::In, &event.encode());
         let repeat = self.settings.repeat;
-        let last = self.pressed.insert(digit, Instant::now());
-        if last.is_some_and(|last| last.elapsed() < repeat) {
+        if let Some(last) = self.pressed.get_mut(&digit)
+            && last.elapsed() < repeat
+        {
+            *last = Instant::now();
             return Ok(());
         }
         let Some(score) = self.settings.best.score(digit) else {
@@ -118,6 +122,20 @@ impl Pad {
             raw: Some(digit.to_string()),
             ..Rating::of(score)
         };
-        self.outlet.deliver(Observation::Rating(rating)).await
+        self.tell(rating).await?;
+        self.pressed.insert(digit, Instant::now());
+        Ok(())
+    }
+
+    /// A pad cannot be asked again: a press is offered until the journal takes it. Further presses
+    /// wait in the kernel meanwhile.
+    async fn tell(&self, rating: Rating) -> Result<(), NotTaken> {
+        let observation = Observation::Rating(rating);
+        loop {
+            match self.outlet.deliver(observation.clone()).await {
+                Err(NotTaken::Refused(_)) => sleep(RETRY_EVERY).await,
+                other => return other,
+            }
+        }
     }
 }

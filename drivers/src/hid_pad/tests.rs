@@ -91,6 +91,22 @@ async fn after_its_time_the_same_key_is_another_rating() {
     hall.close().await;
 }
 
+#[tokio::test]
+async fn a_press_the_journal_refuses_is_told_when_it_takes_again() {
+    let fifo = Fifo::new();
+    let mut pad = fifo.pad().await;
+    let hall = fifo.hall("best = 5");
+    hall.says("pad", 0, "up").await;
+    hall.refuse(2);
+    pad.order("press KEY_4").await;
+    pad.order("press KEY_4").await;
+    pad.order("press KEY_2").await;
+    hall.says("pad", 0, "rated 2 (2) at - by -").await;
+    assert_eq!(hall.said("pad"), ["up", "rated 4 (4) at - by -", "rated 2 (2) at - by -"]);
+    assert_eq!(hall.status("pad").restarts, 0);
+    hall.close().await;
+}
+
 /// What a real keypad said, byte by byte as it was recorded.
 #[tokio::test]
 async fn a_recorded_keypad_is_read() {
