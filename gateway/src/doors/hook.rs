@@ -4,9 +4,10 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::body::to_bytes;
+use axum::extract::{Path, Request, State};
+use axum::http::{StatusCode, header};
+use tokio::sync::oneshot;
 use utoipa_axum::routes;
 use zhiban_drivers::supervise::Supervisor;
 use zhiban_drivers::{HOOK_TIME_MAX, Hook, HookAnswer};
@@ -42,11 +43,9 @@ pub fn add_routes(api: Api, devices: &Devices, drivers: &Arc<Supervisor>) -> Api
 async fn post_hook(
     State(door): State<HookDoor>,
     Path((device, key)): Path<(String, String)>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    body: Bytes,
+    request: Request,
 ) -> Result<StatusCode> {
-    call(&door, (&device, &key), query, &headers, body).await
+    call(&door, &device, &key, request).await
 }
 
 /// As the other, for programs that can only fetch an address.
@@ -56,34 +55,17 @@ async fn post_hook(
 async fn get_hook(
     State(door): State<HookDoor>,
     Path((device, key)): Path<(String, String)>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<StatusCode> {
-    call(&door, (&device, &key), query, &headers, Bytes::new()).await
+    call(&door, &device, &key, request).await
 }
 
-async fn call(
-    door: &HookDoor,
-    (device, key): (&str, &str),
-    query: Option<String>,
-    headers: &HeaderMap,
-    body: Bytes,
-) -> Result<StatusCode> {
+async fn call(door: &HookDoor, device: &str, key: &str, request: Request) -> Result<StatusCode> {
     let device: DeviceId = device.parse().map_err(|_| WebError::WrongCredentials)?;
     if !door.devices.knows_hook(&device, key) {
         return Err(WebError::WrongCredentials);
     }
-    if body.len() > BODY_MAX {
-        let problem = format!("expected at most {BODY_MAX} bytes, found {}", body.len());
-        return Err(WebError::invalid("body", problem));
-    }
-    let content_type = headers.get(header::CONTENT_TYPE);
-    let content_type = content_type.and_then(|value| value.to_str().ok());
-    let (hook, answered) = Hook::new(
-        pairs(query.as_deref().unwrap_or_default()),
-        content_type.unwrap_or_default().to_owned(),
-        body.to_vec(),
-    );
+    let (hook, answered) = read(request).await?;
     let unavailable = |problem: String| WebError::Unavailable(problem);
     let handed = door.drivers.hook(&device, hook);
     handed.map_err(|error| unavailable(error.to_string()))?;
@@ -93,6 +75,22 @@ async fn call(
         Ok(Ok(HookAnswer::Unavailable(problem))) => Err(unavailable(problem)),
         Ok(Err(_)) | Err(_) => Err(unavailable(format!("{device} does not answer"))),
     }
+}
+
+/// Only of those who know the key: a body costs memory, and time where it comes slowly.
+async fn read(request: Request) -> Result<(Hook, oneshot::Receiver<HookAnswer>)> {
+    let (head, body) = request.into_parts();
+    let body = to_bytes(body, BODY_MAX).await.map_err(|error| {
+        let problem = format!("expected at most {BODY_MAX} bytes: {error}");
+        WebError::invalid("body", problem)
+    })?;
+    let content_type = head.headers.get(header::CONTENT_TYPE);
+    let content_type = content_type.and_then(|value| value.to_str().ok());
+    Ok(Hook::new(
+        pairs(head.uri.query().unwrap_or_default()),
+        content_type.unwrap_or_default().to_owned(),
+        body.to_vec(),
+    ))
 }
 
 /// Names and values of a query; what is not UTF-8 becomes a replacement character.

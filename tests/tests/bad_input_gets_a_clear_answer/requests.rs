@@ -53,8 +53,11 @@ async fn bodies_that_hold_no_reports_are_refused_with_the_place() {
             .contains("line 1"),
         "{answer}"
     );
-    let announced = announce(&scene, 8 << 20).await;
+    let announced = announce(&scene, "/api/v1/reports", 8 << 20).await;
     assert!(announced.starts_with("HTTP/1.1 413 "), "{announced}");
+    // Whoever does not know the key of a hook gets no byte of a body read.
+    let announced = announce(&scene, "/hooks/tm-1/wrong", 1_000).await;
+    assert!(announced.starts_with("HTTP/1.1 401 "), "{announced}");
     let many = format!("{{\"reports\":[{}]}}", vec!["{}"; 1_001].join(","));
     let (status, answer) = scene.post(&scene.secret, many.into_bytes()).await;
     assert_eq!(
@@ -100,11 +103,11 @@ async fn requests_that_cannot_be_done_say_why() {
 }
 
 /// Says that a body of `bytes` will come and reads the answer, as a client that asks first does.
-async fn announce(scene: &Scene, bytes: usize) -> String {
+async fn announce(scene: &Scene, path: &str, bytes: usize) -> String {
     let address = &scene.gateway.addresses.web;
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
     let head = format!(
-        "POST /api/v1/reports HTTP/1.1\r\nhost: {address}\r\ncontent-length: {bytes}\r\n\
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-length: {bytes}\r\n\
          content-type: application/json\r\nexpect: 100-continue\r\nconnection: close\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).await.unwrap();
