@@ -8,6 +8,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using MQTTnet;
 using MQTTnet.Client;
+using MQTTnet.Exceptions;
 using MQTTnet.Protocol;
 
 var (host, serial, key) = (args[0], args[1], args.ElementAtOrDefault(2));
@@ -83,13 +84,49 @@ client.ConnectedAsync += async _ =>
     await Publish(health, new JsonObject { ["status"] = "up" });
 };
 
-await client.ConnectAsync(Options(device, (string)state["password"]!, health));
-await Publish(own + "//e/kiosk.health", new JsonObject { ["in_service"] = true, ["paper"] = "ok" });
+_ = StayConnected(Options(device, (string)state["password"]!, health));
+await Report(own + "//e/kiosk.health", new JsonObject { ["in_service"] = true, ["paper"] = "ok" });
 Console.ReadLine();
 
-// Returns when the hall has it on disk.
-Task Publish(string topic, JsonObject fields) =>
-    client.PublishStringAsync(topic, Stamped(fields), MqttQualityOfServiceLevel.AtLeastOnce);
+// 4. Come back, whatever ended the connection: the hall restarts, networks fail.
+async Task StayConnected(MqttClientOptions options)
+{
+    while (true)
+    {
+        try
+        {
+            if (!client.IsConnected) await client.ConnectAsync(options);
+        }
+        catch (Exception error)
+        {
+            Console.WriteLine($"not connected: {error.Message}");
+        }
+        await Task.Delay(TimeSpan.FromSeconds(3));
+    }
+}
+
+Task Publish(string topic, JsonObject fields) => Send(topic, Stamped(fields));
+
+Task Send(string topic, string payload) =>
+    client.PublishStringAsync(topic, payload, MqttQualityOfServiceLevel.AtLeastOnce);
+
+// Returns when the hall has it on disk. What was not acknowledged goes again under its own number.
+async Task Report(string topic, JsonObject fields)
+{
+    var payload = Stamped(fields);
+    while (true)
+    {
+        try
+        {
+            await Send(topic, payload);
+            return;
+        }
+        catch (MqttCommunicationException)
+        {
+            await Task.Delay(TimeSpan.FromSeconds(3));
+        }
+    }
+}
 
 MqttClientOptions Options(string name, string password, string? willTopic = null)
 {

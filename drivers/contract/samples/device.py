@@ -24,7 +24,7 @@ from datetime import datetime, timezone
 
 import paho.mqtt.client as mqtt
 
-MEASUREMENTS = ("climate", "energy", "people.count")
+MEASUREMENTS = ("climate", "energy", "people.count", "measurement")
 print_lock = threading.Lock()
 
 
