@@ -1,20 +1,23 @@
 //! Routes of the wires: what can be added, what is found, what passes on a line.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::{Path, State};
+use axum::{Extension, Json};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 use zhiban_drivers::link::Direction;
 use zhiban_drivers::{Discover, DriverKind, Field, FieldKind, Form, Places};
-use zhiban_kernel::web::{Result, WebError};
+use zhiban_kernel::people::SignedIn;
+use zhiban_kernel::web::{Peer, Result, WebError};
 use zhiban_vocabulary::device::DeviceIdentity;
 
-use super::Desk;
+use super::{Desk, audit};
 use crate::devices::model::new_secret;
 
 const HOOK_KEY: &str = "hook_key";
@@ -23,6 +26,8 @@ const HOSTS_MAX: u32 = 256;
 const SEARCH_TIME_MAX: Duration = Duration::from_secs(90);
 /// Where Linux names serial ports by the socket they are plugged into.
 const BY_PATH: &str = "/dev/serial/by-path";
+/// Where it says which terminals there are, and which of them are real.
+const TTYS: &str = "/sys/class/tty";
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct DriversView {
@@ -62,21 +67,62 @@ pub(super) async fn list_drivers(State(desk): State<Desk>) -> Result<Json<Driver
 }
 
 async fn free_ports(desk: &Desk) -> Vec<String> {
-    let mut ports = Vec::new();
-    if let Ok(mut entries) = tokio::fs::read_dir(BY_PATH).await {
-        while let Ok(Some(entry)) = entries.next_entry().await {
-            ports.extend(entry.path().to_str().map(str::to_owned));
+    let statuses = desk.drivers.statuses().into_iter();
+    let used = statuses.map(|status| status.line).collect();
+    let mut ports = entries(BY_PATH).await;
+    ports.extend(built_in_ports().await);
+    free(ports, used).await
+}
+
+/// Ports nobody uses, each by one name. A port has many names, and a device may hang on any.
+async fn free(mut ports: Vec<String>, used: Vec<String>) -> Vec<String> {
+    let mut taken = HashSet::new();
+    for line in used {
+        taken.insert(real(line).await);
+    }
+    ports.sort();
+    let mut free = Vec::new();
+    for port in ports {
+        if taken.insert(real(port.clone()).await) {
+            free.push(port);
         }
     }
-    let used: Vec<String> = desk
-        .drivers
-        .statuses()
-        .into_iter()
-        .map(|status| status.line)
-        .collect();
-    ports.retain(|port| !used.contains(port));
-    ports.sort();
+    free
+}
+
+/// Where a name leads; a name that leads nowhere stays itself.
+async fn real(name: String) -> PathBuf {
+    let found = tokio::fs::canonicalize(&name).await;
+    found.unwrap_or_else(|_| name.into())
+}
+
+/// Serial ports on the board of the box: Linux lists more than there are, those of no type.
+async fn built_in_ports() -> Vec<String> {
+    let mut ports = Vec::new();
+    for entry in entries(TTYS).await {
+        let Some(name) = entry
+            .rsplit('/')
+            .next()
+            .filter(|name| name.starts_with("ttyS"))
+        else {
+            continue;
+        };
+        let kind = tokio::fs::read_to_string(format!("{entry}/type")).await;
+        if kind.is_ok_and(|kind| kind.trim() != "0") {
+            ports.push(format!("/dev/{name}"));
+        }
+    }
     ports
+}
+
+async fn entries(folder: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    if let Ok(mut entries) = tokio::fs::read_dir(folder).await {
+        while let Ok(Some(entry)) = entries.next_entry().await {
+            found.extend(entry.path().to_str().map(str::to_owned));
+        }
+    }
+    found
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -111,6 +157,8 @@ struct FoundDevice {
     responses((status = 200, body = FoundView)))]
 pub(super) async fn search(
     State(desk): State<Desk>,
+    Peer(address): Peer,
+    Extension(who): Extension<SignedIn>,
     Json(body): Json<SearchBody>,
 ) -> Result<Json<FoundView>> {
     let discover = discover_of(&body.driver)?;
@@ -125,6 +173,16 @@ pub(super) async fn search(
             format!("{used} is no free port"),
         ));
     }
+    let network = body.network.unwrap_or_default();
+    let detail = [&[body.driver, network][..], &body.ports]
+        .concat()
+        .join(" ");
+    let audit = audit(who, address, "devices.search", detail);
+    desk.devices
+        .0
+        .store
+        .write(move |connection| Ok(audit(connection)?))
+        .await?;
     let places = Places {
         hosts,
         ports: body.ports,
@@ -323,6 +381,32 @@ mod tests {
             assert!(key.len() >= 16 && key != "0123456789abcdef", "{emptied}");
         }
         assert_eq!(hook_path("screen", r#"{"address":3}"#), None);
+    }
+
+    #[tokio::test]
+    async fn a_port_in_use_is_not_free_by_another_name() {
+        let folder = std::env::temp_dir().join(format!("zhiban-ports-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+        for (node, names) in [
+            ("ttyUSB0", ["a-by-path", "a-by-id"]),
+            ("ttyUSB1", ["b", "c"]),
+        ] {
+            std::fs::write(path(node), "").unwrap();
+            for name in names {
+                std::os::unix::fs::symlink(path(node), path(name)).unwrap();
+            }
+        }
+        let ports = || ["a-by-path", "b", "c", "gone"].map(path).to_vec();
+        for used in ["ttyUSB0", "a-by-id", "a-by-path"] {
+            let free = free(ports(), vec![path(used), "10.0.0.7:502".into()]).await;
+            assert_eq!(free, ["b", "gone"].map(path), "{used}");
+        }
+        assert_eq!(
+            free(ports(), vec![path("gone")]).await,
+            ["a-by-path", "b"].map(path)
+        );
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]
