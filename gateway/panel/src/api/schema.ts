@@ -661,6 +661,8 @@ export interface components {
             accepts: string[];
             /** @description Whether `gateway.toml` owns it, so that it is not changed here. */
             from_file: boolean;
+            /** @description Path programs of the hall call, with its key; only for those who may change the device. */
+            hook: string | null;
             /** @description What its parts last said, newest first. */
             parts: components["schemas"]["PartView"][];
             /** @description Of a wired device, without its secrets. */
@@ -795,6 +797,8 @@ export interface components {
         };
         FoundView: {
             found: components["schemas"]["FoundDevice"][];
+            /** @description Addresses there was no time to ask: devices may be there that were not found. */
+            unasked: number;
         };
         /** @description How old all of this is. */
         FreshnessView: {
