@@ -196,7 +196,7 @@ impl Hall {
         let (delivered, _) = deliveries();
         let boot = "check".parse().context("a boot id")?;
         let drivers = Supervisor::start(Vec::new(), delivered, boot, stop.clone());
-        let dispatcher = Dispatcher::new(store.clone(), clock, drivers, broker, wake.clone());
+        let dispatcher = Dispatcher::new(journal.clone(), drivers, broker, wake.clone());
         let registry = DevicesFollower::new(devices.clone(), Registry::default());
         let commands = CommandsFollower::new(wake.clone());
         tokio::spawn(door.run(stop.clone()));

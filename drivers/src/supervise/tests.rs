@@ -471,7 +471,7 @@ async fn a_command_nobody_can_take_is_refused_at_once() {
 #[tokio::test(start_paused = true)]
 async fn what_expired_while_the_line_was_down_is_not_done_the_next_morning() {
     let hall = Hall::open(vec![wired(&OBEYS)]);
-    let minutes = |minutes| Instant::now() + Duration::from_secs(60 * minutes);
+    let minutes = |minutes: u64| Instant::now() + Duration::from_secs(60 * minutes);
     let ask = |command, until| {
         let (order, outcome) = Order::new(command, until);
         hall.supervisor.command(&id("obeys"), order).unwrap();
