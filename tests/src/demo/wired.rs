@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
+use zhiban_drivers::simulator::Port;
 use zhiban_drivers::{lihe_screen::ScreenSimulator, modbus::ModbusSimulator};
 
 use super::showroom::Showroom;
 use crate::harness::clock::ReplayClock;
-use crate::replay::Hall;
+use crate::replay::HallPlan;
 
 /// Counters of a hall with a screen; the first ones.
 const SCREENS: u8 = 3;
@@ -24,12 +25,12 @@ const LOOK_EVERY_S: f64 = 120.0;
 /// The wired devices of one hall. They are gone when dropped.
 #[derive(Debug)]
 pub struct Wired {
-    sensor: Arc<ModbusSimulator>,
-    screens: Vec<ScreenSimulator>,
+    sensor: Arc<Port<ModbusSimulator>>,
+    screens: Vec<Port<ScreenSimulator>>,
     /// Decides what the air is like.
     warmth: f64,
     /// In the first hall: one device of each family.
-    pub showroom: Option<Showroom>,
+    pub showroom: Option<Arc<Showroom>>,
 }
 
 impl Wired {
@@ -37,17 +38,18 @@ impl Wired {
     ///
     /// # Errors
     /// When there are no pseudo terminals left.
-    pub async fn start(hall: &Hall, nth: usize) -> io::Result<Self> {
+    pub async fn start(plan: &HallPlan, nth: usize) -> io::Result<Self> {
+        let hall = &plan.hall;
         let windows = u8::try_from(hall.counters().count())
             .unwrap_or(u8::MAX)
             .min(SCREENS);
         let screens = (1..=windows)
-            .map(ScreenSimulator::start_pty)
+            .map(|address| Port::pty(ScreenSimulator::new(address)))
             .collect::<io::Result<_>>()?;
-        let sensor = Arc::new(ModbusSimulator::start_pty(SENSOR_UNIT, SENSOR_MAP)?);
+        let sensor = Arc::new(Port::pty(ModbusSimulator::new(SENSOR_UNIT, SENSOR_MAP)?)?);
         let warmth = nth as f64 * 0.7;
         let showroom = match nth {
-            0 => Some(Showroom::start().await?),
+            0 => Some(Arc::new(Showroom::start(plan).await?)),
             _ => None,
         };
         Ok(Self {
@@ -60,7 +62,7 @@ impl Wired {
 
     /// `[[device]]` of the gateway's configuration.
     #[must_use]
-    pub fn config(&self, hall: &Hall, speed: u32) -> Vec<Value> {
+    pub fn config(&self, plan: &HallPlan, speed: u32) -> Vec<Value> {
         let poll_s = (LOOK_EVERY_S / f64::from(speed)).clamp(0.2, 60.0);
         let sensor = json!({
             "id": "th-1", "name": "大厅温湿度", "driver": "modbus",
@@ -69,15 +71,16 @@ impl Wired {
                 "unit": SENSOR_UNIT, "map": SENSOR_MAP, "poll_s": poll_s,
             },
         });
-        let screens = (1_u8..).zip(&self.screens).zip(hall.counters());
+        let screens = (1_u8..).zip(&self.screens).zip(plan.hall.counters());
         let screens = screens.map(|((address, screen), counter)| {
             json!({
-                "id": format!("screen-{address}"), "name": format!("窗口屏 {}", counter.id),
+                "id": format!("screen-{address}"), "name": format!("{} 号窗口屏", counter.id),
                 "driver": "lihe-screen", "counter": counter.id,
                 "settings": { "link": { "serial": screen.path() }, "address": address },
             })
         });
-        let families = self.showroom.iter().flat_map(Showroom::config);
+        let families = self.showroom.iter();
+        let families = families.flat_map(|showroom| showroom.config(plan, speed));
         [sensor]
             .into_iter()
             .chain(screens)
