@@ -4,34 +4,25 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::frame::{ANY_CARD, ANY_TYPE, Body, Frame, HOST, Head, Parser};
 use super::session::identity_of;
+use crate::sweep::sweep;
 use crate::{Found, Places};
 
 const PORT: u16 = 5005;
-/// For one host, and for all together.
+/// For one host.
 const HOST_TIME: Duration = Duration::from_secs(2);
-const TIME: Duration = Duration::from_secs(9);
-const HOSTS_AT_ONCE: usize = 16;
 
 pub(crate) fn discover(places: Places) -> Pin<Box<dyn Future<Output = Vec<Found>> + Send>> {
     Box::pin(look(places.hosts, PORT))
 }
 
-/// Gives what was found when the time is over; hosts that were not asked by then are left out.
 pub(super) async fn look(hosts: Vec<IpAddr>, port: u16) -> Vec<Found> {
-    stream::iter(hosts)
-        .map(|host| async move { timeout(HOST_TIME, ask(host, port)).await.ok()? })
-        .buffer_unordered(HOSTS_AT_ONCE)
-        .take_until(sleep(TIME))
-        .filter_map(async |found| found)
-        .collect()
-        .await
+    sweep(hosts, async |host| timeout(HOST_TIME, ask(host, port)).await.ok()?).await
 }
 
 async fn ask(host: IpAddr, port: u16) -> Option<Found> {
