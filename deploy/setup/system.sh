@@ -26,12 +26,12 @@ need make has make
 need pkg-config has pkg-config
 need ca-certificates test -e /etc/ssl/certs/ca-certificates.crt
 need python3 has python3
+need fontconfig has fc-list
+need fonts-noto-cjk chinese
 need python3-venv venv
 if [ "${1:-all}" != build ]; then
     need curl has curl
     need chromium browser
-    need fontconfig has fc-list
-    need fonts-noto-cjk chinese
     need mosquitto test -x "$(command -v mosquitto || echo /usr/sbin/mosquitto)"
     need mosquitto-clients has mosquitto_pub
     need mbpoll has mbpoll

@@ -99,6 +99,29 @@ mod tests {
         }
     }
 
+    /// Forms send pairs as texts, also where a driver counts with them.
+    #[test]
+    fn every_pair_may_be_written_as_text() {
+        let mut pairs = 0;
+        for driver in crate::DRIVERS {
+            let fields = Form::read(driver.form).unwrap().fields.into_iter();
+            for field in fields.filter(|field| field.kind == FieldKind::Pairs) {
+                let pair = toml::Table::from_iter([("1".to_owned(), "1".into())]);
+                let table = toml::Table::from_iter([(field.key.clone(), pair.into())]);
+                let Err(error) = (driver.build)(table) else {
+                    panic!("{}: needs nothing but {}", driver.name, field.key)
+                };
+                assert!(
+                    !error.found.starts_with("string"),
+                    "{}: {error}",
+                    driver.name
+                );
+                pairs += 1;
+            }
+        }
+        assert!(pairs >= 10, "only {pairs}");
+    }
+
     /// A key the driver does not know would be a question nobody can answer.
     #[test]
     fn every_question_is_a_key_of_the_settings() {

@@ -11,6 +11,7 @@ pub mod gbk;
 mod hook;
 pub mod link;
 mod outlet;
+pub mod picture;
 mod scale;
 mod settings;
 pub mod simulator;
@@ -20,6 +21,7 @@ mod sweep;
 mod testing;
 mod thread;
 mod ups;
+mod wording;
 
 use std::fmt;
 use std::future::Future;

@@ -1,6 +1,9 @@
 //! Decoding the free `settings` table of a device in `gateway.toml`.
 
-use serde::de::DeserializeOwned;
+use std::fmt;
+
+use serde::de::{self, DeserializeOwned, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer};
 
 /// A setting that cannot be used: which one, what it should be, what it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +39,45 @@ pub(crate) fn decode<T: DeserializeOwned>(table: toml::Table) -> Result<T, Setti
             .find_map(|line| line.strip_prefix("in `")?.strip_suffix('`'));
         explain(path, error.message())
     })
+}
+
+/// A number from 0 to 255 that may be written as text, as forms write pairs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Small(pub(crate) u8);
+
+impl<'de> Deserialize<'de> for Small {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(SmallVisitor)
+    }
+}
+
+struct SmallVisitor;
+
+impl Visitor<'_> for SmallVisitor {
+    type Value = Small;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number from 0 to 255")
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Small, E> {
+        let small = u8::try_from(number).map(Small);
+        small.map_err(|_| E::invalid_value(Unexpected::Signed(number), &self))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Small, E> {
+        let small = text.trim().parse().map(Small);
+        small.map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
+    }
+}
+
+/// # Errors
+/// Names the setting when its value is not from `low` to `high`.
+pub(crate) fn within(key: &str, value: u64, low: u64, high: u64) -> Result<(), SettingsError> {
+    if (low..=high).contains(&value) {
+        return Ok(());
+    }
+    Err(SettingsError::new(key, format!("{low} to {high}"), value))
 }
 
 /// Checks `hook_key`, which stands in the address that a program of the hall calls. The gateway's
@@ -75,8 +117,6 @@ fn explain(path: Option<&str>, message: &str) -> SettingsError {
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
-
     use super::*;
 
     #[derive(Debug, Deserialize)]
@@ -99,6 +139,30 @@ mod tests {
     enum Parity {
         None,
         Even,
+    }
+
+    #[test]
+    fn a_small_number_may_be_written_as_text() {
+        #[derive(Debug, Deserialize)]
+        struct Windows {
+            windows: std::collections::BTreeMap<String, Small>,
+        }
+        let read = |text: &str| decode::<Windows>(toml::from_str(text).unwrap());
+        let good = read("windows = { A = 12, B = '012', C = ' 3 ' }").unwrap();
+        let numbers: Vec<u8> = good.windows.values().map(|small| small.0).collect();
+        assert_eq!(numbers, [12, 12, 3]);
+        for (wrong, found) in [
+            ("'x'", "string \"x\""),
+            ("''", "string \"\""),
+            ("256", "integer `256`"),
+            ("'-1'", "string \"-1\""),
+            ("true", "boolean `true`"),
+        ] {
+            let error = read(&format!("windows = {{ VIP = {wrong} }}")).unwrap_err();
+            let expected =
+                format!("settings.windows.VIP: expected a number from 0 to 255, found {found}");
+            assert!(error.to_string().starts_with(&expected), "{error}");
+        }
     }
 
     fn check(text: &str, expected: &str) {

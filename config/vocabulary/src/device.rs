@@ -177,10 +177,13 @@ pub struct ScreenText {
     pub speak: bool,
 }
 
-/// `screen.shown`: a display acknowledged (or refused) a text it was sent.
+/// `screen.shown`: a display was sent a text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ScreenShown {
     /// What was sent, readable by a person, such as `call B016`.
     pub text: String,
-    pub acknowledged: bool,
+    /// Whether the display confirmed it: false when it refused it, or kept silent although it can
+    /// answer. Absent for displays whose protocol has no confirmation, which is no fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<bool>,
 }

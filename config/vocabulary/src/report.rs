@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use self::fields::Fields;
 use crate::climate::ClimateSample;
 use crate::command::CommandState;
-use crate::counter::CounterChange;
+use crate::counter::{CounterChange, CounterKey};
 use crate::device::{
     DeviceAlarm, DeviceHealth, DeviceIdentity, InputState, ScreenShown, ScreenText,
 };
@@ -64,6 +64,7 @@ kinds! {
     TicketTransferred = "ticket.transferred",
     TicketCancelled = "ticket.cancelled",
     CounterState = "counter.state",
+    CounterKey = "counter.key",
     RatingGiven = "rating.given",
     KioskHealth = "kiosk.health",
     KioskTxn = "kiosk.txn",
@@ -106,6 +107,7 @@ impl Kind {
 pub enum Observation {
     Ticket(TicketEvent),
     Counter(CounterChange),
+    CounterKey(CounterKey),
     Rating(Rating),
     KioskHealth(KioskHealth),
     KioskTransaction(KioskTransaction),
@@ -147,6 +149,7 @@ impl Observation {
                 Step::Cancelled {} => Kind::TicketCancelled,
             },
             Self::Counter(_) => Kind::CounterState,
+            Self::CounterKey(_) => Kind::CounterKey,
             Self::Rating(_) => Kind::RatingGiven,
             Self::KioskHealth(_) => Kind::KioskHealth,
             Self::KioskTransaction(_) => Kind::KioskTxn,
@@ -274,6 +277,7 @@ fn observe(kind: Kind, mut fields: Fields<'_>) -> Result<Observation, serde_json
         | Kind::TicketTransferred
         | Kind::TicketCancelled => ticket_event(kind, &mut fields).map(Observation::Ticket),
         Kind::CounterState => fields.read_all().map(Observation::Counter),
+        Kind::CounterKey => fields.read_all().map(Observation::CounterKey),
         Kind::RatingGiven => fields.read_all().map(Observation::Rating),
         Kind::KioskHealth => fields.read_all().map(Observation::KioskHealth),
         Kind::KioskTxn => fields.read_all().map(Observation::KioskTransaction),

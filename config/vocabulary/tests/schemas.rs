@@ -77,6 +77,14 @@ const GOOD: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "counter.key",
+        &[
+            r#"{"counter":"3","key":"call-next"}"#,
+            r#"{"counter":"3","key":"call-next","staff":"2001","COMMON"}"#,
+            r#"{"counter":"3","key":"call-next","staff":null}"#,
+        ],
+    ),
+    (
         "rating.given",
         &[
             r#"{"score":5}"#,
@@ -205,8 +213,10 @@ const GOOD: &[(&str, &[&str])] = &[
     (
         "screen.shown",
         &[
+            r#"{"text":"call B016"}"#,
             r#"{"text":"call B016","acknowledged":true}"#,
             r#"{"text":"","acknowledged":false,"COMMON"}"#,
+            r#"{"text":"call B016","acknowledged":null}"#,
         ],
     ),
 ];
@@ -232,6 +242,7 @@ const BAD: &[(&str, &[&str])] = &[
             r#"{"counter":"3","state":null}"#,
         ],
     ),
+    ("counter.key", &[r#"{"counter":"3","key":"any"}"#]),
     (
         "rating.given",
         &[r#"{"score":0}"#, r#"{"score":6}"#, r#"{"score":4.5}"#],

@@ -66,7 +66,7 @@ async fn serve(settings: &Settings, session: Session) -> Result<Infallible, Driv
         outlet.alive().await?;
         let shown = ScreenShown {
             text: display.to_string(),
-            acknowledged: false,
+            acknowledged: None,
         };
         outlet.deliver(Observation::ScreenShown(shown)).await?;
         order.done();

@@ -9,6 +9,7 @@ use super::frame::{Frame, Mode, Position, TEXT_BYTES_MAX, is_file, to_ascii};
 use crate::SettingsError;
 use crate::link::serial::Parity;
 use crate::link::{Link, LinkSettings};
+use crate::wording::Wording;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,10 +35,7 @@ pub(crate) struct Settings {
     pub(crate) link: Link,
     /// Without text.
     frame: Frame,
-    welcome: String,
-    call: String,
-    serving: String,
-    pause: String,
+    wording: Wording,
     /// What a sign needs between two texts.
     pub(crate) rest: Duration,
 }
@@ -65,10 +63,12 @@ pub(crate) fn decode(table: toml::Table) -> Result<Settings, SettingsError> {
             mode: written.mode,
             text: Vec::new(),
         },
-        welcome: text("welcome", written.welcome, "WELCOME")?,
-        call: text("call", written.call, "{ticket} -> {counter}")?,
-        serving: text("serving", written.serving, "{ticket}")?,
-        pause: text("pause", written.pause, "CLOSED")?,
+        wording: Wording {
+            welcome: text("welcome", written.welcome, "WELCOME")?,
+            call: text("call", written.call, "{ticket} -> {counter}")?,
+            serving: text("serving", written.serving, "{ticket}")?,
+            pause: text("pause", written.pause, "CLOSED")?,
+        },
         rest: Duration::from_millis(rest),
     })
 }
@@ -93,18 +93,8 @@ fn text(key: &str, written: Option<String>, default: &str) -> Result<String, Set
 
 impl Settings {
     pub(crate) fn frame(&self, display: &Display) -> Frame {
-        let text = match display {
-            Display::Welcome => self.welcome.clone(),
-            Display::Pause => self.pause.clone(),
-            Display::Serving { ticket } => self.serving.replace("{ticket}", ticket.as_str()),
-            Display::Call { ticket, counter } => self
-                .call
-                .replace("{counter}", counter.as_str())
-                .replace("{ticket}", ticket.as_str()),
-            Display::Text { text, .. } => text.clone(),
-        };
         Frame {
-            text: to_ascii(&text),
+            text: to_ascii(&self.wording.text(display)),
             ..self.frame.clone()
         }
     }

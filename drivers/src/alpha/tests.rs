@@ -37,9 +37,9 @@ async fn shows_what_it_is_told(sign: &Port<SignSimulator>, hall: Hall) {
         hall.said("sign"),
         [
             "up",
-            "call A001 not acknowledged",
-            "text 请 to 3 not acknowledged",
-            "pause not acknowledged",
+            "call A001 sent",
+            "text 请 to 3 sent",
+            "pause sent",
         ]
     );
     hall.close().await;

@@ -1,7 +1,6 @@
 //! What is known of a counter: who is signed on, which ticket it has; and what a press then means.
 
-use zhiban_vocabulary::counter::{CounterChange, CounterState};
-use zhiban_vocabulary::device::InputState;
+use zhiban_vocabulary::counter::{CallerKey, CounterChange, CounterKey, CounterState};
 use zhiban_vocabulary::queue::{TicketEvent, TicketStep};
 use zhiban_vocabulary::rating::Rating;
 use zhiban_vocabulary::report::Observation;
@@ -61,7 +60,7 @@ pub(super) fn observe(
             Some(said.state(CounterState::Closed, &after))
         }
         Meaning::Evaluation => said.rating(&after)?,
-        Meaning::CallNext if !values.contains_key(&Field::Ticket) => Some(said.press()),
+        Meaning::CallNext if !values.contains_key(&Field::Ticket) => Some(said.press(&after)),
         meaning => Some(said.step(meaning, &mut after)?),
     };
     Ok((observation, after))
@@ -95,10 +94,11 @@ impl Said<'_> {
     }
 
     /// Somebody wants the next ticket; which one that is the queue system says.
-    fn press(&self) -> Observation {
-        Observation::Input(InputState {
-            input: format!("call-next-{}", self.counter),
-            on: true,
+    fn press(&self, after: &Seat) -> Observation {
+        Observation::CounterKey(CounterKey {
+            counter: self.counter.clone(),
+            key: CallerKey::CallNext,
+            staff: after.staff.clone(),
         })
     }
 

@@ -297,12 +297,13 @@ impl Line {
             let seat = self.seats.entry(frame.address).or_default();
             seat.ticket = Some(ticket.clone());
         }
+        let can_say = self.settings.table.means(Meaning::Ack);
         let shown = ScreenShown {
             text: order.command.to_string(),
-            acknowledged,
+            acknowledged: can_say.then_some(acknowledged),
         };
         let delivered = self.outlet.deliver(Observation::ScreenShown(shown)).await;
-        if acknowledged || !self.settings.table.means(Meaning::Ack) {
+        if acknowledged || !can_say {
             order.done();
         } else {
             order.put_off("the caller did not acknowledge");

@@ -101,7 +101,7 @@ async fn a_day_at_a_counter() {
         [
             "up",
             "counter 3 open 2001",
-            "call-next-3 on",
+            "call-next at 3 by 2001",
             "call B016 acknowledged",
             "recalled B016 3",
             "started B016 3",

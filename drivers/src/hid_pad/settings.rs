@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::SettingsError;
+use crate::settings::Small;
 use crate::scale::Best;
 
 /// `KEY_1` to `KEY_5` and `KEY_KP1` to `KEY_KP5` of the kernel's `input-event-codes.h`.
@@ -29,7 +30,7 @@ const KEY_MAX: u16 = 0x2FF;
 struct Written {
     path: String,
     best: Best,
-    keys: Option<BTreeMap<String, u8>>,
+    keys: Option<BTreeMap<String, Small>>,
     grab: Option<bool>,
     repeat_s: Option<u64>,
 }
@@ -69,11 +70,11 @@ pub(super) fn decode(table: toml::Table) -> Result<Settings, SettingsError> {
     })
 }
 
-fn checked(written: BTreeMap<String, u8>) -> Result<BTreeMap<u16, u8>, SettingsError> {
+fn checked(written: BTreeMap<String, Small>) -> Result<BTreeMap<u16, u8>, SettingsError> {
     if written.is_empty() {
         return Err(SettingsError::new("keys", "at least one", "none"));
     }
-    let key = |(code, digit): (String, u8)| {
+    let key = |(code, Small(digit)): (String, Small)| {
         let key = format!("keys.{code}");
         let number = code.parse().ok().filter(|code| (1..=KEY_MAX).contains(code));
         let expected = "a key code from 1 to 767";
@@ -103,6 +104,7 @@ mod tests {
         let with = |more: &str| format!("path = '/dev/input/by-path/pad'\nbest = 5\n{more}");
         check(&with(""), "76: 5, 79: 1, 80: 2, 81: 3}, grab: true, repeat: 5s");
         check(&with("keys = { 30 = 1 }"), "keys: {30: 1}");
+        check(&with("keys = { 30 = '1' }"), "keys: {30: 1}");
         check(&with("keys = { a = 1 }"), "settings.keys.a: expected a key code from 1 to 767, found a");
         check(&with("keys = { 0 = 1 }"), "settings.keys.0");
         check(&with("keys = { 30 = 6 }"), "settings.keys.30: expected 1 to 5, found 6");

@@ -94,7 +94,7 @@ impl Line<'_> {
     async fn report(&mut self, order: Order, attempts: Option<u32>) -> Result<(), DriverError> {
         let shown = ScreenShown {
             text: order.command.to_string(),
-            acknowledged: attempts.is_some(),
+            acknowledged: Some(attempts.is_some()),
         };
         if attempts.is_some() {
             self.asker.outlet.alive().await?;

@@ -9,6 +9,7 @@ use zhiban_vocabulary::CounterId;
 use super::frame::{ADDRESSES, WINDOWS};
 use crate::SettingsError;
 use crate::link::{Link, LinkSettings};
+use crate::settings::Small;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -16,7 +17,7 @@ struct Written {
     link: LinkSettings,
     address: u8,
     #[serde(default)]
-    windows: BTreeMap<String, u8>,
+    windows: BTreeMap<String, Small>,
     ack_timeout_ms: Option<u64>,
     retries: Option<u32>,
 }
@@ -60,8 +61,8 @@ pub(crate) fn decode(table: toml::Table) -> Result<Settings, SettingsError> {
     })
 }
 
-fn windows(written: BTreeMap<String, u8>) -> Result<BTreeMap<CounterId, u8>, SettingsError> {
-    let check = |(counter, window): (String, u8)| {
+fn windows(written: BTreeMap<String, Small>) -> Result<BTreeMap<CounterId, u8>, SettingsError> {
+    let check = |(counter, Small(window)): (String, Small)| {
         let key = format!("windows.{counter}");
         if !WINDOWS.contains(&window) {
             return Err(SettingsError::new(&key, "1 to 99", window));
@@ -129,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_counter_has_the_number_on_its_sign_unless_the_map_says_otherwise() {
-        let text = format!("{GOOD}windows = {{ VIP = 12, '4' = 5 }}");
+        let text = format!("{GOOD}windows = {{ VIP = '12', '4' = 5 }}");
         let settings = decode(toml::from_str(&text).unwrap()).unwrap();
         let window = |counter: &str| settings.window(&counter.parse().unwrap());
         assert_eq!(window("3"), Some(3));

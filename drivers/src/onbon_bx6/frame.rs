@@ -3,27 +3,26 @@
 //! ```text
 //! common   TO16 FROM16 07 00 DEVICE16 00 00 SEQ16 MAX16 CODE RANDOM SECRET(6) LEN16 CRC16 00 XOR | body
 //! dynamic  TO16 FROM16 F0 00 DEVICE16 0000 0000 LEN32 | body | CRC16        numbers low byte first
-//! command  01 GROUP CMD LEN16 data            LEN is that of the data, in dynamic frames 0
+//! command  01 GROUP CMD LEN16 data            LEN is that of the data, in A7 01 in a dynamic frame 0
 //! answer   00 GROUP CMD STATUS16 ERROR16 LEN16 data
 //! ```
 //!
 //! Questions and switching go in common frames, dynamic areas in dynamic ones. The sum of a common
 //! frame is of its body; XOR is over its header.
 
+mod area;
+pub mod lamps;
 mod told;
 
 use std::fmt;
 
+pub use area::Area;
 pub use told::{Identity, Status, model};
 
 use crate::link::framer::{Codec, Framer, Front};
 use crate::link::onbon;
-pub use crate::link::onbon::Nack;
+pub use crate::link::onbon::{ANY_CARD, HOST, Nack};
 
-/// Address every card takes for its own.
-pub const ANY_CARD: u16 = 0xFFFE;
-/// Address of whoever commands.
-pub const HOST: u16 = 0x8000;
 /// Type of card every card takes for its own.
 pub const ANY_TYPE: u16 = 0xFFFE;
 const COMMON: u8 = 0x07;
@@ -35,6 +34,8 @@ const CLIENT: [u8; 10] = [0x90, 0x01, 0x96, 0x5D, 0, 0, 0, 0, 0, 0];
 const CONTENT_MAX: usize = 64 * 1024;
 /// Stands for all dynamic areas.
 const ALL_AREAS: u8 = 0xFF;
+/// Bytes of pictures a frame takes: what the cards' buffers do, less what is around them.
+pub const PICTURE_MAX: usize = CONTENT_MAX - 1024;
 
 /// One frame, in either direction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +63,8 @@ pub enum Body {
     Power(bool),
     /// Takes dynamic areas away; all when none is named.
     Remove(Vec<u8>),
+    /// Gives a dynamic area something to show, until the card loses power.
+    Show(Area),
     Ack,
     Nack(Nack),
     Identity(Box<Identity>),
@@ -155,6 +158,7 @@ impl Body {
                 let count = u8::try_from(areas.len()).unwrap_or(ALL_AREAS - 1);
                 command(0xA7, 0x01, &[&[count], &areas[..]].concat(), is_common)
             }
+            Self::Show(area) => command(0xA7, 0x00, &area.encode(), true),
             Self::Ack => answer(0xA0, 0x00, 0, &[]),
             Self::Nack(Nack(code)) => answer(0xA0, 0x01, *code, &[]),
             Self::Identity(identity) => answer(0xA2, 0x80, 0, &identity.encode()),
@@ -172,7 +176,7 @@ impl Body {
 
     fn from_bytes(body: &[u8]) -> Option<Self> {
         match body {
-            [1, group, command, _, _, data @ ..] => Self::command(*group, *command, data),
+            [1, group, command, _, _, data @ ..] => Some(Self::command(*group, *command, data)),
             [0, group, command, _, _, error, _, low, high, data @ ..] => {
                 let length = usize::from(u16::from_le_bytes([*low, *high]));
                 let data = data.get(..length)?;
@@ -182,8 +186,13 @@ impl Body {
         }
     }
 
-    fn command(group: u8, command: u8, data: &[u8]) -> Option<Self> {
-        Some(match (group, command, data) {
+    fn command(group: u8, command: u8, data: &[u8]) -> Self {
+        let other = || Self::Other {
+            is_answer: false,
+            group,
+            command,
+        };
+        match (group, command, data) {
             (0xA2, 0x00, []) => Self::Ping,
             (0xA2, 0x0F, []) => Self::AskStatus,
             (0xA2, 0x05, [on @ (0 | 1)]) => Self::Power(*on == 1),
@@ -191,12 +200,9 @@ impl Body {
             (0xA7, 0x01, [count, areas @ ..]) if *count > 0 && areas.len() == usize::from(*count) => {
                 Self::Remove(areas.to_vec())
             }
-            _ => Self::Other {
-                is_answer: false,
-                group,
-                command,
-            },
-        })
+            (0xA7, 0x00, area) => Area::decode(area).map_or_else(other, Self::Show),
+            _ => other(),
+        }
     }
 
     fn answer(group: u8, command: u8, error: u8, data: &[u8]) -> Option<Self> {
@@ -214,8 +220,8 @@ impl Body {
     }
 }
 
-fn command(group: u8, command: u8, data: &[u8], is_common: bool) -> Vec<u8> {
-    let length = if is_common { short(data.len()) } else { [0; 2] };
+fn command(group: u8, command: u8, data: &[u8], has_length: bool) -> Vec<u8> {
+    let length = if has_length { short(data.len()) } else { [0; 2] };
     [&[1, group, command], &length[..], data].concat()
 }
 
@@ -233,6 +239,7 @@ impl fmt::Display for Body {
             Self::Power(false) => f.write_str("switch off"),
             Self::Remove(areas) if areas.is_empty() => f.write_str("remove all areas"),
             Self::Remove(areas) => write!(f, "remove areas {areas:?}"),
+            Self::Show(area) => write!(f, "show {area}"),
             Self::Ack => f.write_str("ack"),
             Self::Nack(nack) => write!(f, "nack: {nack}"),
             Self::Identity(identity) => write!(f, "{identity}"),

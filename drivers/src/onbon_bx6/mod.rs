@@ -11,6 +11,7 @@ mod tests;
 use zhiban_vocabulary::command::CommandKind;
 
 use crate::link::framer;
+use crate::link::onbon::board::Board;
 use crate::{Driver, DriverKind, SettingsError};
 use frame::GraphicCard;
 
@@ -19,7 +20,7 @@ pub use simulator::{CardConduct, CardSimulator};
 pub(crate) const DRIVER: DriverKind = DriverKind {
     name: "onbon-bx6",
     form: include_str!("form.toml"),
-    accepts: &[CommandKind::Power],
+    accepts: &[CommandKind::Display, CommandKind::Power],
     build,
     explain: framer::explain::<GraphicCard>,
     fuzz: framer::fuzz::<GraphicCard>,
@@ -27,6 +28,6 @@ pub(crate) const DRIVER: DriverKind = DriverKind {
 };
 
 fn build(table: toml::Table) -> Result<Box<dyn Driver>, SettingsError> {
-    let settings = settings::decode(table)?;
-    Ok(Box::new(session::Board::new(settings)))
+    let card = session::Graphic::new(settings::decode(table)?);
+    Ok(Box::new(Board(card)))
 }

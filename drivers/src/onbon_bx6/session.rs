@@ -1,199 +1,205 @@
-//! Asks the card who and how it is, and switches the board.
+//! Asks the card who and how it is, shows texts as pictures, and switches the board.
 
-use std::convert::Infallible;
-use std::time::Duration;
-
-use tokio::time::timeout;
 use zhiban_vocabulary::command::Command;
-use zhiban_vocabulary::device::{DeviceIdentity, DeviceKind};
+use zhiban_vocabulary::device::DeviceIdentity;
 use zhiban_vocabulary::report::Observation;
 
-use super::frame::{ANY_CARD, ANY_TYPE, Body, Frame, GraphicCard, HOST, Head, Identity, Nack, model};
+use super::frame::lamps::Lamps;
+use super::frame::{
+    ANY_TYPE, Area, Body, Frame, GraphicCard, HOST, Head, Identity, PICTURE_MAX, model,
+};
 use super::settings::Settings;
-use crate::link::LinkError;
-use crate::link::ask::Asker;
-use crate::{Driver, DriverError, NotTaken, Running, Session};
+use crate::DriverError;
+use crate::link::onbon::Reach;
+use crate::link::onbon::board::{Answer, Card, Talk};
+use crate::picture::{Font, FontError};
 
-/// How often an idle card is asked how it is.
-const PROBE_EVERY: Duration = Duration::from_secs(30);
+/// The only area of ours.
+const AREA: u8 = 0;
 
-pub(crate) struct Board {
+pub(crate) struct Graphic {
     settings: Settings,
-}
-
-impl Board {
-    pub(crate) fn new(settings: Settings) -> Self {
-        Self { settings }
-    }
-}
-
-impl Driver for Board {
-    fn device(&self) -> DeviceKind {
-        DeviceKind::LedBoard
-    }
-
-    fn line(&self) -> Option<String> {
-        Some(self.settings.link.name().to_owned())
-    }
-
-    fn run(self: Box<Self>, session: Session) -> Running {
-        Box::pin(async move {
-            let Err(error) = serve(&self.settings, session).await;
-            error
-        })
-    }
-}
-
-async fn serve(settings: &Settings, session: Session) -> Result<Infallible, DriverError> {
-    let mut commands = session.commands;
-    let mut talk = Talk {
-        settings,
-        asker: Asker::new(
-            settings.link.clone(),
-            session.line,
-            session.outlet,
-            settings.ack_timeout,
-            settings.retries + 1,
-        ),
-        device: ANY_TYPE,
-        sequence: 0,
-        is_set_up: true,
-        is_locked: false,
-    };
-    talk.greet().await?;
-    loop {
-        let Ok(order) = timeout(PROBE_EVERY, commands.next()).await else {
-            talk.probe().await?;
-            continue;
-        };
-        let Command::Power { on } = order.command else {
-            order.failed("showing texts on a BX-6 card is not supported yet");
-            continue;
-        };
-        match talk.tell(Body::Power(on)).await {
-            Ok(Some(Ok(()))) => order.done(),
-            Ok(Some(Err(nack))) if nack.passes() => {
-                order.put_off(format!("the card says: {nack}"));
-            }
-            Ok(Some(Err(nack))) => order.failed(format!("the card refuses: {nack}")),
-            Ok(None) => {
-                order.put_off("the card does not answer");
-                return Err(talk.silent());
-            }
-            Err(error) => {
-                commands.give_back(order);
-                return Err(error.into());
-            }
-        }
-        talk.say_how_it_is().await?;
-    }
-}
-
-struct Talk<'s> {
-    settings: &'s Settings,
-    asker: Asker<GraphicCard>,
     /// Type of the card, once it has said it.
     device: u16,
     sequence: u16,
-    is_set_up: bool,
+    place: Result<Place, String>,
     is_locked: bool,
+    font: Result<Font, FontError>,
+    /// Characters of the last text that the font does not have.
+    missing: String,
 }
 
-impl Talk<'_> {
-    /// Asks who it is, says so, and takes away what was left behind.
-    async fn greet(&mut self) -> Result<(), DriverError> {
-        let identity = |body: &Body| match body {
-            Body::Identity(identity) => Some(identity.clone()),
-            _ => None,
-        };
-        let Some(identity) = self.ask(Body::Ping, identity).await? else {
-            return Err(self.silent());
-        };
-        self.device = identity.device;
-        let said = Observation::Identity(identity_of(&identity));
-        self.asker.outlet.deliver(said).await?;
-        self.is_set_up = identity.is_set_up;
-        if self.settings.remove_at_start && self.tell(Body::Remove(Vec::new())).await?.is_none() {
-            return Err(self.silent());
-        }
-        self.probe().await
-    }
+/// Where on the screen texts are shown, in pixels.
+struct Place {
+    x: u16,
+    y: u16,
+    width: u16,
+    height: u16,
+    lamps: Lamps,
+}
 
-    async fn probe(&mut self) -> Result<(), DriverError> {
-        let status = |body: &Body| match body {
-            Body::Status(status) => Some(*status),
-            _ => None,
-        };
-        let Some(status) = self.ask(Body::AskStatus, status).await? else {
-            return Err(self.silent());
-        };
-        self.is_locked = status.is_locked;
-        Ok(self.say_how_it_is().await?)
-    }
-
-    async fn say_how_it_is(&self) -> Result<(), NotTaken> {
-        let outlet = &self.asker.outlet;
-        if !self.is_set_up {
-            let detail = "nobody told the card what its screen is like";
-            return outlet.degraded(detail.to_owned()).await;
-        }
-        if self.is_locked {
-            let detail = "the screen is locked and shows the same until unlocked";
-            return outlet.degraded(detail.to_owned()).await;
-        }
-        outlet.alive().await
-    }
-
-    /// Gives what the card says to a command, `None` when it says nothing.
-    async fn tell(&mut self, body: Body) -> Result<Option<Result<(), Nack>>, LinkError> {
-        let answer = |body: &Body| match body {
-            Body::Ack => Some(Ok(())),
-            Body::Nack(nack) => Some(Err(*nack)),
-            _ => None,
-        };
-        let mut left = self.settings.retries;
-        loop {
-            let told = self.ask(body.clone(), answer).await?;
-            match told {
-                Some(Err(nack)) if nack.passes() && left > 0 => left -= 1,
-                told => return Ok(told),
-            }
-            tokio::time::sleep(self.settings.ack_timeout).await;
+impl Graphic {
+    pub(crate) fn new(settings: Settings) -> Self {
+        let font = settings.font.clone().ok_or(FontError::NotInstalled);
+        Self {
+            settings,
+            device: ANY_TYPE,
+            sequence: 0,
+            place: Err("the card has not said what its screen is like".into()),
+            is_locked: false,
+            font,
+            missing: String::new(),
         }
     }
 
-    async fn ask<T>(
-        &mut self,
-        body: Body,
-        answer: impl Fn(&Body) -> Option<T>,
-    ) -> Result<Option<T>, LinkError> {
+    /// What makes the card show a text, or why it cannot be shown.
+    fn show(&mut self, text: &str) -> Result<Body, String> {
+        self.missing.clear();
+        if text.trim().is_empty() {
+            return Ok(Body::Remove(vec![AREA]));
+        }
+        let place = self.place.as_ref().map_err(String::clone)?;
+        let font = self.font.as_ref().map_err(FontError::to_string)?;
+        let drawn = font.draw(text, place.width, place.height);
+        let drawn = drawn.map_err(|error| error.to_string())?;
+        let colour = self.settings.colour;
+        let picture = place.lamps.write(&drawn.picture, colour, place.x);
+        self.missing = drawn.missing;
+        Ok(Body::Show(Area {
+            id: AREA,
+            alone: !self.settings.keep_programme,
+            x: place.x,
+            y: place.y,
+            width: place.width,
+            height: place.height,
+            pictures: vec![picture],
+        }))
+    }
+
+    fn frame(&mut self, body: Body) -> Vec<u8> {
         self.sequence = self.sequence.wrapping_add(1);
-        let to = self.settings.address;
         let head = match body {
-            Body::Remove(_) => Head::Dynamic,
+            Body::Remove(_) | Body::Show(_) => Head::Dynamic,
             _ => Head::Common {
                 sequence: self.sequence,
             },
         };
-        let (from, device) = (HOST, self.device);
-        let request = Frame {
-            to,
-            from,
-            device,
+        Frame {
+            to: self.settings.reach.address,
+            from: HOST,
+            device: self.device,
             head,
             body,
-        };
-        // Our own frames, as some adapters echo them, and those of other cards are no answers.
-        let is_ours = |frame: &Frame| {
-            frame.to == HOST && (to == ANY_CARD || [to, ANY_CARD].contains(&frame.from))
-        };
-        let answer = |frame: &Frame| answer(&frame.body).filter(|_| is_ours(frame));
-        self.asker.ask(&request.encode(), answer).await
+        }
+        .encode()
+    }
+}
+
+impl Card for Graphic {
+    type Codec = GraphicCard;
+
+    fn reach(&self) -> &Reach {
+        &self.settings.reach
     }
 
-    fn silent(&self) -> DriverError {
-        let name = self.settings.link.name();
-        DriverError::Device(format!("the board at {name} does not answer"))
+    fn parties(frame: &Frame) -> (u16, u16) {
+        (frame.from, frame.to)
+    }
+
+    /// Asks who it is, says so, and takes away what was left behind.
+    async fn greet(&mut self, talk: &mut Talk<Self>) -> Result<(), DriverError> {
+        let identity = |frame: &Frame| match &frame.body {
+            Body::Identity(identity) => Some(identity.clone()),
+            _ => None,
+        };
+        let identity = talk.ask(&self.frame(Body::Ping), identity).await?;
+        self.device = identity.device;
+        self.place = Place::on(&identity, &self.settings);
+        let said = Observation::Identity(identity_of(&identity));
+        talk.outlet().deliver(said).await?;
+        if self.settings.remove_at_start {
+            let told = talk.tell(&self.frame(Body::Remove(Vec::new()))).await?;
+            // A card that refuses has none, or shows them: either way it is there.
+            let _ = told.ok_or_else(|| talk.silent())?;
+        }
+        Ok(())
+    }
+
+    async fn probe(&mut self, talk: &mut Talk<Self>) -> Result<Option<String>, DriverError> {
+        let status = |frame: &Frame| match frame.body {
+            Body::Status(status) => Some(status),
+            _ => None,
+        };
+        let status = talk.ask(&self.frame(Body::AskStatus), status).await?;
+        self.is_locked = status.is_locked;
+        if self.font.is_err() {
+            // It may have been installed meanwhile.
+            self.font = Font::installed();
+        }
+        Ok(self.trouble())
+    }
+
+    fn trouble(&self) -> Option<String> {
+        let locked = "the screen is locked and shows the same until unlocked";
+        match (&self.place, &self.font) {
+            (Err(trouble), _) => Some(trouble.clone()),
+            _ if self.is_locked => Some(locked.into()),
+            (_, Err(error)) => Some(error.to_string()),
+            _ if self.missing.is_empty() => None,
+            _ => Some(format!("the font lacks {}", self.missing)),
+        }
+    }
+
+    fn request(&mut self, command: &Command) -> Result<Vec<u8>, String> {
+        let body = match command {
+            Command::Power { on } => Body::Power(*on),
+            Command::Restart {} => return Err("a graphic card cannot be restarted".into()),
+            Command::Display(display) => {
+                let text = self.settings.wording.text(display);
+                self.show(&text)?
+            }
+        };
+        Ok(self.frame(body))
+    }
+
+    fn answer(frame: &Frame) -> Option<Answer> {
+        match frame.body {
+            Body::Ack => Some(Ok(())),
+            Body::Nack(nack) => Some(Err(nack)),
+            _ => None,
+        }
+    }
+}
+
+impl Place {
+    /// Where the settings want texts on the screen of a card.
+    fn on(card: &Identity, settings: &Settings) -> Result<Self, String> {
+        if !card.is_set_up {
+            return Err("nobody told the card what its screen is like".into());
+        }
+        let colours = card.colours;
+        let lamps = Lamps::from_code(colours);
+        let lamps = lamps.ok_or_else(|| format!("the card has lamps nobody knows: {colours:02X}"))?;
+        let (x, y) = (settings.x, settings.y);
+        let width = settings.width.unwrap_or(card.width.saturating_sub(x));
+        let height = settings.height.unwrap_or(card.height.saturating_sub(y));
+        let ends = |start: u16, length: u16, end: u16| {
+            length > 0 && u32::from(start) + u32::from(length) <= u32::from(end)
+        };
+        if !ends(x, width, card.width) || !ends(y, height, card.height) {
+            let screen = format!("{}×{}", card.width, card.height);
+            return Err(format!("the area {width}×{height} at {x},{y} is not on the screen of {screen}"));
+        }
+        if lamps.length(x, width, height) > PICTURE_MAX {
+            return Err(format!("the area {width}×{height} is too large for one frame"));
+        }
+        Ok(Self {
+            x,
+            y,
+            width,
+            height,
+            lamps,
+        })
     }
 }
 

@@ -1,6 +1,10 @@
-//! A graphic card that says who it is and remembers what it was told.
+//! A graphic card that says who it is, shows what it is sent, and remembers what it was told.
 
-use super::frame::{ANY_CARD, Body, Frame, GraphicCard, Identity, Nack, Status};
+use std::collections::BTreeMap;
+
+use super::frame::lamps::Lamps;
+use super::frame::{ANY_CARD, Area, Body, Frame, GraphicCard, Identity, Nack, Status};
+use crate::picture::Bitmap;
 use crate::simulator::{FrameDevice, Shared};
 
 /// How the card answers.
@@ -16,6 +20,8 @@ pub enum CardConduct {
     BadSum,
     /// Answers, and says that its screen is locked.
     Locked,
+    /// Answers, and says that nobody told it what its screen is like.
+    Blank,
 }
 
 /// A board with one BX-6E1 card.
@@ -28,7 +34,9 @@ pub struct CardSimulator {
 #[derive(Debug)]
 struct State {
     conduct: CardConduct,
+    screen: (u16, u16, Lamps),
     on: bool,
+    areas: BTreeMap<u8, Area>,
     told: Vec<String>,
 }
 
@@ -39,7 +47,9 @@ impl CardSimulator {
             address,
             state: Shared::new(State {
                 conduct: CardConduct::default(),
+                screen: (128, 32, Lamps::OneColour),
                 on: true,
+                areas: BTreeMap::new(),
                 told: Vec::new(),
             }),
         }
@@ -56,21 +66,38 @@ impl CardSimulator {
         self.state.lock().on
     }
 
+    /// What lamps can be seen lit in an area; `None` when there is no such area, or one with bytes
+    /// that do not fit it.
+    #[must_use]
+    pub fn seen(&self, area: u8) -> Option<Bitmap> {
+        let state = self.state.lock();
+        let (_, _, lamps) = state.screen;
+        let area = state.areas.get(&area)?;
+        let picture = area.pictures.last()?;
+        lamps.read(picture, area.x, area.width, area.height)
+    }
+
+    /// Another screen than the one of 128×32 lamps of one colour; known at the next ping.
+    pub fn wear(&self, width: u16, height: u16, lamps: Lamps) {
+        self.state.lock().screen = (width, height, lamps);
+    }
+
     pub fn behave(&self, conduct: CardConduct) {
         self.state.lock().conduct = conduct;
     }
 
-    fn identity(&self, on: bool) -> Identity {
+    fn identity(&self, state: &State) -> Identity {
+        let (width, height, lamps) = state.screen;
         Identity {
             device: 0x0174,
             firmware: "19041700".into(),
-            is_set_up: true,
+            is_set_up: state.conduct != CardConduct::Blank,
             address: self.address,
-            width: 128,
-            height: 32,
-            colours: 1,
+            width,
+            height,
+            colours: lamps.code(),
             brightness: 12,
-            is_on: on,
+            is_on: state.on,
             barcode: Some("6E11904170000001".into()),
         }
     }
@@ -87,7 +114,7 @@ impl FrameDevice for CardSimulator {
             return None;
         }
         let body = match (&frame.body, state.conduct) {
-            (Body::Ping, _) => Body::Identity(Box::new(self.identity(state.on))),
+            (Body::Ping, _) => Body::Identity(Box::new(self.identity(&state))),
             (Body::AskStatus, conduct) => Body::Status(Status {
                 is_on: state.on,
                 brightness: 12,
@@ -117,7 +144,11 @@ impl State {
         self.told.push(command.to_string());
         match command {
             Body::Power(on) => self.on = *on,
-            Body::Remove(_) => {}
+            Body::Remove(areas) if areas.is_empty() => self.areas.clear(),
+            Body::Remove(areas) => self.areas.retain(|id, _| !areas.contains(id)),
+            Body::Show(area) => {
+                self.areas.insert(area.id, area.clone());
+            }
             Body::Other {
                 is_answer: false, ..
             } => return Some(Body::Nack(Nack::NO_COMMAND)),

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use zhiban_vocabulary::command::Command;
+use zhiban_vocabulary::command::{Command, Display};
 use zhiban_vocabulary::report::Observation;
 
+use super::frame::lamps::Lamps;
 use super::{CardConduct, CardSimulator, discover};
 use crate::NotDone;
-use crate::testing::{Hall, device, id, order};
+use crate::picture::{Bitmap, Font};
 use crate::simulator::Port;
+use crate::testing::{Hall, device, id, order};
 
 const ADDRESS: u16 = 7;
 
@@ -21,11 +23,39 @@ fn over_tcp(card: &Port<CardSimulator>) -> Hall {
     open(&format!("tcp = '{}'", card.path()), "")
 }
 
-async fn power(hall: &Hall, on: bool) -> Result<(), NotDone> {
-    let (order, outcome) = order(Command::Power { on });
+async fn tell(hall: &Hall, command: Command) -> Result<(), NotDone> {
+    let (order, outcome) = order(command);
     hall.supervisor.command(&id("board"), order).unwrap();
     let waiting = tokio::time::timeout(Duration::from_secs(20), outcome);
     waiting.await.expect("an end within 20 s").unwrap()
+}
+
+async fn power(hall: &Hall, on: bool) -> Result<(), NotDone> {
+    tell(hall, Command::Power { on }).await
+}
+
+async fn show(hall: &Hall, display: Display) -> Result<(), NotDone> {
+    tell(hall, Command::Display(display)).await
+}
+
+fn call(ticket: &str) -> Display {
+    Display::Call {
+        ticket: ticket.parse().unwrap(),
+        counter: "3".parse().unwrap(),
+    }
+}
+
+fn text(text: &str) -> Display {
+    Display::Text {
+        text: text.into(),
+        speak: false,
+    }
+}
+
+/// The font that is taken by itself where `deploy/setup/system.sh` ran.
+fn drawn(text: &str, width: u16, height: u16) -> Bitmap {
+    let font = Font::installed().unwrap();
+    font.draw(text, width, height).unwrap().picture
 }
 
 async fn says_who_it_is_and_obeys(card: Port<CardSimulator>, hall: Hall) {
@@ -63,6 +93,108 @@ async fn a_card_says_who_it_is_and_obeys_over_a_terminal() {
     let link = format!("serial = '{}', baud = 57600", card.path());
     let hall = open(&link, "address = 7");
     says_who_it_is_and_obeys(card, hall).await;
+}
+
+#[tokio::test]
+async fn a_board_shows_what_we_drew_on_every_kind_of_screen() {
+    let screens = [
+        (Lamps::OneColour, "white"),
+        (Lamps::TwoColours, "green"),
+        (Lamps::ThreeColours, "yellow"),
+        (Lamps::AllColours, "red"),
+    ];
+    for (lamps, colour) in screens {
+        let card = Port::tcp(CardSimulator::new(ADDRESS)).await.unwrap();
+        card.wear(160, 48, lamps);
+        let more = format!("x = 9\ny = 8\nheight = 32\ncolour = '{colour}'");
+        let hall = open(&format!("tcp = '{}'", card.path()), &more);
+        assert_eq!(show(&hall, call("B016")).await, Ok(()));
+        let expected = drawn("请B016号到3号窗口", 151, 32);
+        assert_eq!(card.seen(0), Some(expected), "{lamps:?}");
+        assert_eq!(card.told(), ["show area 0, 151×32 at 9,8"]);
+        assert_eq!(hall.said("board")[2..], ["call B016 acknowledged"]);
+        hall.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_board_shows_every_sentence_over_a_terminal() {
+    let card = Port::pty(CardSimulator::new(ADDRESS)).unwrap();
+    let link = format!("serial = '{}', baud = 57600", card.path());
+    let more = "welcome = ''\nserving = \"{ticket}\\n办理中\"\nkeep_programme = true";
+    let hall = open(&link, more);
+    let ticket = "B016".parse().unwrap();
+    assert_eq!(show(&hall, Display::Serving { ticket }).await, Ok(()));
+    assert_eq!(card.seen(0), Some(drawn("B016\n办理中", 128, 32)));
+    assert_eq!(show(&hall, Display::Pause).await, Ok(()));
+    assert_eq!(card.seen(0), Some(drawn("暂停服务", 128, 32)));
+    assert_eq!(show(&hall, Display::Welcome).await, Ok(()));
+    assert_eq!(card.seen(0), None);
+    let shown = "show area 0, 128×32 at 0,0 beside the programme";
+    assert_eq!(card.told(), [shown, shown, "remove areas [0]"]);
+    let said = ["serving B016 acknowledged", "pause acknowledged", "welcome acknowledged"];
+    assert_eq!(hall.said("board")[2..], said);
+    hall.close().await;
+}
+
+#[tokio::test]
+async fn a_text_nobody_could_read_is_not_shown() {
+    let card = Port::tcp(CardSimulator::new(ADDRESS)).await.unwrap();
+    let hall = over_tcp(&card);
+    let long = text(&"请排队".repeat(8));
+    let failed = show(&hall, long).await.unwrap_err();
+    assert_eq!(failed, NotDone::Refused("the text is too long for 128×32 pixels".into()));
+    assert!(card.told().is_empty());
+    hall.close().await;
+}
+
+#[tokio::test]
+async fn characters_the_font_lacks_are_said_until_the_next_text() {
+    let card = Port::tcp(CardSimulator::new(ADDRESS)).await.unwrap();
+    let hall = over_tcp(&card);
+    assert_eq!(show(&hall, text("号\u{E000}")).await, Ok(()));
+    assert_eq!(show(&hall, text("号")).await, Ok(()));
+    let health = hall.reports().into_iter().filter_map(|report| match report.observation {
+        Observation::Health(health) => Some(health.detail.unwrap_or_default()),
+        _ => None,
+    });
+    let expected = ["", "the font lacks \u{E000}", ""];
+    assert_eq!(health.collect::<Vec<_>>(), expected);
+    hall.close().await;
+}
+
+#[tokio::test]
+async fn an_area_beside_the_screen_is_said_and_the_board_still_switched() {
+    let card = Port::tcp(CardSimulator::new(ADDRESS)).await.unwrap();
+    let hall = open(&format!("tcp = '{}'", card.path()), "x = 64\nwidth = 65");
+    hall.says("board", 0, "degraded").await;
+    let failed = show(&hall, call("A1")).await.unwrap_err();
+    assert_eq!(failed, NotDone::Refused("the area 65×32 at 64,0 is not on the screen of 128×32".into()));
+    assert_eq!(power(&hall, false).await, Ok(()));
+    hall.close().await;
+}
+
+#[tokio::test]
+async fn a_card_nobody_told_of_its_screen_shows_nothing() {
+    let card = Port::tcp(CardSimulator::new(ADDRESS)).await.unwrap();
+    card.behave(CardConduct::Blank);
+    let hall = over_tcp(&card);
+    hall.says("board", 0, "degraded").await;
+    let failed = show(&hall, call("A1")).await.unwrap_err();
+    assert_eq!(failed, NotDone::Refused("nobody told the card what its screen is like".into()));
+    hall.close().await;
+}
+
+#[tokio::test]
+async fn a_text_that_is_refused_is_not_reported_as_shown() {
+    let card = Port::tcp(CardSimulator::new(ADDRESS)).await.unwrap();
+    let hall = over_tcp(&card);
+    hall.says("board", 0, "up").await;
+    card.behave(CardConduct::Refuse(4));
+    let refused = show(&hall, call("A1")).await;
+    assert_eq!(refused, Err(NotDone::Refused("the card refuses: out of memory".into())));
+    hall.says("board", 0, "call A1 not acknowledged").await;
+    hall.close().await;
 }
 
 #[tokio::test]

@@ -14,12 +14,8 @@ pub use area::{Area, Effect, Sound};
 
 use crate::link::framer::{Codec, Framer, Front};
 use crate::link::onbon;
-pub use crate::link::onbon::Nack;
+pub use crate::link::onbon::{ANY_CARD, HOST, Nack};
 
-/// Address every card takes for its own.
-pub const ANY_CARD: u16 = 0xFFFE;
-/// Address of whoever commands.
-pub const HOST: u16 = 0x8000;
 /// Type of card every card takes for its own.
 const ANY_TYPE: u8 = 0xFE;
 const VERSION: u8 = 2;

@@ -10,6 +10,7 @@ mod tests;
 use zhiban_vocabulary::command::CommandKind;
 
 use crate::link::framer;
+use crate::link::onbon::board::Board;
 use crate::{Driver, DriverKind, SettingsError};
 use frame::FontCard;
 
@@ -26,6 +27,5 @@ pub(crate) const DRIVER: DriverKind = DriverKind {
 };
 
 fn build(table: toml::Table) -> Result<Box<dyn Driver>, SettingsError> {
-    let settings = settings::decode(table)?;
-    Ok(Box::new(session::Board::new(settings)))
+    Ok(Box::new(Board(settings::decode(table)?)))
 }

@@ -1,12 +1,13 @@
 //! `settings` of an `onbon-k` device.
 
-use std::time::Duration;
-
 use serde::Deserialize;
-use zhiban_vocabulary::{CounterId, TicketNumber};
+use zhiban_vocabulary::command::Display;
 
-use super::frame::{ANY_CARD, Area, Effect, Sound};
-use crate::link::{Link, LinkSettings};
+use super::frame::{Area, Effect, Sound};
+use crate::link::LinkSettings;
+use crate::link::onbon::{self, Reach};
+use crate::settings::within;
+use crate::wording::{self, Wording, fill, names_a_ticket};
 use crate::{SettingsError, gbk};
 
 /// Longest text in bytes: with a second one to say, a frame still fits the cards' buffers.
@@ -61,68 +62,68 @@ enum Card {
 /// Checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Settings {
-    pub(crate) link: Link,
-    pub(crate) address: u16,
+    pub(crate) reach: Reach,
     /// Without text and sound.
     area: Area,
-    welcome: String,
-    call: String,
-    serving: String,
-    pause: String,
+    wording: Wording,
     speak_calls: bool,
     /// What is said of a call, when it is not what is shown.
     say: Option<String>,
     sound: Sound,
-    pub(crate) ack_timeout: Duration,
-    /// Times a frame is sent again when it is not acknowledged.
-    pub(crate) retries: u32,
 }
 
 pub(crate) fn decode(table: toml::Table) -> Result<Settings, SettingsError> {
     let written: Written = crate::settings::decode(table)?;
-    let address = written.address.unwrap_or(ANY_CARD);
-    within("address", address.into(), 1, ANY_CARD.into())?;
-    within("speed", written.speed.into(), 0, 24)?;
-    within("hold_s", written.hold_s.unwrap_or(4).into(), 0, 127)?;
-    within("voice", written.voice.into(), 0, 5)?;
-    within("repeat", written.repeat.into(), 0, 15)?;
-    within("volume", written.volume.unwrap_or(5).into(), 0, 10)?;
-    within("voice_speed", written.voice_speed.unwrap_or(5).into(), 1, 10)?;
-    within("retries", written.retries.unwrap_or(2).into(), 0, 10)?;
-    let ack_timeout_ms = written.ack_timeout_ms.unwrap_or(1000);
-    within("ack_timeout_ms", ack_timeout_ms, 20, 10_000)?;
     let area = area(&written)?;
+    let sound = sound(&written)?;
+    let reach = onbon::Written {
+        link: written.link,
+        address: written.address,
+        ack_timeout_ms: written.ack_timeout_ms,
+        retries: written.retries,
+    };
+    let wording = wording::Written {
+        welcome: written.welcome,
+        call: written.call,
+        serving: written.serving,
+        pause: written.pause,
+    };
+    let wording = wording.check()?;
+    let sentences = [
+        ("welcome", &wording.welcome),
+        ("call", &wording.call),
+        ("serving", &wording.serving),
+        ("pause", &wording.pause),
+    ];
+    for (key, sentence) in sentences.into_iter().chain(written.say.iter().map(|say| ("say", say))) {
+        fits(key, sentence)?;
+    }
+    if let Some(say) = &written.say {
+        names_a_ticket("say", say)?;
+    }
     Ok(Settings {
-        link: written.link.check()?,
-        address,
+        reach: reach.check(1000)?,
         area,
-        welcome: text("welcome", written.welcome, "欢迎光临")?,
-        call: template("call", written.call, "请{ticket}号到{counter}号窗口")?,
-        serving: text("serving", written.serving, "正在办理{ticket}号")?,
-        pause: text("pause", written.pause, "暂停服务")?,
+        wording,
         speak_calls: written.speak_calls,
-        say: written
-            .say
-            .map(|say| template("say", Some(say), ""))
-            .transpose()?,
-        sound: Sound {
-            voice: written.voice,
-            repeat: written.repeat,
-            volume: written.volume.unwrap_or(5),
-            speed: written.voice_speed.unwrap_or(5),
-            instead: None,
-        },
-        ack_timeout: Duration::from_millis(ack_timeout_ms),
-        retries: written.retries.unwrap_or(2),
+        say: written.say,
+        sound,
     })
 }
 
-fn within(key: &str, value: u64, low: u64, high: u64) -> Result<(), SettingsError> {
-    if (low..=high).contains(&value) {
-        return Ok(());
-    }
-    let expected = format!("{low} to {high}");
-    Err(SettingsError::new(key, expected, value))
+fn sound(written: &Written) -> Result<Sound, SettingsError> {
+    let sound = Sound {
+        voice: written.voice,
+        repeat: written.repeat,
+        volume: written.volume.unwrap_or(5),
+        speed: written.voice_speed.unwrap_or(5),
+        instead: None,
+    };
+    within("voice", sound.voice.into(), 0, 5)?;
+    within("repeat", sound.repeat.into(), 0, 15)?;
+    within("volume", sound.volume.into(), 0, 10)?;
+    within("voice_speed", sound.speed.into(), 1, 10)?;
+    Ok(sound)
 }
 
 /// The rectangle texts are shown in, in the units of the card.
@@ -131,6 +132,8 @@ fn area(written: &Written) -> Result<Area, SettingsError> {
     within("height", written.height.into(), 8, 1024)?;
     within("x", written.x.into(), 0, 4096)?;
     within("y", written.y.into(), 0, 1024)?;
+    within("speed", written.speed.into(), 0, 24)?;
+    within("hold_s", written.hold_s.unwrap_or(4).into(), 0, 127)?;
     let unit = match written.card {
         Card::Fifth => 8,
         Card::Sixth => 1,
@@ -156,23 +159,13 @@ fn area(written: &Written) -> Result<Area, SettingsError> {
     })
 }
 
-fn text(key: &str, written: Option<String>, default: &str) -> Result<String, SettingsError> {
-    let text = written.unwrap_or_else(|| default.to_owned());
-    let bytes = gbk::encode(&text, usize::MAX).len();
-    if bytes > TEXT_BYTES_MAX {
-        let expected = format!("at most {TEXT_BYTES_MAX} bytes in GBK");
-        return Err(SettingsError::new(key, expected, bytes));
+fn fits(key: &str, sentence: &str) -> Result<(), SettingsError> {
+    let bytes = gbk::encode(sentence, usize::MAX).len();
+    if bytes <= TEXT_BYTES_MAX {
+        return Ok(());
     }
-    Ok(text)
-}
-
-fn template(key: &str, written: Option<String>, default: &str) -> Result<String, SettingsError> {
-    let text = text(key, written, default)?;
-    if text.contains("{ticket}") {
-        return Ok(text);
-    }
-    let expected = "a text with {ticket} and perhaps {counter} in it";
-    Err(SettingsError::new(key, expected, text))
+    let expected = format!("at most {TEXT_BYTES_MAX} bytes in GBK");
+    Err(SettingsError::new(key, expected, bytes))
 }
 
 /// A text from outside. The card takes a backslash for the beginning of a code, so a text gets
@@ -182,47 +175,29 @@ fn plain(text: &str) -> String {
 }
 
 impl Settings {
-    /// The text of a greeting; empty for a board that is dark when nobody is called.
-    pub(crate) fn welcome(&self) -> Area {
-        self.showing(&self.welcome)
-    }
-
-    pub(crate) fn pause(&self) -> Area {
-        self.showing(&self.pause)
-    }
-
-    pub(crate) fn serving(&self, ticket: &TicketNumber) -> Area {
-        self.showing(&self.serving.replace("{ticket}", ticket.as_str()))
-    }
-
-    pub(crate) fn call(&self, ticket: &TicketNumber, counter: &CounterId) -> Area {
-        let fill = |template: &str| {
-            template
-                .replace("{counter}", counter.as_str())
-                .replace("{ticket}", ticket.as_str())
+    /// What the board shows and says; without text when it is to be dark.
+    pub(crate) fn area(&self, display: &Display) -> Area {
+        let text = match display {
+            Display::Text { text, .. } => plain(text),
+            other => self.wording.text(other),
         };
-        let mut area = self.showing(&fill(&self.call));
-        if self.speak_calls {
-            let say = self.say.as_ref();
-            let instead = say.map(|say| gbk::encode(&fill(say), TEXT_BYTES_MAX));
-            area.sound = Some(Sound {
-                instead,
-                ..self.sound.clone()
-            });
-        }
-        area
-    }
-
-    pub(crate) fn text(&self, text: &str, speak: bool) -> Area {
-        let mut area = self.showing(&plain(text));
-        area.sound = speak.then(|| self.sound.clone());
-        area
-    }
-
-    fn showing(&self, text: &str) -> Area {
         let mut area = self.area.clone();
-        area.text = gbk::encode(text, TEXT_BYTES_MAX);
+        area.text = gbk::encode(&text, TEXT_BYTES_MAX);
+        area.sound = match display {
+            Display::Call { .. } if self.speak_calls => Some(self.call_sound(display)),
+            Display::Text { speak: true, .. } => Some(self.sound.clone()),
+            _ => None,
+        };
         area
+    }
+
+    fn call_sound(&self, call: &Display) -> Sound {
+        let say = self.say.as_ref();
+        let instead = say.map(|say| gbk::encode(&fill(say, call), TEXT_BYTES_MAX));
+        Sound {
+            instead,
+            ..self.sound.clone()
+        }
     }
 }
 
@@ -276,7 +251,10 @@ mod tests {
     #[test]
     fn a_text_from_outside_cannot_give_codes_to_the_card() {
         let settings = decode(toml::from_str(GOOD).unwrap()).unwrap();
-        let shown = gbk::decode(&settings.text("\\C2红\n灯", false).text);
-        assert_eq!(shown, "＼C2红 灯");
+        let text = Display::Text {
+            text: "\\C2红\n灯".into(),
+            speak: false,
+        };
+        assert_eq!(gbk::decode(&settings.area(&text).text), "＼C2红 灯");
     }
 }

@@ -1,14 +1,14 @@
 //! Office printers and network kiosks that are read by SNMP (Host Resources MIB and Printer-MIB).
 
-mod discover;
 pub mod mib;
 mod session;
 mod simulator;
 #[cfg(test)]
 mod tests;
 
-use crate::link::snmp;
+use crate::link::snmp::{self, Polled};
 use crate::{Driver, DriverKind, SettingsError};
+use session::Printer;
 
 pub use simulator::{OfficePrinterSimulator, Supplies};
 
@@ -19,10 +19,10 @@ pub(crate) const DRIVER: DriverKind = DriverKind {
     build,
     explain: snmp::explain,
     fuzz: snmp::fuzz,
-    discover: Some(discover::discover),
+    discover: Some(snmp::discover::<Printer>),
 };
 
 fn build(table: toml::Table) -> Result<Box<dyn Driver>, SettingsError> {
     let settings = snmp::decode(table)?;
-    Ok(Box::new(session::SnmpPrinter::new(settings)))
+    Ok(Box::new(Polled::<Printer>::new(settings)))
 }

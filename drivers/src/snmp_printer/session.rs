@@ -1,89 +1,40 @@
-//! Asks the printer in a steady rhythm and reports what has changed.
+//! What is polled of a printer.
 
-use std::convert::Infallible;
-use std::time::Duration;
-
-use tokio::time::{MissedTickBehavior, interval};
 use zhiban_vocabulary::device::{DeviceIdentity, DeviceKind};
+use zhiban_vocabulary::printer::PrinterHealth;
 use zhiban_vocabulary::report::Observation;
 
-use super::mib::{self, Printer};
-use crate::link::snmp::{Agent, AgentSettings};
-use crate::{Driver, DriverError, Outlet, Running, Session};
+use super::mib;
+use crate::link::snmp::{Subject, Walk};
 
-pub(crate) struct SnmpPrinter {
-    settings: AgentSettings,
-}
+pub(super) struct Printer;
 
-impl SnmpPrinter {
-    pub(crate) fn new(settings: AgentSettings) -> Self {
-        Self { settings }
-    }
-}
+impl Subject for Printer {
+    type State = PrinterHealth;
 
-impl Driver for SnmpPrinter {
-    fn device(&self) -> DeviceKind {
-        DeviceKind::Printer
-    }
+    const DEVICE: DeviceKind = DeviceKind::Printer;
+    const MARKS: &[&[u32]] = &[mib::ERROR_STATE];
+    const STATE: &[&[u32]] = mib::STATE;
+    const IDENTITY: &[&[u32]] = mib::IDENTITY;
+    const LACK: &str = "has no printer to tell of";
 
-    fn line(&self) -> Option<String> {
-        Some(self.settings.access.peer.clone())
+    fn read(walk: &Walk) -> Option<PrinterHealth> {
+        Some(mib::Printer::read(walk)?.health())
     }
 
-    fn patience(&self) -> Duration {
-        self.settings.patience()
+    fn identity(walk: &Walk) -> DeviceIdentity {
+        mib::identity(walk)
     }
 
-    fn run(self: Box<Self>, session: Session) -> Running {
-        Box::pin(async move {
-            let Err(error) = poll_forever(&self.settings, &session).await;
-            error
-        })
+    fn trouble(health: &PrinterHealth) -> Option<String> {
+        mib::trouble(health)
     }
-}
 
-async fn poll_forever(
-    settings: &AgentSettings,
-    session: &Session,
-) -> Result<Infallible, DriverError> {
-    let outlet = &session.outlet;
-    let mut agent = Agent::open(settings.access.clone(), session.line.tap().clone()).await?;
-    let mut ticks = interval(settings.poll);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut reported = None;
-    loop {
-        ticks.tick().await;
-        let walked = agent.walk(mib::STATE).await;
-        outlet.bad_frames(agent.take_strays());
-        let Some(printer) = Printer::read(&walked?) else {
-            let peer = &settings.access.peer;
-            let text = format!("{peer}: answers, but has no printer to tell of");
-            return Err(DriverError::Device(text));
-        };
-        let health = printer.health();
-        match mib::trouble(&health) {
-            None => outlet.alive().await?,
-            Some(trouble) => outlet.degraded(trouble).await?,
-        }
-        let is_first = reported.is_none();
-        if reported.as_ref() != Some(&health) {
-            let observation = Observation::Printer(health.clone());
-            outlet.deliver(observation).await?;
-            reported = Some(health);
-        }
-        if is_first {
-            // Who it is matters less than how it is: an agent that will not say is read on.
-            match agent.walk(mib::IDENTITY).await {
-                Ok(walk) => report(outlet, mib::identity(&walk)).await?,
-                Err(error) => tracing::debug!(%error, "no identity"),
-            }
-        }
+    fn is_news(last: Option<&PrinterHealth>, health: &PrinterHealth) -> bool {
+        last != Some(health)
     }
-}
 
-async fn report(outlet: &Outlet, identity: DeviceIdentity) -> Result<(), DriverError> {
-    if identity != DeviceIdentity::default() {
-        outlet.deliver(Observation::Identity(identity)).await?;
+    fn observation(health: PrinterHealth) -> Observation {
+        Observation::Printer(health)
     }
-    Ok(())
 }

@@ -149,7 +149,7 @@ async fn a_wrong_community_and_a_ups_are_down_and_say_so() {
 async fn a_printer_is_found_under_the_factorys_community() {
     let agent = agent().await;
     let peer: std::net::SocketAddr = agent.peer.parse().unwrap();
-    let found = super::discover::ask(peer.ip(), peer.port()).await.unwrap();
+    let found = crate::link::snmp::find::<super::session::Printer>(peer.ip(), peer.port()).await.unwrap();
     assert_eq!(found.identity.vendor.as_deref(), Some("Brother"));
     assert_eq!(found.settings["peer"].as_str(), Some(agent.peer.as_str()));
     assert!((super::DRIVER.build)(found.settings).is_ok());

@@ -143,7 +143,7 @@ async fn a_printer_is_no_ups() {
 async fn a_ups_is_found_under_the_factorys_community() {
     let agent = agent().await;
     let peer: std::net::SocketAddr = agent.peer.parse().unwrap();
-    let found = super::discover::ask(peer.ip(), peer.port()).await.unwrap();
+    let found = crate::link::snmp::find::<super::session::Ups>(peer.ip(), peer.port()).await.unwrap();
     assert_eq!(found.identity.serial.as_deref(), Some("GX13G45099"));
     assert!((super::DRIVER.build)(found.settings).is_ok());
 }

@@ -142,7 +142,7 @@ impl Driver for Obeys {
                 order.done();
                 let shown = ScreenShown {
                     text,
-                    acknowledged: true,
+                    acknowledged: Some(true),
                 };
                 if let Err(error) = session
                     .outlet

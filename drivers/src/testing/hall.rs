@@ -163,10 +163,18 @@ fn readable(observation: &Observation) -> String {
         Observation::Energy(reading) => format!("{} Wh", reading.energy_wh.unwrap_or_default()),
         Observation::Health(health) => health.status.as_str().to_owned(),
         Observation::ScreenShown(shown) => {
-            let not = if shown.acknowledged { "" } else { "not " };
-            format!("{} {not}acknowledged", shown.text)
+            let acknowledged = match shown.acknowledged {
+                Some(true) => "acknowledged",
+                Some(false) => "not acknowledged",
+                None => "sent",
+            };
+            format!("{} {acknowledged}", shown.text)
         }
         Observation::Ticket(event) => ticket(event),
+        Observation::CounterKey(press) => {
+            let staff = press.staff.as_ref().map_or("nobody", StaffId::as_str);
+            format!("{} at {} by {staff}", press.key.as_str(), press.counter)
+        }
         Observation::Counter(change) => {
             let staff = change.staff.as_ref().map_or("-", StaffId::as_str);
             format!(

@@ -164,7 +164,7 @@ impl<F: Family> Screen<F> {
         }
         let shown = ScreenShown {
             text: order.command.to_string(),
-            acknowledged: matches!(outcome, Outcome::Done(_)),
+            acknowledged: (F::REPLY != Reply::None).then_some(matches!(outcome, Outcome::Done(_))),
         };
         self.asker.outlet.deliver(Observation::ScreenShown(shown)).await?;
         match outcome {

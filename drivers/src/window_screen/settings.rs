@@ -11,6 +11,7 @@ use super::family::{
 use crate::SettingsError;
 use crate::gbk;
 use crate::link::{Link, LinkSettings};
+use crate::wording::Wording;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,10 +37,10 @@ pub(crate) enum Name {
     Tally,
 }
 
-/// What is shown; `{ticket}` and `{counter}` stand for those.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+/// What is shown, shorter than on boards.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Texts {
+struct Texts {
     call: String,
     serving: String,
     welcome: String,
@@ -64,7 +65,7 @@ pub(crate) struct Settings {
     pub(crate) link: Link,
     pub(crate) address: u32,
     colour: Option<Colour>,
-    texts: Texts,
+    wording: Wording,
     pub(crate) ack_timeout: Duration,
     /// Times a command is sent again when it is not answered.
     pub(crate) retries: u32,
@@ -111,14 +112,14 @@ fn check<F: Family>(written: Written) -> Result<Settings, SettingsError> {
         link: written.link.check()?,
         address: written.address,
         colour: written.colour,
-        texts: written.texts.check()?,
+        wording: written.texts.check()?,
         ack_timeout: Duration::from_millis(ack_timeout_ms),
         retries,
     })
 }
 
 impl Texts {
-    fn check(self) -> Result<Self, SettingsError> {
+    fn check(self) -> Result<Wording, SettingsError> {
         let (ticket, counter) = ("{ticket}", "{counter}");
         let texts = [
             ("texts.call", &self.call, &[ticket, counter][..]),
@@ -133,29 +134,24 @@ impl Texts {
                 return Err(SettingsError::new(key, expected, text));
             }
         }
-        Ok(self)
+        Ok(Wording {
+            welcome: self.welcome,
+            call: self.call,
+            serving: self.serving,
+            pause: self.pause,
+        })
     }
 }
 
 impl Settings {
     /// What a screen of text or of digits shows for a command.
     pub(crate) fn content(&self, display: &Display) -> Content {
-        let (text, ticket) = match display {
-            Display::Welcome => (self.texts.welcome.clone(), None),
-            Display::Pause => (self.texts.pause.clone(), None),
-            Display::Text { text, .. } => (text.clone(), None),
-            Display::Serving { ticket } => (self.texts.serving.clone(), Some(ticket)),
-            Display::Call { ticket, counter } => {
-                let text = self.texts.call.replace("{counter}", counter.as_str());
-                (text, Some(ticket))
-            }
-        };
-        let text = match ticket {
-            Some(ticket) => text.replace("{ticket}", ticket.as_str()),
-            None => text,
+        let ticket = match display {
+            Display::Serving { ticket } | Display::Call { ticket, .. } => Some(ticket),
+            Display::Welcome | Display::Pause | Display::Text { .. } => None,
         };
         Content {
-            gbk: gbk::encode(&text, TEXT_BYTES_MAX),
+            gbk: gbk::encode(&self.wording.text(display), TEXT_BYTES_MAX),
             number: ticket.and_then(|ticket| number(ticket.as_str())),
             colour: self.colour,
         }

@@ -56,15 +56,15 @@ const TEXTS: [&str; 5] = [
 ];
 
 /// Everything is done; gives what the screen showed.
-async fn shown_of<F: Family>(screen: Port<FamilySimulator<F>>, hall: Hall, acknowledged: bool) -> Vec<String> {
+async fn shown_of<F: Family>(screen: Port<FamilySimulator<F>>, hall: Hall, answers: bool) -> Vec<String> {
     for display in everything() {
         let outcome = command(&hall, display).await.unwrap();
         assert_eq!(outcome, Ok(()));
     }
-    let not = if acknowledged { "" } else { "not " };
+    let came_of_it = if answers { "acknowledged" } else { "sent" };
     let said: Vec<String> = hall.said("screen");
     let expected = ["call B016", "serving B016", "pause", "text 系统升级", "welcome"];
-    let expected: Vec<String> = expected.map(|text| format!("{text} {not}acknowledged")).into();
+    let expected: Vec<String> = expected.map(|text| format!("{text} {came_of_it}")).into();
     assert_eq!(said[0], "up");
     assert_eq!(said[1..], expected);
     let enough = |_: &Hall| screen.shown().len() >= 5;

@@ -213,7 +213,8 @@ fn faults(services: &Services, of: impl Fn(&Service) -> bool) -> Vec<String> {
 }
 
 /// Who the devices say they are: a kiosk is the sum of its devices, and another one when one of
-/// them is replaced.
+/// them is replaced. Of the kiosk as a whole the standard names the vendor only, so it has no model:
+/// those of its devices are its hardware.
 #[must_use]
 pub fn identity(vendor: Option<&str>, capabilities: &[Value]) -> DeviceIdentity {
     let devices: Vec<&Value> = capabilities
@@ -225,9 +226,14 @@ pub fn identity(vendor: Option<&str>, capabilities: &[Value]) -> DeviceIdentity 
         let text = texts.join(", ");
         (!text.is_empty()).then(|| text.chars().take(IDENTITY_MAX).collect())
     };
-    let of = |key: &str| {
-        let texts = devices.iter().filter_map(|device| device[key].as_str());
-        joined(texts.filter(|text| !text.is_empty()).map(str::to_owned).collect())
+    let texts = |of: &dyn Fn(&Value) -> String| {
+        let texts = devices.iter().map(|device| of(device));
+        joined(texts.filter(|text| !text.is_empty()).collect())
+    };
+    let text = |device: &Value, key: &str| device[key].as_str().unwrap_or_default().to_owned();
+    let hardware = |device: &Value| {
+        let (model, revision) = (text(device, "modelName"), text(device, "revisionNumber"));
+        format!("{model} {revision}").trim().to_owned()
     };
     let firmware = devices.iter().filter_map(|device| device["firmware"].as_array());
     let firmware = firmware.flatten().filter_map(|firmware| {
@@ -237,10 +243,10 @@ pub fn identity(vendor: Option<&str>, capabilities: &[Value]) -> DeviceIdentity 
     });
     DeviceIdentity {
         vendor: vendor.map(shorten).filter(|vendor| !vendor.is_empty()),
-        model: of("modelName"),
-        serial: of("serialNumber"),
+        model: None,
+        serial: texts(&|device| text(device, "serialNumber")),
         firmware: joined(firmware.collect()),
-        hardware: of("revisionNumber"),
+        hardware: texts(&hardware),
         mac: None,
     }
 }

@@ -67,7 +67,7 @@ async fn a_terminal_is_watched(placement: Placement) {
     .await;
     let said = hall.said("kiosk");
     assert_eq!(said[0], "up");
-    assert!(said[1].contains("SimReceiptPrinter, SimBillAcceptor, SimCardReader"), "{}", said[1]);
+    assert!(said[1].contains("SimReceiptPrinter 1, SimBillAcceptor 1, SimCardReader 1"), "{}", said[1]);
     let printers = said.iter().filter(|said| said.starts_with("Printer(")).count();
     assert_eq!(printers, 4, "ok, low, jammed, ok: {said:?}");
     assert_eq!(hall.status("kiosk").bad_frames, 0);

@@ -11,7 +11,7 @@ use super::{DayClosed, Kind};
 use crate::BootId;
 use crate::climate::ClimateSample;
 use crate::command::CommandState;
-use crate::counter::CounterChange;
+use crate::counter::{CounterChange, CounterKey};
 use crate::device::{
     DeviceAlarm, DeviceHealth, DeviceIdentity, InputState, ScreenShown, ScreenText,
 };
@@ -81,6 +81,7 @@ fn kind_fields(kind: Kind, generator: &mut SchemaGenerator) -> Schema {
         | Kind::TicketTransferred
         | Kind::TicketCancelled => generator.root_schema_for::<TicketEvent>(),
         Kind::CounterState => generator.root_schema_for::<CounterChange>(),
+        Kind::CounterKey => generator.root_schema_for::<CounterKey>(),
         Kind::RatingGiven => generator.root_schema_for::<Rating>(),
         Kind::KioskHealth => generator.root_schema_for::<KioskHealth>(),
         Kind::KioskTxn => generator.root_schema_for::<KioskTransaction>(),

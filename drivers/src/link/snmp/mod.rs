@@ -4,6 +4,7 @@
 //! port of its own, so an answer is taken only for the attempt it belongs to.
 
 mod message;
+mod session;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -15,11 +16,11 @@ use std::time::Duration;
 use tokio::net::{UdpSocket, lookup_host};
 use tokio::time::timeout;
 
-use zhiban_vocabulary::device::DeviceIdentity;
-
 use super::{Direction, Tap};
-use crate::Found;
+use crate::sweep::sweep;
+use crate::{Found, Places, Searching};
 pub use message::{Kind, Message, Oid, Value, Version, explain, fuzz};
+pub(crate) use session::{Polled, Subject};
 pub(crate) use settings::{AgentSettings, decode};
 pub use walk::Walk;
 pub(crate) use walk::vendor;
@@ -251,14 +252,12 @@ async fn connect(peer: &str) -> std::io::Result<UdpSocket> {
 /// Community of most agents as they leave the factory, the only one worth trying.
 const FACTORY: &str = "public";
 
-/// Asks a host, under the factory's community, whether it has any of `marks`, and then who it is.
-pub(crate) async fn find(
-    host: IpAddr,
-    port: u16,
-    marks: &[&[u32]],
-    identity: &[&[u32]],
-    read: fn(&Walk) -> DeviceIdentity,
-) -> Option<Found> {
+/// Looks for agents that have such a thing, under the factory's community.
+pub(crate) fn discover<S: Subject>(places: Places) -> Searching {
+    Box::pin(sweep(places.hosts, |host| find::<S>(host, PORT)))
+}
+
+pub(crate) async fn find<S: Subject>(host: IpAddr, port: u16) -> Option<Found> {
     let peer = SocketAddr::new(host, port).to_string();
     let access = Access {
         peer: peer.clone(),
@@ -268,13 +267,13 @@ pub(crate) async fn find(
         retries: 1,
     };
     let mut agent = Agent::open(access, Tap::default()).await.ok()?;
-    let has = agent.walk(marks).await.ok()?;
-    marks.iter().find_map(|mark| has.column(mark).next())?;
-    let walk = agent.walk(identity).await.ok()?;
+    let has = agent.walk(S::MARKS).await.ok()?;
+    S::MARKS.iter().find_map(|mark| has.column(mark).next())?;
+    let walk = agent.walk(S::IDENTITY).await.ok()?;
     let settings = [("peer", peer.as_str()), ("community", FACTORY)];
     let settings = settings.map(|(key, value)| (key.into(), value.into()));
     Some(Found {
         settings: toml::Table::from_iter(settings),
-        identity: read(&walk),
+        identity: S::identity(&walk),
     })
 }

@@ -1,7 +1,9 @@
 use proptest::prelude::*;
 
+use super::lamps::{Colour, Lamps};
 use super::*;
 use crate::link::{framer, replay};
+use crate::picture::Bitmap;
 
 /// A codec for [`replay::replay`]: bytes in, readable frames out.
 fn listener() -> impl FnMut(&[u8]) -> Vec<String> {
@@ -21,7 +23,7 @@ fn every_trace_gives_its_events_whole_and_byte_by_byte() {
         }
         traces += 1;
     }
-    assert!(traces >= 3, "only {traces} traces");
+    assert!(traces >= 4, "only {traces} traces");
 }
 
 fn check(frame: &Frame, expected: &str) {
@@ -78,6 +80,72 @@ fn commands_are_those_of_the_vendors_client_but_for_its_random_byte() {
     assert_eq!(compared, 4);
 }
 
+/// What the client sends for the same picture, byte for byte.
+#[test]
+fn areas_are_those_of_the_vendors_client() {
+    let trace = replay::parse(include_str!("../traces/areas.txt")).unwrap();
+    let screens = [
+        (Lamps::OneColour, Colour::Red, true),
+        (Lamps::TwoColours, Colour::Yellow, false),
+        (Lamps::ThreeColours, Colour::Green, true),
+        (Lamps::AllColours, Colour::White, true),
+    ];
+    let picture = Bitmap::of(11, 3, |x, y| x == 0 || (x + 2 * y).is_multiple_of(5));
+    let frames = Parser::default().feed(&trace.bytes);
+    let mut rest = &trace.bytes[..];
+    for (theirs, (lamps, colour, alone)) in frames.iter().zip(screens) {
+        let area = Area {
+            id: 0,
+            alone,
+            x: 29,
+            y: 2,
+            width: 11,
+            height: 3,
+            pictures: vec![lamps.write(&picture, colour, 29)],
+        };
+        let ours = Frame {
+            body: Body::Show(area),
+            ..theirs.clone()
+        };
+        let bytes = ours.encode();
+        assert_eq!(bytes, rest[..bytes.len()], "{lamps:?}");
+        rest = &rest[bytes.len()..];
+    }
+    let Body::Show(area) = &frames[4].body else {
+        panic!("{}", frames[4])
+    };
+    let seen = Lamps::AllColours.read(&area.pictures[0], 29, 11, 3);
+    assert_eq!(seen, Some(picture));
+}
+
+#[test]
+fn a_picture_of_another_size_is_none() {
+    let bytes = Lamps::TwoColours.write(&Bitmap::dark(40, 4), Colour::Red, 0);
+    assert_eq!(bytes.len(), 2 * 2 * 4 * 4);
+    assert!(Lamps::TwoColours.read(&bytes, 0, 40, 4).is_some());
+    assert!(Lamps::TwoColours.read(&bytes[1..], 0, 40, 4).is_none());
+    assert!(Lamps::OneColour.read(&bytes, 0, 40, 4).is_none());
+    assert!(Lamps::OneColour.read(&[], 0, 0, 4).is_some());
+}
+
+fn any_area() -> impl Strategy<Value = Area> {
+    let numbers = (any::<u16>(), any::<u16>(), any::<u16>(), any::<u16>());
+    let picture = proptest::collection::vec(any::<u8>(), 0..20);
+    let pictures = proptest::collection::vec(picture, 0..4);
+    (any::<u8>(), any::<bool>(), numbers, pictures).prop_map(|(id, alone, numbers, pictures)| {
+        let (x, y, width, height) = numbers;
+        Area {
+            id,
+            alone,
+            x,
+            y,
+            width,
+            height,
+            pictures,
+        }
+    })
+}
+
 fn any_identity() -> impl Strategy<Value = Identity> {
     let numbers = (any::<u16>(), any::<u16>(), any::<u16>(), any::<u16>());
     let bytes = (any::<u8>(), any::<u8>(), any::<bool>(), any::<bool>());
@@ -113,6 +181,7 @@ fn any_frame() -> impl Strategy<Value = Frame> {
         Just(Body::AskStatus),
         any::<bool>().prop_map(Body::Power),
         proptest::collection::vec(any::<u8>(), 0..6).prop_map(Body::Remove),
+        any_area().prop_map(Body::Show),
         Just(Body::Ack),
         any::<u8>().prop_map(|code| Body::Nack(Nack(code))),
         any_identity().prop_map(|identity| Body::Identity(Box::new(identity))),
@@ -177,11 +246,31 @@ proptest! {
     fn random_bodies_never_panic(
         body in proptest::collection::vec(prop_oneof![any::<u8>(), 0..3_u8, 0xA0..0xA8_u8], 0..80),
     ) {
-        let mut content = vec![0, 0x80, 0xFE, 0xFF, DYNAMIC, 0, 0x74, 1, 0, 0, 0, 0];
-        content.extend(u32::try_from(body.len()).unwrap().to_le_bytes());
-        content.extend(body);
-        onbon::seal(&mut content);
-        framer::fuzz::<GraphicCard>(&onbon::wrap(&content, 1));
+        // Once as it is, once as an area.
+        for front in [&[][..], &[1, 0xA7, 0, 0, 0, 1, 0, 40, 0, 0, 0][..]] {
+            let body = [front, &body].concat();
+            let mut content = vec![0, 0x80, 0xFE, 0xFF, DYNAMIC, 0, 0x74, 1, 0, 0, 0, 0];
+            content.extend(u32::try_from(body.len()).unwrap().to_le_bytes());
+            content.extend(body);
+            onbon::seal(&mut content);
+            framer::fuzz::<GraphicCard>(&onbon::wrap(&content, 1));
+        }
+    }
+
+    /// Whatever the screen and wherever the area on it, what is seen is what was drawn.
+    #[test]
+    fn pictures_survive_every_form(
+        width in 1..80_u16, height in 1..20_u16, x in 0..100_u16, salt in any::<u64>(),
+    ) {
+        let random = |x: u16, y: u16| (u64::from(x * 31 + y * 17) ^ salt).count_ones() % 2 == 0;
+        let picture = Bitmap::of(width, height, random);
+        for lamps in Lamps::ALL {
+            for colour in [Colour::Red, Colour::Green, Colour::Yellow, Colour::White] {
+                let bytes = lamps.write(&picture, colour, x);
+                let seen = lamps.read(&bytes, x, width, height);
+                prop_assert_eq!(seen.as_ref(), Some(&picture));
+            }
+        }
     }
 
     #[test]

@@ -104,13 +104,14 @@ fn an_error_is_over_when_the_device_is_online() {
 fn a_kiosk_is_the_sum_of_its_devices() {
     let capabilities = |model: &str, serial: &str| {
         json!({"common": {"deviceInformation": [{"modelName": model, "serialNumber": serial,
+            "revisionNumber": "7",
             "firmware": [{"firmwareName": "fw", "firmwareVersion": "1"}]}]}})
     };
     let said = identity(Some("Acme"), &[capabilities("P", "1"), json!({}), capabilities("C", "2")]);
     assert_eq!(said.vendor.as_deref(), Some("Acme"));
-    assert_eq!(said.model.as_deref(), Some("P, C"));
+    assert_eq!(said.model, None);
+    assert_eq!(said.hardware.as_deref(), Some("P 7, C 7"));
     assert_eq!(said.serial.as_deref(), Some("1, 2"));
     assert_eq!(said.firmware.as_deref(), Some("fw 1, fw 1"));
-    assert_eq!(said.hardware, None);
     assert_eq!(identity(Some(""), &[]), DeviceIdentity::default());
 }

@@ -320,6 +320,7 @@ export const en: typeof zhCN = {
     "ticket_transferred": "Transferred",
     "ticket_cancelled": "Cancelled",
     "counter_state": "Counter state",
+    "counter_key": "Caller key",
     "rating_given": "Rating",
     "kiosk_health": "Kiosk health",
     "kiosk_txn": "Kiosk transaction",

@@ -319,6 +319,7 @@ export const zhCN = {
     "ticket_transferred": "转队",
     "ticket_cancelled": "取消",
     "counter_state": "台席状态",
+    "counter_key": "呼叫器按键",
     "rating_given": "评价",
     "kiosk_health": "终端健康",
     "kiosk_txn": "终端交易",

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { DeviceRequest, FormField, LinePiece } from "@/api/types";
 import { actOf } from "./commands";
-import { missing, pairsAsNumbers, problemOf, settingsOf, valuesOf } from "./form";
+import { missing, problemOf, settingsOf, valuesOf } from "./form";
 import { asText, groupsOf, spansOf } from "./line";
 import { shownParts } from "./parts";
 import { clashingSerial, identityChanges, triesLeft } from "./requests";
@@ -41,13 +41,6 @@ describe("a driver's form", () => {
     expect(problemOf("settings: settings.pol_s: expected `unit`, found an unknown key", FIELDS)?.field).toBeNull();
     expect(problemOf("device id x is taken", FIELDS)).toBeNull();
   });
-  it("says pairs again as numbers where a driver counts with them", () => {
-    const settings = { windows: { VIP: "12" } };
-    const problem = problemOf('settings.windows.VIP: expected u8, found string "12"', FIELDS);
-    expect(pairsAsNumbers(FIELDS, problem, settings)).toEqual({ windows: { VIP: 12 } });
-    expect(pairsAsNumbers(FIELDS, problem, { windows: { VIP: "x" } })).toBeNull();
-    expect(pairsAsNumbers(FIELDS, problemOf("settings.unit: expected u8, found string", FIELDS), settings)).toBeNull();
-  });
 });
 
 describe("the bus monitor", () => {
@@ -78,6 +71,11 @@ describe("parts of a device", () => {
     expect(parts.map((part) => [part.kind, part.name, part.tone])).toEqual([["printer.health", null, "bad"], ["climate", null, "calm"], ["input.state", "door", "brand"]]);
     expect(parts[0].lines.map((line) => [line.text, line.tone])).toEqual([["true", "good"], ["low", "warn"], ["dried", undefined], ["E12", "bad"], ['{"a":1}', undefined]]);
     expect(parts[1].lines[0].text).toBe("22.5 °C");
+  });
+  it("of screens that cannot confirm are no fault", () => {
+    const shown = (state: Record<string, unknown>) => shownParts([{ kind: "screen.shown", time: "2020-01-02T02:00:00Z", state: { text: "call A1", ...state } }])[0];
+    expect(shown({}).tone).toBe("calm");
+    expect(shown({ acknowledged: false }).tone).toBe("bad");
   });
 });
 

@@ -129,14 +129,3 @@ export function problemOf(message: string, fields: readonly FormField[]): Settin
   const field = fields.find((each) => key === each.key || key.startsWith(`${each.key}.`));
   return { field: field?.key ?? null, key, expected, found };
 }
-
-/** Pairs are texts, but some drivers count with them: then the same pairs as numbers, else null. */
-export function pairsAsNumbers(fields: readonly FormField[], problem: SettingsProblem | null, settings: Json): Json | null {
-  const field = fields.find((each) => each.kind === "pairs" && each.key === problem?.field);
-  if (!field || !problem || !/^(u|i)\d+$|integer/.test(problem.expected) || !problem.found.includes("string")) return null;
-  const pairs = Object.entries((readPath(settings, field.key) as Json | undefined) ?? {});
-  if (!pairs.every(([, value]) => /^\d+$/.test(String(value)))) return null;
-  const changed = structuredClone(settings);
-  writePath(changed, field.key, Object.fromEntries(pairs.map(([key, value]) => [key, Number(value)])));
-  return changed;
-}

@@ -3,7 +3,7 @@ import { computed, ref, shallowRef } from "vue";
 import type { FormField, Json } from "@/api/types";
 import { ApiError } from "@/kit/api";
 import { useWords } from "@/kit/i18n";
-import { type FormValues, missing, pairsAsNumbers, problemOf, settingsOf, valuesOf } from "./form";
+import { type FormValues, missing, problemOf, settingsOf, valuesOf } from "./form";
 
 export function useSettings() {
   const { t } = useWords();
@@ -33,23 +33,13 @@ export function useSettings() {
     if (Object.keys(problems.value).length > 0 || busy.value) return false;
     busy.value = true;
     try {
-      await tryTwice(send);
+      await send(settings.value);
       return true;
     } catch (problem) {
       place(problem);
       return false;
     } finally {
       busy.value = false;
-    }
-  }
-  async function tryTwice(send: (settings: Json) => Promise<void>): Promise<void> {
-    try {
-      await send(settings.value);
-    } catch (problem) {
-      const found = problem instanceof ApiError ? problemOf(problem.message, fields.value) : null;
-      const counted = pairsAsNumbers(fields.value, found, settings.value);
-      if (!counted) throw problem;
-      await send(counted);
     }
   }
   function place(problem: unknown): void {

@@ -6,9 +6,18 @@
 //!
 //! The escapes come last, over the whole content with its sums.
 
+pub(crate) mod board;
+mod settings;
+
 use std::fmt;
 
 use super::framer::Front;
+pub(crate) use settings::{Reach, Written};
+
+/// Address every card takes for its own.
+pub const ANY_CARD: u16 = 0xFFFE;
+/// Address of whoever commands.
+pub const HOST: u16 = 0x8000;
 
 const BEGIN: u8 = 0xA5;
 const END: u8 = 0x5A;
