@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::process::Command;
+use zhiban_drivers::simulator::Port;
 use zhiban_drivers::{lihe_screen::ScreenSimulator, modbus::ModbusSimulator};
 use zhiban_tests::harness::Running;
 use zhiban_tests::harness::clock::ReplayClock;
@@ -126,8 +127,8 @@ async fn both_panels_work_in_a_browser_and_have_no_barriers() {
     clock.put(&mut config);
     central.write_config(&config).unwrap();
     let mut central = central.start().await.unwrap();
-    let sensor = ModbusSimulator::start_pty(1, "xy-md02").unwrap();
-    let screen = ScreenSimulator::start_pty(1).unwrap();
+    let sensor = Port::pty(ModbusSimulator::new(1, "xy-md02").unwrap()).unwrap();
+    let screen = Port::pty(ScreenSimulator::new(1)).unwrap();
     let devices = ["tm-1 ticket-machine", "pad-1 evaluation-pad 1"];
     let hall = Hall::prepare(
         folder.path(),

@@ -7,6 +7,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use zhiban_drivers::modbus::ModbusSimulator;
+use zhiban_drivers::simulator::Port;
 use zhiban_tests::harness::configs::Folder;
 use zhiban_tests::harness::program::STOP_WITHIN;
 use zhiban_tests::harness::stage::{Centre, Hall};
@@ -57,7 +58,7 @@ async fn stops(mut running: Running) {
 async fn programs_end_in_time_while_everything_is_in_use() {
     let folder = Folder::new("stop");
     let centre = Centre::start(folder.path(), None).await;
-    let sensor = ModbusSimulator::start_pty(1, "xy-md02").unwrap();
+    let sensor = Port::pty(ModbusSimulator::new(1, "xy-md02").unwrap()).unwrap();
     let devices = ["tm-1 ticket-machine", "tm-2 ticket-machine"];
     let hall = Hall::prepare(
         folder.path(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use zhiban_drivers::lihe_screen::ScreenSimulator;
+use zhiban_drivers::simulator::Port;
 use zhiban_tests::harness::clock::ReplayClock;
 use zhiban_tests::harness::configs::Folder;
 use zhiban_tests::harness::database::Copied;
@@ -46,7 +47,7 @@ struct Line {
     hall: Hall,
     manager: Account,
     centre: Centre,
-    screen: ScreenSimulator,
+    screen: Port<ScreenSimulator>,
     _sensor: Peer,
     _folder: Folder,
 }
@@ -60,7 +61,7 @@ impl Line {
         let port = free_port().unwrap().to_string();
         let mut sensor = Peer::start(python("modbus_sensor.py").arg(&port));
         sensor.until("ready").await;
-        let screen = ScreenSimulator::start_pty(1).unwrap();
+        let screen = Port::pty(ScreenSimulator::new(1)).unwrap();
         let wired = json!([
             {"id": "th-1", "driver": "modbus", "settings": {
                 "link": {"tcp": format!("127.0.0.1:{port}")}, "unit": 1, "map": "xy-md02",

@@ -6,6 +6,7 @@ use zhiban_vocabulary::command::{Command, Display};
 
 use super::SignSimulator;
 use crate::NotDone;
+use crate::simulator::Port;
 use crate::testing::{Hall, device, id, order};
 
 fn open(link: &str) -> Hall {
@@ -20,7 +21,7 @@ async fn show(hall: &Hall, display: Display) -> Result<(), NotDone> {
     waiting.await.expect("an end within 20 s").unwrap()
 }
 
-async fn shows_what_it_is_told(sign: &SignSimulator, hall: Hall) {
+async fn shows_what_it_is_told(sign: &Port<SignSimulator>, hall: Hall) {
     let (ticket, counter) = ("A001".parse().unwrap(), "3".parse().unwrap());
     show(&hall, Display::Call { ticket, counter }).await.unwrap();
     hall.until("a call", |_| sign.text('A').as_deref() == Some("A001 -> 3"))
@@ -47,21 +48,21 @@ async fn shows_what_it_is_told(sign: &SignSimulator, hall: Hall) {
 /// A terminal has no data bits and no parity, but takes the settings of a port that has.
 #[tokio::test]
 async fn a_sign_shows_what_it_is_told_over_a_terminal() {
-    let sign = SignSimulator::start_pty(*b"03").unwrap();
+    let sign = Port::pty(SignSimulator::new(*b"03")).unwrap();
     let hall = open(&format!("serial = '{}', data_bits = 8, parity = 'none'", sign.path()));
     shows_what_it_is_told(&sign, hall).await;
 }
 
 #[tokio::test]
 async fn a_sign_shows_what_it_is_told_over_tcp() {
-    let sign = SignSimulator::start_tcp(*b"03").await.unwrap();
+    let sign = Port::tcp(SignSimulator::new(*b"03")).await.unwrap();
     let hall = open(&format!("tcp = '{}'", sign.path()));
     shows_what_it_is_told(&sign, hall).await;
 }
 
 #[tokio::test]
 async fn a_sign_of_another_address_stays_as_it_is() {
-    let sign = SignSimulator::start_tcp(*b"04").await.unwrap();
+    let sign = Port::tcp(SignSimulator::new(*b"04")).await.unwrap();
     let hall = open(&format!("tcp = '{}'", sign.path()));
     show(&hall, Display::Welcome).await.unwrap();
     assert_eq!(sign.text('A'), None);

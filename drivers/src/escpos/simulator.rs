@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::frame::{About, Command, Condition, Frame};
 use crate::link::Wire;
-use crate::simulator::{Device, Framing, Port};
+use crate::simulator::{Device, Framing};
 
 /// How the printer answers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -26,15 +26,9 @@ pub enum Printing {
     Half,
 }
 
-/// A receipt printer.
-#[derive(Debug)]
+/// A receipt printer, well supplied.
+#[derive(Debug, Default)]
 pub struct PrinterSimulator {
-    printer: Arc<Printer>,
-    port: Port,
-}
-
-#[derive(Debug)]
-struct Printer {
     state: watch::Sender<State>,
 }
 
@@ -45,49 +39,15 @@ struct State {
 }
 
 impl PrinterSimulator {
-    /// Starts on a new terminal. Must be called within a tokio runtime.
-    ///
-    /// # Errors
-    /// When there is no terminal to be had.
-    pub fn start_pty() -> io::Result<Self> {
-        let printer = Printer::new();
-        let port = Port::pty(Arc::clone(&printer))?;
-        Ok(Self { printer, port })
-    }
-
-    /// Starts on a free TCP port.
-    ///
-    /// # Errors
-    /// When there is no port to be had.
-    pub async fn start_tcp() -> io::Result<Self> {
-        let printer = Printer::new();
-        let port = Port::tcp(Arc::clone(&printer)).await?;
-        Ok(Self { printer, port })
-    }
-
-    /// What the gateway opens: `/dev/pts/N`, or `host:port`.
-    #[must_use]
-    pub fn path(&self) -> &str {
-        &self.port.path
-    }
-
     /// Opens the cover, takes the paper away and so on; told at once to whom asked for ASB.
     pub fn set(&self, condition: Condition) {
         let change = |state: &mut State| state.condition = condition;
-        self.printer.state.send_modify(change);
+        self.state.send_modify(change);
     }
 
     pub fn behave(&self, printing: Printing) {
         let change = |state: &mut State| state.printing = printing;
-        self.printer.state.send_modify(change);
-    }
-}
-
-impl Printer {
-    fn new() -> Arc<Self> {
-        Arc::new(Self {
-            state: watch::Sender::default(),
-        })
+        self.state.send_modify(change);
     }
 
     fn condition(&self) -> Condition {
@@ -121,7 +81,7 @@ impl Printer {
     }
 }
 
-impl Device for Printer {
+impl Device for PrinterSimulator {
     async fn serve(self: Arc<Self>, mut wire: Box<dyn Wire>, _: Framing) -> io::Result<()> {
         let mut changes = self.state.subscribe();
         let mut told = None;

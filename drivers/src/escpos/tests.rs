@@ -8,6 +8,7 @@ use zhiban_vocabulary::report::Observation;
 
 use super::frame::Condition;
 use super::{PrinterSimulator, Printing};
+use crate::simulator::Port;
 use crate::testing::{Hall, Peer, device};
 
 const QUICK: &str = "poll_s = 0.2\ntimeout_ms = 150";
@@ -17,11 +18,11 @@ fn open(link: &str, more: &str) -> Hall {
     Hall::open(vec![device("printer", "escpos", &settings)])
 }
 
-fn over_tcp(printer: &PrinterSimulator, more: &str) -> Hall {
+fn over_tcp(printer: &Port<PrinterSimulator>, more: &str) -> Hall {
     open(&format!("tcp = '{}'", printer.path()), more)
 }
 
-fn over_terminal(printer: &PrinterSimulator) -> Hall {
+fn over_terminal(printer: &Port<PrinterSimulator>) -> Hall {
     open(&format!("serial = '{}'", printer.path()), "")
 }
 
@@ -95,7 +96,7 @@ async fn agrees(client: &mut Peer, condition: Condition) {
 
 #[tokio::test]
 async fn python_escpos_and_our_driver_see_the_same_printer() {
-    let printer = PrinterSimulator::start_tcp().await.unwrap();
+    let printer = Port::tcp(PrinterSimulator::default()).await.unwrap();
     let port = printer.path().rsplit(':').next().unwrap().to_owned();
     let mut client = Peer::python("escpos/peers/escpos_client.py", &[&port]).await;
     let hall = over_tcp(&printer, "");
@@ -111,7 +112,7 @@ async fn python_escpos_and_our_driver_see_the_same_printer() {
 
 #[tokio::test]
 async fn a_printer_on_a_terminal_is_read_and_says_who_it_is() {
-    let printer = PrinterSimulator::start_pty().unwrap();
+    let printer = Port::pty(PrinterSimulator::default()).unwrap();
     let hall = over_terminal(&printer);
     for condition in conditions() {
         printer.set(condition);
@@ -133,7 +134,7 @@ async fn a_printer_on_a_terminal_is_read_and_says_who_it_is() {
 
 #[tokio::test]
 async fn a_printer_that_does_not_print_is_degraded() {
-    let printer = PrinterSimulator::start_tcp().await.unwrap();
+    let printer = Port::tcp(PrinterSimulator::default()).await.unwrap();
     let hall = over_tcp(&printer, "identity = false");
     hall.says("printer", 0, "up").await;
     printer.set(conditions()[2]);
@@ -147,7 +148,7 @@ async fn a_printer_that_does_not_print_is_degraded() {
 /// Polls are an hour apart: what comes in between was told.
 #[tokio::test]
 async fn with_asb_a_change_is_told_at_once() {
-    let printer = PrinterSimulator::start_tcp().await.unwrap();
+    let printer = Port::tcp(PrinterSimulator::default()).await.unwrap();
     let settings = format!("link = {{ tcp = '{}' }}\npoll_s = 3600\nasb = true", printer.path());
     let hall = Hall::open(vec![device("printer", "escpos", &settings)]);
     for condition in conditions() {
@@ -160,7 +161,7 @@ async fn with_asb_a_change_is_told_at_once() {
 
 #[tokio::test]
 async fn noise_and_half_answers_change_nothing_and_the_next_poll_is_right() {
-        let printer = PrinterSimulator::start_pty().unwrap();
+        let printer = Port::pty(PrinterSimulator::default()).unwrap();
         let hall = over_terminal(&printer);
         let [ready, low, out] = [0, 1, 2].map(|at| conditions()[at]);
         reports(&hall, ready).await;
@@ -188,7 +189,7 @@ async fn noise_and_half_answers_change_nothing_and_the_next_poll_is_right() {
 /// Answers come later than we wait for them: none may be taken for another question's.
 #[tokio::test]
 async fn late_answers_are_never_taken_for_another_question() {
-    let printer = PrinterSimulator::start_pty().unwrap();
+    let printer = Port::pty(PrinterSimulator::default()).unwrap();
     let hall = over_terminal(&printer);
     let ready = conditions()[0];
     reports(&hall, ready).await;
@@ -209,7 +210,7 @@ async fn late_answers_are_never_taken_for_another_question() {
 
 #[tokio::test]
 async fn a_printer_without_power_is_down_and_comes_back() {
-    let printer = PrinterSimulator::start_tcp().await.unwrap();
+    let printer = Port::tcp(PrinterSimulator::default()).await.unwrap();
     let hall = over_tcp(&printer, "");
     hall.says("printer", 0, "up").await;
     printer.behave(Printing::Silent);
@@ -224,7 +225,7 @@ async fn a_printer_without_power_is_down_and_comes_back() {
 
 #[tokio::test]
 async fn a_printer_is_found_and_a_host_that_says_something_else_is_not() {
-    let printer = PrinterSimulator::start_tcp().await.unwrap();
+    let printer = Port::tcp(PrinterSimulator::default()).await.unwrap();
     let peer: std::net::SocketAddr = printer.path().parse().unwrap();
     let found = super::discover::ask(peer.ip(), peer.port()).await.unwrap();
     assert_eq!(found.identity.model.as_deref(), Some("SIM-80"));

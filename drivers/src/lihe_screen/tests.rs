@@ -6,6 +6,7 @@ use super::{Behaviour, ScreenSimulator};
 use zhiban_vocabulary::command::{Command, Display};
 
 use crate::COMMANDS_WAITING_MAX;
+use crate::simulator::Port;
 use crate::testing::{Hall, device, id, order};
 
 fn open(link: &str) -> Hall {
@@ -17,7 +18,7 @@ fn open_with(link: &str, patience: &str) -> Hall {
     Hall::open(vec![device("screen", "lihe-screen", &settings)])
 }
 
-fn over_terminal(screen: &ScreenSimulator) -> Hall {
+fn over_terminal(screen: &Port<ScreenSimulator>) -> Hall {
     open(&format!("serial = '{}'", screen.path()))
 }
 
@@ -33,7 +34,7 @@ fn command(hall: &Hall, display: Display) {
     hall.supervisor.command(&id("screen"), order).unwrap();
 }
 
-async fn shows_everything(screen: &ScreenSimulator, hall: Hall) {
+async fn shows_everything(screen: &Port<ScreenSimulator>, hall: Hall) {
     command(&hall, call("B016", "3"));
     command(&hall, call("贵宾001", "3"));
     let ticket = "B016".parse().unwrap();
@@ -60,21 +61,21 @@ async fn shows_everything(screen: &ScreenSimulator, hall: Hall) {
 
 #[tokio::test]
 async fn a_screen_shows_what_it_is_told_over_a_terminal() {
-    let screen = ScreenSimulator::start_pty(3).unwrap();
+    let screen = Port::pty(ScreenSimulator::new(3)).unwrap();
     let hall = over_terminal(&screen);
     shows_everything(&screen, hall).await;
 }
 
 #[tokio::test]
 async fn a_screen_shows_what_it_is_told_over_tcp() {
-    let screen = ScreenSimulator::start_tcp(3).await.unwrap();
+    let screen = Port::tcp(ScreenSimulator::new(3)).await.unwrap();
     let hall = open(&format!("tcp = '{}'", screen.path()));
     shows_everything(&screen, hall).await;
 }
 
 #[tokio::test]
 async fn a_call_nobody_acknowledges_is_tried_again_and_reported_so() {
-    let screen = ScreenSimulator::start_pty(3).unwrap();
+    let screen = Port::pty(ScreenSimulator::new(3)).unwrap();
     let hall = over_terminal(&screen);
     hall.says("screen", 0, "up").await;
     screen.behave(Behaviour::NoAck);
@@ -90,7 +91,7 @@ async fn a_call_nobody_acknowledges_is_tried_again_and_reported_so() {
 
 #[tokio::test]
 async fn an_acknowledgement_with_a_wrong_sum_counts_as_none() {
-    let screen = ScreenSimulator::start_pty(3).unwrap();
+    let screen = Port::pty(ScreenSimulator::new(3)).unwrap();
     let hall = over_terminal(&screen);
     hall.says("screen", 0, "up").await;
     screen.behave(Behaviour::BadSum);
@@ -106,7 +107,7 @@ async fn an_acknowledgement_with_a_wrong_sum_counts_as_none() {
 
 #[tokio::test]
 async fn a_screen_that_comes_back_shows_the_newest_calls() {
-    let screen = ScreenSimulator::start_pty(3).unwrap();
+    let screen = Port::pty(ScreenSimulator::new(3)).unwrap();
     screen.behave(Behaviour::Silent);
     let hall = over_terminal(&screen);
     hall.says("screen", 0, "down").await;
@@ -127,7 +128,7 @@ async fn a_screen_that_comes_back_shows_the_newest_calls() {
 
 #[tokio::test]
 async fn a_screen_of_another_address_stays_as_it_is() {
-    let screen = ScreenSimulator::start_pty(4).unwrap();
+    let screen = Port::pty(ScreenSimulator::new(4)).unwrap();
     let hall = over_terminal(&screen);
     hall.says("screen", 0, "down").await;
     assert!(screen.shown().is_empty());
@@ -138,7 +139,7 @@ async fn a_screen_of_another_address_stays_as_it_is() {
 /// acknowledgement must not be taken for one of A2.
 #[tokio::test]
 async fn a_late_acknowledgement_is_not_taken_for_the_next_call() {
-    let screen = ScreenSimulator::start_pty(3).unwrap();
+    let screen = Port::pty(ScreenSimulator::new(3)).unwrap();
     let link = format!("serial = '{}'", screen.path());
     let hall = open_with(&link, "ack_timeout_ms = 100\nretries = 4");
     hall.says("screen", 0, "up").await;
@@ -161,7 +162,7 @@ async fn a_late_acknowledgement_is_not_taken_for_the_next_call() {
 
 #[tokio::test]
 async fn a_call_made_while_the_screen_is_looked_for_is_not_lost() {
-    let screen = ScreenSimulator::start_pty(3).unwrap();
+    let screen = Port::pty(ScreenSimulator::new(3)).unwrap();
     screen.behave(Behaviour::Silent);
     let hall = over_terminal(&screen);
     tokio::time::sleep(Duration::from_millis(100)).await;

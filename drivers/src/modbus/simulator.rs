@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::simulator::{Device, Framing, Port};
+use crate::simulator::{Device, Framing, Shared};
 use crate::link::Wire;
 use crate::link::modbus::{Function, WORDS_MAX};
 use super::frame::encode;
@@ -26,15 +26,9 @@ const ILLEGAL_COUNT: u8 = 3;
 /// A device whose values can be set.
 #[derive(Debug)]
 pub struct ModbusSimulator {
-    sensor: Arc<Sensor>,
-    port: Port,
-}
-
-#[derive(Debug)]
-struct Sensor {
     unit: u8,
     map: RegisterMap,
-    state: Mutex<State>,
+    state: Shared<State>,
 }
 
 #[derive(Debug, Default)]
@@ -45,68 +39,16 @@ struct State {
 }
 
 impl ModbusSimulator {
-    /// Starts on a new terminal, at 22.5 °C and 45 %. Must be called within a tokio runtime.
+    /// At 22.5 °C and 45 %, or 230 V.
     ///
     /// # Errors
-    /// When there is no such map or no terminal to be had.
-    pub fn start_pty(unit: u8, map_name: &str) -> io::Result<Self> {
-        let sensor = Sensor::new(unit, map_name)?;
-        let port = Port::pty(Arc::clone(&sensor))?;
-        Ok(Self { sensor, port })
-    }
-
-    /// Starts on a free TCP port of this machine.
-    ///
-    /// # Errors
-    /// When there is no such map or no port to be had.
-    pub async fn start_tcp(unit: u8, map_name: &str) -> io::Result<Self> {
-        let sensor = Sensor::new(unit, map_name)?;
-        let port = Port::tcp(Arc::clone(&sensor)).await?;
-        Ok(Self { sensor, port })
-    }
-
-    /// What the gateway opens: `/dev/pts/N`, or `host:port`.
-    #[must_use]
-    pub fn path(&self) -> &str {
-        &self.port.path
-    }
-
-    /// For climate sensors.
-    pub fn set(&self, temperature_tenths: i32, humidity_tenths: i32) {
-        self.sensor.set("temperature", f64::from(temperature_tenths) / 10.0);
-        self.sensor.set("humidity", f64::from(humidity_tenths) / 10.0);
-    }
-
-    /// Sets a value by its name in the map, such as `energy` or `input.door`, in its unit. A name
-    /// the map does not have is ignored.
-    pub fn set_value(&self, name: &str, value: f64) {
-        self.sensor.set(name, value);
-    }
-
-    /// Whether the switch of the map is on.
-    #[must_use]
-    pub fn is_on(&self) -> bool {
-        let coil = self.sensor.map.switch.map(|coil| (code(Function::Coil), coil.address));
-        coil.is_some_and(|coil| self.sensor.state().words.get(&coil) == Some(&1))
-    }
-
-    pub fn stay_silent(&self, silent: bool) {
-        self.sensor.state().silent = silent;
-    }
-
-    /// Every answer from now on takes this long.
-    pub fn answer_after(&self, delay: Duration) {
-        self.sensor.state().delay = delay;
-    }
-}
-
-impl Sensor {
-    fn new(unit: u8, map_name: &str) -> io::Result<Arc<Self>> {
+    /// When there is no such map.
+    pub fn new(unit: u8, map_name: &str) -> io::Result<Self> {
         let unknown = || io::Error::other(format!("no register map {map_name:?}"));
         let sensor = Self {
             unit,
             map: RegisterMap::find(map_name).ok_or_else(unknown)?,
-            state: Mutex::default(),
+            state: Shared::default(),
         };
         for (name, _, _) in sensor.map.polled() {
             let value = match &name[..] {
@@ -115,32 +57,52 @@ impl Sensor {
                 "voltage" => 230.0,
                 _ => 0.0,
             };
-            sensor.set(&name, value);
+            sensor.set_value(&name, value);
         }
         if let Some(coil) = sensor.map.switch {
             let coil = (code(Function::Coil), coil.address);
-            sensor.state().words.insert(coil, 0);
+            sensor.state.lock().words.insert(coil, 0);
         }
         if let Some(serial) = &sensor.map.serial {
-            sensor.state().hold(serial, 4_711.0);
+            sensor.state.lock().hold(serial, 4_711.0);
         }
-        Ok(Arc::new(sensor))
+        Ok(sensor)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// For climate sensors.
+    pub fn set(&self, temperature_tenths: i32, humidity_tenths: i32) {
+        self.set_value("temperature", f64::from(temperature_tenths) / 10.0);
+        self.set_value("humidity", f64::from(humidity_tenths) / 10.0);
     }
 
-    fn set(&self, name: &str, value: f64) {
+    /// Sets a value by its name in the map, such as `energy` or `input.door`, in its unit. A name
+    /// the map does not have is ignored.
+    pub fn set_value(&self, name: &str, value: f64) {
         let polled = self.map.polled();
         if let Some((_, _, register)) = polled.iter().find(|(known, _, _)| known == name) {
-            self.state().hold(register, value);
+            self.state.lock().hold(register, value);
         }
+    }
+
+    /// Whether the switch of the map is on.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        let coil = self.map.switch.map(|coil| (code(Function::Coil), coil.address));
+        coil.is_some_and(|coil| self.state.lock().words.get(&coil) == Some(&1))
+    }
+
+    pub fn stay_silent(&self, silent: bool) {
+        self.state.lock().silent = silent;
+    }
+
+    /// Every answer from now on takes this long.
+    pub fn answer_after(&self, delay: Duration) {
+        self.state.lock().delay = delay;
     }
 
     /// The answer to a request; `None` when there is to be none.
     fn answer(&self, unit: u8, request: &[u8]) -> Option<Vec<u8>> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if unit != self.unit || state.silent {
             return None;
         }
@@ -157,7 +119,7 @@ impl Sensor {
     }
 
     async fn wait(&self) {
-        let delay = self.state().delay;
+        let delay = self.state.lock().delay;
         tokio::time::sleep(delay).await;
     }
 }
@@ -224,7 +186,7 @@ fn code(function: Function) -> u8 {
     }
 }
 
-impl Device for Sensor {
+impl Device for ModbusSimulator {
     async fn serve(self: Arc<Self>, mut wire: Box<dyn Wire>, framing: Framing) -> io::Result<()> {
         match framing {
             Framing::Serial => self.serve_rtu(&mut wire).await,
@@ -233,7 +195,7 @@ impl Device for Sensor {
     }
 }
 
-impl Sensor {
+impl ModbusSimulator {
     async fn serve_rtu(&self, wire: &mut Box<dyn Wire>) -> io::Result<()> {
         let mut pending = Vec::new();
         let mut bytes = [0; 256];
@@ -310,9 +272,9 @@ mod tests {
     use super::*;
 
     fn check(request: &[u8], expected: Option<&[u8]>) {
-        let sensor = Sensor::new(1, "xy-md02").unwrap();
-        sensor.set("temperature", -20.5);
-        sensor.set("humidity", 54.6);
+        let sensor = ModbusSimulator::new(1, "xy-md02").unwrap();
+        sensor.set_value("temperature", -20.5);
+        sensor.set_value("humidity", 54.6);
         assert_eq!(
             sensor.answer(1, request).as_deref(),
             expected,
@@ -328,7 +290,7 @@ mod tests {
         check(&[4, 0, 1, 0, 0], Some(&[0x84, ILLEGAL_COUNT]));
         check(&[6, 0, 1, 0, 0], Some(&[0x86, ILLEGAL_FUNCTION]));
         check(&[4, 0xFF, 0xFF, 0, 2], Some(&[0x84, ILLEGAL_ADDRESS]));
-        let sensor = Sensor::new(1, "xy-md02").unwrap();
+        let sensor = ModbusSimulator::new(1, "xy-md02").unwrap();
         assert_eq!(sensor.answer(2, &[4, 0, 1, 0, 2]), None);
     }
 

@@ -1,13 +1,7 @@
 //! A graphic card that says who it is and remembers what it was told.
 
-use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-use super::frame::{ANY_CARD, Body, Frame, Identity, Nack, Parser, Status};
-use crate::link::Wire;
-use crate::simulator::{Device, Framing, Port};
+use super::frame::{ANY_CARD, Body, Frame, GraphicCard, Identity, Nack, Status};
+use crate::simulator::{FrameDevice, Shared};
 
 /// How the card answers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -27,14 +21,8 @@ pub enum CardConduct {
 /// A board with one BX-6E1 card.
 #[derive(Debug)]
 pub struct CardSimulator {
-    card: Arc<Card>,
-    port: Port,
-}
-
-#[derive(Debug)]
-struct Card {
     address: u16,
-    state: Mutex<State>,
+    state: Shared<State>,
 }
 
 #[derive(Debug)]
@@ -45,62 +33,31 @@ struct State {
 }
 
 impl CardSimulator {
-    /// Starts on a free TCP port.
-    ///
-    /// # Errors
-    /// When there is no port to be had.
-    pub async fn start_tcp(address: u16) -> io::Result<Self> {
-        let card = Card::new(address);
-        let port = Port::tcp(Arc::clone(&card)).await?;
-        Ok(Self { card, port })
-    }
-
-    /// Starts on a new terminal. Must be called within a tokio runtime.
-    ///
-    /// # Errors
-    /// When there is no terminal to be had.
-    pub fn start_pty(address: u16) -> io::Result<Self> {
-        let card = Card::new(address);
-        let port = Port::pty(Arc::clone(&card))?;
-        Ok(Self { card, port })
-    }
-
-    /// What the gateway opens: `/dev/pts/N`, or `host:port`.
     #[must_use]
-    pub fn path(&self) -> &str {
-        &self.port.path
+    pub fn new(address: u16) -> Self {
+        Self {
+            address,
+            state: Shared::new(State {
+                conduct: CardConduct::default(),
+                on: true,
+                told: Vec::new(),
+            }),
+        }
     }
 
     /// Every command so far; a frame that came twice twice.
     #[must_use]
     pub fn told(&self) -> Vec<String> {
-        self.card.state().told.clone()
+        self.state.lock().told.clone()
     }
 
     #[must_use]
     pub fn is_on(&self) -> bool {
-        self.card.state().on
+        self.state.lock().on
     }
 
     pub fn behave(&self, conduct: CardConduct) {
-        self.card.state().conduct = conduct;
-    }
-}
-
-impl Card {
-    fn new(address: u16) -> Arc<Self> {
-        Arc::new(Self {
-            address,
-            state: Mutex::new(State {
-                conduct: CardConduct::default(),
-                on: true,
-                told: Vec::new(),
-            }),
-        })
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().conduct = conduct;
     }
 
     fn identity(&self, on: bool) -> Identity {
@@ -117,10 +74,13 @@ impl Card {
             barcode: Some("6E11904170000001".into()),
         }
     }
+}
 
-    /// Does what a frame says; gives the bytes of the answer.
+impl FrameDevice for CardSimulator {
+    type Codec = GraphicCard;
+
     fn obey(&self, frame: &Frame) -> Option<Vec<u8>> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         // The vendor's clients use either for any card.
         let is_mine = [self.address, ANY_CARD, u16::MAX].contains(&frame.to);
         if !is_mine || state.conduct == CardConduct::Silent {
@@ -164,23 +124,5 @@ impl State {
             _ => return None,
         }
         Some(Body::Ack)
-    }
-}
-
-impl Device for Card {
-    async fn serve(self: Arc<Self>, mut wire: Box<dyn Wire>, _: Framing) -> io::Result<()> {
-        let mut parser = Parser::default();
-        let mut bytes = [0; 512];
-        loop {
-            let read = wire.read(&mut bytes).await?;
-            if read == 0 {
-                return Ok(());
-            }
-            for frame in parser.feed(&bytes[..read]) {
-                if let Some(answer) = self.obey(&frame) {
-                    wire.write_all(&answer).await?;
-                }
-            }
-        }
     }
 }

@@ -7,6 +7,7 @@ use zhiban_vocabulary::report::Observation;
 
 use super::{CardConduct, CardSimulator, discover};
 use crate::NotDone;
+use crate::simulator::Port;
 use crate::testing::{Hall, device, id, order};
 
 const ADDRESS: u16 = 7;
@@ -16,7 +17,7 @@ fn open(link: &str, more: &str) -> Hall {
     Hall::open(vec![device("board", "onbon-bx6", &settings)])
 }
 
-fn over_tcp(card: &CardSimulator) -> Hall {
+fn over_tcp(card: &Port<CardSimulator>) -> Hall {
     open(&format!("tcp = '{}'", card.path()), "")
 }
 
@@ -27,7 +28,7 @@ async fn power(hall: &Hall, on: bool) -> Result<(), NotDone> {
     waiting.await.expect("an end within 20 s").unwrap()
 }
 
-async fn says_who_it_is_and_obeys(card: CardSimulator, hall: Hall) {
+async fn says_who_it_is_and_obeys(card: Port<CardSimulator>, hall: Hall) {
     hall.says("board", 0, "up").await;
     assert_eq!(power(&hall, false).await, Ok(()));
     assert!(!card.is_on());
@@ -51,14 +52,14 @@ async fn says_who_it_is_and_obeys(card: CardSimulator, hall: Hall) {
 
 #[tokio::test]
 async fn a_card_says_who_it_is_and_obeys_over_tcp() {
-    let card = CardSimulator::start_tcp(ADDRESS).await.unwrap();
+    let card = Port::tcp(CardSimulator::new(ADDRESS)).await.unwrap();
     let hall = over_tcp(&card);
     says_who_it_is_and_obeys(card, hall).await;
 }
 
 #[tokio::test]
 async fn a_card_says_who_it_is_and_obeys_over_a_terminal() {
-    let card = CardSimulator::start_pty(ADDRESS).unwrap();
+    let card = Port::pty(CardSimulator::new(ADDRESS)).unwrap();
     let link = format!("serial = '{}', baud = 57600", card.path());
     let hall = open(&link, "address = 7");
     says_who_it_is_and_obeys(card, hall).await;
@@ -66,7 +67,7 @@ async fn a_card_says_who_it_is_and_obeys_over_a_terminal() {
 
 #[tokio::test]
 async fn a_card_of_another_address_stays_as_it_is() {
-    let card = CardSimulator::start_tcp(ADDRESS).await.unwrap();
+    let card = Port::tcp(CardSimulator::new(ADDRESS)).await.unwrap();
     let hall = open(&format!("tcp = '{}'", card.path()), "address = 8");
     hall.says("board", 0, "down").await;
     hall.close().await;
@@ -74,7 +75,7 @@ async fn a_card_of_another_address_stays_as_it_is() {
 
 #[tokio::test]
 async fn areas_left_behind_are_taken_away_when_asked_for() {
-    let card = CardSimulator::start_tcp(ADDRESS).await.unwrap();
+    let card = Port::tcp(CardSimulator::new(ADDRESS)).await.unwrap();
     let hall = open(&format!("tcp = '{}'", card.path()), "remove_at_start = true");
     hall.says("board", 0, "up").await;
     hall.until("the areas are gone", |_| card.told() == ["remove all areas"])
@@ -84,7 +85,7 @@ async fn areas_left_behind_are_taken_away_when_asked_for() {
 
 #[tokio::test]
 async fn a_locked_screen_is_not_well() {
-    let card = CardSimulator::start_tcp(ADDRESS).await.unwrap();
+    let card = Port::tcp(CardSimulator::new(ADDRESS)).await.unwrap();
     card.behave(CardConduct::Locked);
     let hall = over_tcp(&card);
     hall.says("board", 0, "degraded").await;
@@ -95,7 +96,7 @@ async fn a_locked_screen_is_not_well() {
 
 #[tokio::test]
 async fn a_refusal_is_passed_on() {
-    let card = CardSimulator::start_tcp(ADDRESS).await.unwrap();
+    let card = Port::tcp(CardSimulator::new(ADDRESS)).await.unwrap();
     let hall = over_tcp(&card);
     hall.says("board", 0, "up").await;
     card.behave(CardConduct::Refuse(20));
@@ -106,7 +107,7 @@ async fn a_refusal_is_passed_on() {
 
 #[tokio::test]
 async fn a_card_that_falls_silent_is_down_and_comes_back_by_itself() {
-    let card = CardSimulator::start_tcp(ADDRESS).await.unwrap();
+    let card = Port::tcp(CardSimulator::new(ADDRESS)).await.unwrap();
     let hall = over_tcp(&card);
     hall.says("board", 0, "up").await;
     card.behave(CardConduct::Silent);
@@ -120,7 +121,7 @@ async fn a_card_that_falls_silent_is_down_and_comes_back_by_itself() {
 
 #[tokio::test]
 async fn answers_with_a_wrong_sum_count_as_none() {
-    let card = CardSimulator::start_tcp(ADDRESS).await.unwrap();
+    let card = Port::tcp(CardSimulator::new(ADDRESS)).await.unwrap();
     card.behave(CardConduct::BadSum);
     let hall = over_tcp(&card);
     hall.says("board", 0, "down").await;
@@ -130,7 +131,7 @@ async fn answers_with_a_wrong_sum_count_as_none() {
 
 #[tokio::test]
 async fn cards_are_found_on_the_hosts_given_and_nowhere_else() {
-    let card = CardSimulator::start_tcp(ADDRESS).await.unwrap();
+    let card = Port::tcp(CardSimulator::new(ADDRESS)).await.unwrap();
     let (host, port) = card.path().rsplit_once(':').unwrap();
     let (host, port) = (host.parse().unwrap(), port.parse().unwrap());
     // The second is nobody: nothing of this machine listens there.

@@ -7,6 +7,7 @@ use zhiban_vocabulary::command::{Command, Display};
 
 use super::{BoardSimulator, Conduct};
 use crate::NotDone;
+use crate::simulator::Port;
 use crate::testing::{Hall, device, id, order};
 
 const ADDRESS: u16 = 7;
@@ -20,7 +21,7 @@ fn open(link: &str, more: &str) -> Hall {
 
 const QUICK: &str = "ack_timeout_ms = 200\nretries = 1";
 
-fn over_tcp(board: &BoardSimulator) -> Hall {
+fn over_tcp(board: &Port<BoardSimulator>) -> Hall {
     open(&format!("tcp = '{}'", board.path()), QUICK)
 }
 
@@ -49,7 +50,7 @@ async fn ended(outcome: oneshot::Receiver<Result<(), NotDone>>) -> Result<(), No
     waiting.await.expect("an end within 20 s").unwrap()
 }
 
-async fn shows_everything(board: &BoardSimulator, hall: Hall) {
+async fn shows_everything(board: &Port<BoardSimulator>, hall: Hall) {
     command(&hall, call("B016"));
     let ticket = "B016".parse().unwrap();
     command(&hall, Command::Display(Display::Serving { ticket }));
@@ -87,14 +88,14 @@ async fn shows_everything(board: &BoardSimulator, hall: Hall) {
 
 #[tokio::test]
 async fn a_board_shows_what_it_is_told_over_tcp() {
-    let board = BoardSimulator::start_tcp(ADDRESS).await.unwrap();
+    let board = Port::tcp(BoardSimulator::new(ADDRESS)).await.unwrap();
     let hall = over_tcp(&board);
     shows_everything(&board, hall).await;
 }
 
 #[tokio::test]
 async fn a_board_shows_what_it_is_told_over_a_terminal() {
-    let board = BoardSimulator::start_pty(ADDRESS).unwrap();
+    let board = Port::pty(BoardSimulator::new(ADDRESS)).unwrap();
     let link = format!("serial = '{}', baud = 57600", board.path());
     let hall = open(&link, &format!("address = 7\n{QUICK}"));
     shows_everything(&board, hall).await;
@@ -102,7 +103,7 @@ async fn a_board_shows_what_it_is_told_over_a_terminal() {
 
 #[tokio::test]
 async fn a_board_of_another_address_stays_as_it_is() {
-    let board = BoardSimulator::start_tcp(ADDRESS).await.unwrap();
+    let board = Port::tcp(BoardSimulator::new(ADDRESS)).await.unwrap();
     let link = format!("tcp = '{}'", board.path());
     let hall = open(&link, &format!("address = 8\n{QUICK}"));
     hall.says("board", 0, "down").await;
@@ -112,7 +113,7 @@ async fn a_board_of_another_address_stays_as_it_is() {
 
 #[tokio::test]
 async fn a_refusal_is_passed_on_and_the_board_stays_up() {
-    let board = BoardSimulator::start_tcp(ADDRESS).await.unwrap();
+    let board = Port::tcp(BoardSimulator::new(ADDRESS)).await.unwrap();
     let hall = over_tcp(&board);
     hall.says("board", 0, "up").await;
     board.behave(Conduct::Refuse(12));
@@ -128,7 +129,7 @@ async fn a_refusal_is_passed_on_and_the_board_stays_up() {
 /// Busy passes; so it is told again, as often as a frame that is not answered.
 #[tokio::test]
 async fn a_busy_card_is_told_again() {
-    let board = BoardSimulator::start_tcp(ADDRESS).await.unwrap();
+    let board = Port::tcp(BoardSimulator::new(ADDRESS)).await.unwrap();
     let hall = over_tcp(&board);
     hall.says("board", 0, "up").await;
     board.behave(Conduct::Refuse(3));
@@ -140,7 +141,7 @@ async fn a_busy_card_is_told_again() {
 
 #[tokio::test]
 async fn a_board_that_falls_silent_is_down_and_comes_back_by_itself() {
-    let board = BoardSimulator::start_tcp(ADDRESS).await.unwrap();
+    let board = Port::tcp(BoardSimulator::new(ADDRESS)).await.unwrap();
     let hall = over_tcp(&board);
     hall.says("board", 0, "up").await;
     board.behave(Conduct::Silent);
@@ -158,7 +159,7 @@ async fn a_board_that_falls_silent_is_down_and_comes_back_by_itself() {
 
 #[tokio::test]
 async fn an_answer_with_a_wrong_sum_counts_as_none() {
-    let board = BoardSimulator::start_tcp(ADDRESS).await.unwrap();
+    let board = Port::tcp(BoardSimulator::new(ADDRESS)).await.unwrap();
     board.behave(Conduct::BadSum);
     let hall = over_tcp(&board);
     hall.says("board", 0, "down").await;
@@ -168,7 +169,7 @@ async fn an_answer_with_a_wrong_sum_counts_as_none() {
 
 /// The board shows A1 and says so too late; then it is deaf to A2. The late acknowledgement must
 /// not be taken for one of A2.
-async fn a_late_acknowledgement_is_for_nothing(board: BoardSimulator, link: &str) {
+async fn a_late_acknowledgement_is_for_nothing(board: Port<BoardSimulator>, link: &str) {
     let hall = open(link, "ack_timeout_ms = 150\nretries = 3");
     hall.says("board", 0, "up").await;
     board.answer_after(Duration::from_millis(220));
@@ -183,21 +184,21 @@ async fn a_late_acknowledgement_is_for_nothing(board: BoardSimulator, link: &str
 
 #[tokio::test]
 async fn a_late_acknowledgement_is_for_nothing_over_tcp() {
-    let board = BoardSimulator::start_tcp(ADDRESS).await.unwrap();
+    let board = Port::tcp(BoardSimulator::new(ADDRESS)).await.unwrap();
     let link = format!("tcp = '{}'", board.path());
     a_late_acknowledgement_is_for_nothing(board, &link).await;
 }
 
 #[tokio::test]
 async fn a_late_acknowledgement_is_for_nothing_over_a_terminal() {
-    let board = BoardSimulator::start_pty(ADDRESS).unwrap();
+    let board = Port::pty(BoardSimulator::new(ADDRESS)).unwrap();
     let link = format!("serial = '{}'", board.path());
     a_late_acknowledgement_is_for_nothing(board, &link).await;
 }
 
 #[tokio::test]
 async fn an_empty_greeting_clears_the_board() {
-    let board = BoardSimulator::start_tcp(ADDRESS).await.unwrap();
+    let board = Port::tcp(BoardSimulator::new(ADDRESS)).await.unwrap();
     let link = format!("tcp = '{}'", board.path());
     let hall = open(&link, "welcome = ''\nsay = '请{ticket}号'");
     command(&hall, call("A1"));

@@ -1,6 +1,7 @@
 //! Where a simulated device can be reached.
 
 use std::io;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -25,49 +26,73 @@ pub enum Framing {
     Tcp,
 }
 
-/// A running simulation; ends when dropped.
+/// A running simulation; ends when dropped. Gives the device behind it.
 #[derive(Debug)]
-pub struct Port {
-    /// `/dev/pts/N` or `host:port`.
-    pub path: String,
+pub struct Port<D> {
+    device: Arc<D>,
+    path: String,
     _tasks: JoinSet<()>,
     /// Held open, so that the terminal lives on while the gateway has it closed.
     _far_end: Option<SerialStream>,
 }
 
-impl Port {
+impl<D> Deref for Port<D> {
+    type Target = D;
+
+    fn deref(&self) -> &D {
+        &self.device
+    }
+}
+
+impl<D> Port<D> {
+    /// What the gateway opens: `/dev/pts/N`, or `host:port`.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    fn new(device: Arc<D>, path: String, task: impl Future<Output = ()> + Send + 'static) -> Self {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(task);
+        Self {
+            device,
+            path,
+            _tasks: tasks,
+            _far_end: None,
+        }
+    }
+}
+
+impl<D: Device> Port<D> {
     /// A terminal in raw mode of its own. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// When there is no terminal to be had.
-    pub fn pty<D: Device>(device: Arc<D>) -> io::Result<Self> {
+    pub fn pty(device: D) -> io::Result<Self> {
         let (near, far) = SerialStream::pair()?;
         let path = far.name().ok_or(io::ErrorKind::NotFound)?;
-        let mut tasks = JoinSet::new();
-        tasks.spawn(async move {
-            end(device.serve(Box::new(near), Framing::Serial).await);
-        });
+        let device = Arc::new(device);
+        let served = Arc::clone(&device);
+        let task = async move {
+            end(served.serve(Box::new(near), Framing::Serial).await);
+        };
         Ok(Self {
-            path,
-            _tasks: tasks,
             _far_end: Some(far),
+            ..Self::new(device, path, task)
         })
     }
 
-    /// Any number of connections to a free port of this machine.
+    /// Any number of connections to a free port of this machine, as behind a serial-to-Ethernet
+    /// converter.
     ///
     /// # Errors
     /// When there is no port to be had.
-    pub async fn tcp<D: Device>(device: Arc<D>) -> io::Result<Self> {
+    pub async fn tcp(device: D) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let path = listener.local_addr()?.to_string();
-        let mut tasks = JoinSet::new();
-        tasks.spawn(accept(listener, device));
-        Ok(Self {
-            path,
-            _tasks: tasks,
-            _far_end: None,
-        })
+        let device = Arc::new(device);
+        let task = accept(listener, Arc::clone(&device));
+        Ok(Self::new(device, path, task))
     }
 }
 

@@ -1,16 +1,10 @@
 //! A screen of any of the families that remembers what it was told to show.
 
-use std::io;
 use std::marker::PhantomData;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
 use super::family::{Body, Family, Frame, Reply};
-use crate::link::Wire;
-use crate::link::framer::Framer;
-use crate::simulator::{Device, Framing, Port};
+use crate::simulator::{FrameDevice, Shared};
 
 /// How the screen answers, where its family does at all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -27,15 +21,9 @@ pub enum Behaviour {
 
 /// A screen of one window.
 #[derive(Debug)]
-pub struct FamilySimulator<F: Family> {
-    screen: Arc<Screen<F>>,
-    port: Port,
-}
-
-#[derive(Debug)]
-struct Screen<F> {
+pub struct FamilySimulator<F> {
     address: u32,
-    state: Mutex<State>,
+    state: Shared<State>,
     family: PhantomData<F>,
 }
 
@@ -47,64 +35,36 @@ struct State {
 }
 
 impl<F: Family> FamilySimulator<F> {
-    /// Starts on a new terminal. Must be called within a tokio runtime.
-    ///
-    /// # Errors
-    /// When there is no terminal to be had.
-    pub fn start_pty(address: u32) -> io::Result<Self> {
-        let screen = Screen::new(address);
-        let port = Port::pty(Arc::clone(&screen))?;
-        Ok(Self { screen, port })
-    }
-
-    /// Starts on a free TCP port, as behind a serial-to-Ethernet converter.
-    ///
-    /// # Errors
-    /// When there is no port to be had.
-    pub async fn start_tcp(address: u32) -> io::Result<Self> {
-        let screen = Screen::new(address);
-        let port = Port::tcp(Arc::clone(&screen)).await?;
-        Ok(Self { screen, port })
-    }
-
-    /// What the gateway opens: `/dev/pts/N`, or `host:port`.
     #[must_use]
-    pub fn path(&self) -> &str {
-        &self.port.path
+    pub fn new(address: u32) -> Self {
+        Self {
+            address,
+            state: Shared::default(),
+            family: PhantomData,
+        }
     }
 
     /// Everything shown so far; a frame that came twice twice.
     #[must_use]
     pub fn shown(&self) -> Vec<String> {
-        self.screen.state().shown.clone()
+        self.state.lock().shown.clone()
     }
 
     /// Every answer from now on takes this long.
     pub fn answer_after(&self, delay: Duration) {
-        self.screen.state().delay = delay;
+        self.state.lock().delay = delay;
     }
 
     pub fn behave(&self, behaviour: Behaviour) {
-        self.screen.state().behaviour = behaviour;
+        self.state.lock().behaviour = behaviour;
     }
 }
 
-impl<F: Family> Screen<F> {
-    fn new(address: u32) -> Arc<Self> {
-        Arc::new(Self {
-            address,
-            state: Mutex::default(),
-            family: PhantomData,
-        })
-    }
+impl<F: Family> FrameDevice for FamilySimulator<F> {
+    type Codec = F;
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Does what a frame says; gives the bytes of the answer.
     fn obey(&self, frame: &Frame) -> Option<Vec<u8>> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if frame.address != Some(self.address) || state.behaviour == Behaviour::Silent {
             return None;
         }
@@ -127,24 +87,8 @@ impl<F: Family> Screen<F> {
         }
         Some(bytes)
     }
-}
 
-impl<F: Family> Device for Screen<F> {
-    async fn serve(self: Arc<Self>, mut wire: Box<dyn Wire>, _: Framing) -> io::Result<()> {
-        let mut framer = Framer::<F>::default();
-        let mut bytes = [0; 256];
-        loop {
-            let read = wire.read(&mut bytes).await?;
-            if read == 0 {
-                return Ok(());
-            }
-            for frame in framer.feed(&bytes[..read]) {
-                if let Some(answer) = self.obey(&frame) {
-                    let delay = self.state().delay;
-                    tokio::time::sleep(delay).await;
-                    wire.write_all(&answer).await?;
-                }
-            }
-        }
+    fn delay(&self) -> Duration {
+        self.state.lock().delay
     }
 }

@@ -7,6 +7,7 @@ use zhiban_vocabulary::command::{Command, Display};
 use super::family::{Family, Kuiwen, Ruize, Tally, Yinda, Yongtai, Zhongyi};
 use super::{Behaviour, FamilySimulator};
 use crate::{COMMANDS_WAITING_MAX, NotDone};
+use crate::simulator::Port;
 use crate::testing::{Hall, device, id, order};
 
 type Outcome = tokio::sync::oneshot::Receiver<Result<(), NotDone>>;
@@ -17,7 +18,7 @@ fn open<F: Family>(link: &str, more: &str) -> Hall {
     Hall::open(vec![device("screen", "window-screen", &settings)])
 }
 
-fn over_terminal<F: Family>(screen: &FamilySimulator<F>, more: &str) -> Hall {
+fn over_terminal<F: Family>(screen: &Port<FamilySimulator<F>>, more: &str) -> Hall {
     open::<F>(&format!("serial = '{}'", screen.path()), more)
 }
 
@@ -55,7 +56,7 @@ const TEXTS: [&str; 5] = [
 ];
 
 /// Everything is done; gives what the screen showed.
-async fn shown_of<F: Family>(screen: FamilySimulator<F>, hall: Hall, acknowledged: bool) -> Vec<String> {
+async fn shown_of<F: Family>(screen: Port<FamilySimulator<F>>, hall: Hall, acknowledged: bool) -> Vec<String> {
     for display in everything() {
         let outcome = command(&hall, display).await.unwrap();
         assert_eq!(outcome, Ok(()));
@@ -74,20 +75,20 @@ async fn shown_of<F: Family>(screen: FamilySimulator<F>, hall: Hall, acknowledge
 
 #[tokio::test]
 async fn a_zhongyi_screen_acknowledges_everything() {
-    let screen = FamilySimulator::<Zhongyi>::start_pty(3).unwrap();
+    let screen = Port::pty(FamilySimulator::<Zhongyi>::new(3)).unwrap();
     let hall = over_terminal(&screen, "");
     assert_eq!(shown_of(screen, hall, true).await, TEXTS);
-    let screen = FamilySimulator::<Zhongyi>::start_tcp(3).await.unwrap();
+    let screen = Port::tcp(FamilySimulator::<Zhongyi>::new(3)).await.unwrap();
     let hall = open::<Zhongyi>(&format!("tcp = '{}'", screen.path()), "colour = 'green'");
     assert_eq!(shown_of(screen, hall, true).await, TEXTS);
 }
 
 #[tokio::test]
 async fn a_ruize_screen_is_polled_after_everything() {
-    let screen = FamilySimulator::<Ruize>::start_pty(3).unwrap();
+    let screen = Port::pty(FamilySimulator::<Ruize>::new(3)).unwrap();
     let hall = over_terminal(&screen, "");
     assert_eq!(shown_of(screen, hall, true).await, TEXTS);
-    let screen = FamilySimulator::<Ruize>::start_tcp(3).await.unwrap();
+    let screen = Port::tcp(FamilySimulator::<Ruize>::new(3)).await.unwrap();
     let hall = open::<Ruize>(&format!("tcp = '{}'", screen.path()), "colour = 'green'");
     let shown = shown_of(screen, hall, true).await;
     assert_eq!(shown[..2], ["colours of 15 bytes", TEXTS[0]]);
@@ -95,14 +96,14 @@ async fn a_ruize_screen_is_polled_after_everything() {
 
 #[tokio::test]
 async fn families_that_never_answer_are_sent_to() {
-    let screen = FamilySimulator::<Yinda>::start_pty(3).unwrap();
+    let screen = Port::pty(FamilySimulator::<Yinda>::new(3)).unwrap();
     let hall = over_terminal(&screen, "");
     assert_eq!(shown_of(screen, hall, false).await, TEXTS);
-    let screen = FamilySimulator::<Yongtai>::start_tcp(3).await.unwrap();
+    let screen = Port::tcp(FamilySimulator::<Yongtai>::new(3)).await.unwrap();
     let hall = open::<Yongtai>(&format!("tcp = '{}'", screen.path()), "");
     let shown = shown_of(screen, hall, false).await;
     assert_eq!(shown[..2], ["length 15", TEXTS[0]]);
-    let screen = FamilySimulator::<Kuiwen>::start_pty(3).unwrap();
+    let screen = Port::pty(FamilySimulator::<Kuiwen>::new(3)).unwrap();
     let hall = over_terminal(&screen, "");
     let shown = shown_of(screen, hall, false).await;
     assert_eq!(shown[..4], [TEXTS[0], TEXTS[0], TEXTS[0], TEXTS[1]]);
@@ -110,7 +111,7 @@ async fn families_that_never_answer_are_sent_to() {
 
 #[tokio::test]
 async fn a_tally_board_shows_numbers_only() {
-    let screen = FamilySimulator::<Tally>::start_pty(3).unwrap();
+    let screen = Port::pty(FamilySimulator::<Tally>::new(3)).unwrap();
     let hall = over_terminal(&screen, "");
     assert_eq!(command(&hall, call("B016", "3")).await.unwrap(), Ok(()));
     let refused = command(&hall, Display::Pause).await.unwrap();
@@ -122,7 +123,7 @@ async fn a_tally_board_shows_numbers_only() {
 
 #[tokio::test]
 async fn what_nobody_answers_is_tried_again_and_then_the_screen_is_down() {
-    let screen = FamilySimulator::<Zhongyi>::start_pty(3).unwrap();
+    let screen = Port::pty(FamilySimulator::<Zhongyi>::new(3)).unwrap();
     let hall = over_terminal(&screen, PATIENCE);
     assert_eq!(command(&hall, call("B016", "3")).await.unwrap(), Ok(()));
     screen.behave(Behaviour::Garble);
@@ -150,7 +151,7 @@ async fn what_nobody_answers_is_tried_again_and_then_the_screen_is_down() {
 
 #[tokio::test]
 async fn what_a_screen_refuses_has_failed() {
-    let screen = FamilySimulator::<Zhongyi>::start_pty(3).unwrap();
+    let screen = Port::pty(FamilySimulator::<Zhongyi>::new(3)).unwrap();
     let hall = over_terminal(&screen, PATIENCE);
     screen.behave(Behaviour::Refuse);
     let outcome = command(&hall, call("B016", "3")).await.unwrap();
@@ -161,7 +162,7 @@ async fn what_a_screen_refuses_has_failed() {
 
 #[tokio::test]
 async fn a_ruize_screen_that_comes_back_shows_the_newest_calls() {
-    let screen = FamilySimulator::<Ruize>::start_pty(3).unwrap();
+    let screen = Port::pty(FamilySimulator::<Ruize>::new(3)).unwrap();
     screen.behave(Behaviour::Silent);
     let hall = over_terminal(&screen, PATIENCE);
     hall.says("screen", 0, "down").await;
@@ -180,7 +181,7 @@ async fn a_ruize_screen_that_comes_back_shows_the_newest_calls() {
 /// must not be taken for one of A2.
 #[tokio::test]
 async fn a_late_answer_is_not_taken_for_the_next_call() {
-    let screen = FamilySimulator::<Zhongyi>::start_pty(3).unwrap();
+    let screen = Port::pty(FamilySimulator::<Zhongyi>::new(3)).unwrap();
     let hall = over_terminal(&screen, "ack_timeout_ms = 100\nretries = 4");
     screen.answer_after(Duration::from_millis(150));
     assert_eq!(command(&hall, call("A1", "3")).await.unwrap(), Ok(()));
@@ -194,7 +195,7 @@ async fn a_late_answer_is_not_taken_for_the_next_call() {
 /// Two screens on one converter, and one that is not there: each gets what is its own.
 #[tokio::test]
 async fn screens_of_one_line_take_turns() {
-    let screen = FamilySimulator::<Ruize>::start_pty(3).unwrap();
+    let screen = Port::pty(FamilySimulator::<Ruize>::new(3)).unwrap();
     let settings = |address: u32| {
         let path = screen.path();
         format!("family = 'ruize'\nlink = {{ serial = '{path}' }}\naddress = {address}\n{PATIENCE}")

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -16,7 +16,7 @@ use zhiban_vocabulary::kiosk::{CashBox, Paper};
 
 use super::frame::{Message, read};
 use crate::link::Wire;
-use crate::simulator::{Device, Framing, Port};
+use crate::simulator::{Device, Framing, Port, Shared};
 
 const PRINTER: &str = "ReceiptPrinter";
 const ACCEPTOR: &str = "BillAcceptor";
@@ -32,18 +32,12 @@ pub enum Placement {
     Header,
 }
 
-/// A running terminal.
+/// A terminal.
 #[derive(Debug)]
 pub struct TerminalSimulator {
-    terminal: Arc<Terminal>,
-    port: Port,
-}
-
-#[derive(Debug)]
-struct Terminal {
     placement: Placement,
     address: OnceLock<String>,
-    state: Mutex<State>,
+    state: Shared<State>,
     /// Service and message.
     events: broadcast::Sender<(&'static str, String)>,
 }
@@ -64,12 +58,12 @@ impl TerminalSimulator {
     ///
     /// # Errors
     /// When there is no port to be had.
-    pub async fn start(placement: Placement) -> io::Result<Self> {
+    pub async fn start(placement: Placement) -> io::Result<Port<Self>> {
         let online = |name| (name, "online".to_owned());
-        let terminal = Arc::new(Terminal {
+        let terminal = Port::tcp(Self {
             placement,
             address: OnceLock::new(),
-            state: Mutex::new(State {
+            state: Shared::new(State {
                 paper: Paper::Ok,
                 cash_box: CashBox::Ok,
                 devices: [PRINTER, ACCEPTOR, READER].map(online).into(),
@@ -77,21 +71,21 @@ impl TerminalSimulator {
                 messages: Vec::new(),
             }),
             events: broadcast::channel(64).0,
-        });
-        let port = Port::tcp(Arc::clone(&terminal)).await?;
-        let _ = terminal.address.set(port.path.clone());
-        Ok(Self { terminal, port })
+        })
+        .await?;
+        let _ = terminal.address.set(terminal.path().to_owned());
+        Ok(terminal)
     }
 
     /// What the gateway is told: the service publisher.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("ws://{}/xfs4iot/v1.0", self.port.path)
+        format!("ws://{}/xfs4iot/v1.0", self.address())
     }
 
     /// The receipt printer's paper, from now on.
     pub fn set_paper(&self, paper: Paper) {
-        self.terminal.state().paper = paper;
+        self.state.lock().paper = paper;
         let threshold = match paper {
             Paper::Ok => "full",
             Paper::Low => "low",
@@ -99,48 +93,46 @@ impl TerminalSimulator {
             // No threshold, but a change of status.
             Paper::Jammed => {
                 let payload = json!({"device": "online"});
-                return self.terminal.tell(PRINTER, "Common.StatusChangedEvent", &payload);
+                return self.tell(PRINTER, "Common.StatusChangedEvent", &payload);
             }
         };
         let payload = json!({"paperSource": "upper", "threshold": threshold});
-        self.terminal.tell(PRINTER, "Printer.PaperThresholdEvent", &payload);
+        self.tell(PRINTER, "Printer.PaperThresholdEvent", &payload);
     }
 
     /// The bill acceptor's cash box, from now on.
     pub fn set_cash_box(&self, cash_box: CashBox) {
-        self.terminal.state().cash_box = cash_box;
-        let payload = Value::Object(self.terminal.units());
-        self.terminal.tell(ACCEPTOR, "Storage.StorageThresholdEvent", &payload);
+        self.state.lock().cash_box = cash_box;
+        let payload = Value::Object(self.units());
+        self.tell(ACCEPTOR, "Storage.StorageThresholdEvent", &payload);
     }
 
     /// The card reader's `common.device`, such as `online` or `hardwareError`, from now on.
     pub fn set_card_reader(&self, device: &str) {
-        self.terminal.state().devices.insert(READER, device.to_owned());
+        self.state.lock().devices.insert(READER, device.to_owned());
         let payload = json!({"device": device});
-        self.terminal.tell(READER, "Common.StatusChangedEvent", &payload);
+        self.tell(READER, "Common.StatusChangedEvent", &payload);
     }
 
     /// The card reader says that something went wrong, such as `hardware`.
     pub fn report_error(&self, cause: &str) {
         let payload = json!({"eventId": cause, "action": "maintenance"});
-        self.terminal.tell(READER, "Common.ErrorEvent", &payload);
+        self.tell(READER, "Common.ErrorEvent", &payload);
     }
 
     /// Every answer from now on takes this long.
     pub fn answer_after(&self, delay: Duration) {
-        self.terminal.state().delay = delay;
+        self.state.lock().delay = delay;
     }
 
     /// Everything that came and went so far.
     #[must_use]
     pub fn messages(&self) -> Vec<String> {
-        self.terminal.state().messages.clone()
+        self.state.lock().messages.clone()
     }
-}
 
-impl Terminal {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn address(&self) -> &str {
+        self.address.get().map_or("", String::as_str)
     }
 
     fn version(&self) -> &'static str {
@@ -212,7 +204,7 @@ impl Terminal {
     }
 
     fn services(&self) -> Value {
-        let address = self.address.get().map_or("", String::as_str);
+        let address = self.address();
         let uri = |name| json!({"serviceURI": format!("ws://{address}/xfs4iot/v1.0/{name}")});
         let services = [PRINTER, ACCEPTOR, READER].map(uri);
         json!({"vendorName": "Zhiban", "services": services})
@@ -261,7 +253,7 @@ impl Terminal {
     }
 
     fn status(&self, service: &str) -> Value {
-        let state = self.state();
+        let state = self.state.lock();
         let device = state.devices.get(service).map_or("noDevice", String::as_str);
         let mut status = json!({"common": {
             "device": device, "devicePosition": "inPosition", "powerSaveRecoveryTime": 0,
@@ -289,7 +281,7 @@ impl Terminal {
     }
 
     fn units(&self) -> Map<String, Value> {
-        let (status, level) = match self.state().cash_box {
+        let (status, level) = match self.state.lock().cash_box {
             CashBox::Ok => ("ok", "ok"),
             CashBox::High => ("ok", "high"),
             CashBox::Full => ("ok", "full"),
@@ -318,7 +310,7 @@ impl Callback for Path<'_> {
     }
 }
 
-impl Device for Terminal {
+impl Device for TerminalSimulator {
     async fn serve(self: Arc<Self>, wire: Box<dyn Wire>, _: Framing) -> io::Result<()> {
         let mut service = String::new();
         let accepted = accept_hdr_async(wire, Path(&mut service)).await;
@@ -329,9 +321,9 @@ impl Device for Terminal {
             tokio::select! {
                 frame = stream.next() => match frame {
                     Some(Ok(Frame::Text(text))) => {
-                        self.state().messages.push(text.to_string());
+                        self.state.lock().messages.push(text.to_string());
                         out = self.obey(&service, &text);
-                        let delay = self.state().delay;
+                        let delay = self.state.lock().delay;
                         tokio::time::sleep(delay).await;
                     }
                     Some(Ok(_)) => {}
@@ -343,7 +335,7 @@ impl Device for Terminal {
                 }
             }
             for text in out {
-                self.state().messages.push(text.clone());
+                self.state.lock().messages.push(text.clone());
                 stream.send(Frame::text(text)).await.map_err(io::Error::other)?;
             }
         }

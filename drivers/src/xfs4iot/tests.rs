@@ -7,10 +7,11 @@ use zhiban_vocabulary::report::Observation;
 
 use super::frame::Ask;
 use super::{Placement, TerminalSimulator, discover};
+use crate::simulator::Port;
 use crate::testing::{Hall, Peer, device, id};
 use crate::{Places, find};
 
-async fn terminal(placement: Placement) -> TerminalSimulator {
+async fn terminal(placement: Placement) -> Port<TerminalSimulator> {
     TerminalSimulator::start(placement).await.unwrap()
 }
 
@@ -76,7 +77,7 @@ async fn a_terminal_is_watched(placement: Placement) {
 }
 
 /// Every command that came to the terminal is on the whitelist.
-fn only_what_is_allowed(terminal: &TerminalSimulator) {
+fn only_what_is_allowed(terminal: &Port<TerminalSimulator>) {
     let messages = terminal.messages();
     let commands = messages.iter().filter(|text| text.contains("\"type\":\"command\""));
     let mut count = 0;

@@ -13,6 +13,7 @@ use zhiban_drivers::escpos::frame::Condition;
 use zhiban_drivers::modbus::ModbusSimulator;
 use zhiban_drivers::onbon_bx6::CardSimulator;
 use zhiban_drivers::onbon_k::BoardSimulator;
+use zhiban_drivers::simulator::Port;
 use zhiban_drivers::window_screen::FamilySimulator;
 use zhiban_drivers::window_screen::family::Zhongyi;
 use zhiban_drivers::xfs4iot::{Placement, TerminalSimulator};
@@ -34,15 +35,15 @@ const APART: Duration = Duration::from_secs(2);
 /// The devices of the showroom. They are gone when dropped.
 #[derive(Debug)]
 pub struct Showroom {
-    printer: PrinterSimulator,
-    terminal: TerminalSimulator,
-    font_card: BoardSimulator,
-    graphic_card: CardSimulator,
-    sign: SignSimulator,
-    summary: FamilySimulator<Zhongyi>,
-    meter: ModbusSimulator,
-    door: ModbusSimulator,
-    contacts: ModbusSimulator,
+    printer: Port<PrinterSimulator>,
+    terminal: Port<TerminalSimulator>,
+    font_card: Port<BoardSimulator>,
+    graphic_card: Port<CardSimulator>,
+    sign: Port<SignSimulator>,
+    summary: Port<FamilySimulator<Zhongyi>>,
+    meter: Port<ModbusSimulator>,
+    door: Port<ModbusSimulator>,
+    contacts: Port<ModbusSimulator>,
     texts_port: u16,
 }
 
@@ -51,15 +52,15 @@ impl Showroom {
     /// When there are no ports or pseudo terminals left.
     pub async fn start() -> io::Result<Self> {
         let showroom = Self {
-            printer: PrinterSimulator::start_tcp().await?,
+            printer: Port::tcp(PrinterSimulator::default()).await?,
             terminal: TerminalSimulator::start(Placement::Header).await?,
-            font_card: BoardSimulator::start_tcp(1).await?,
-            graphic_card: CardSimulator::start_tcp(1).await?,
-            sign: SignSimulator::start_pty(*b"00")?,
-            summary: FamilySimulator::start_pty(1)?,
-            meter: ModbusSimulator::start_tcp(1, "sdm630").await?,
-            door: ModbusSimulator::start_tcp(1, "adam-6050").await?,
-            contacts: ModbusSimulator::start_tcp(1, "io-8di-8do").await?,
+            font_card: Port::tcp(BoardSimulator::new(1)).await?,
+            graphic_card: Port::tcp(CardSimulator::new(1)).await?,
+            sign: Port::pty(SignSimulator::new(*b"00"))?,
+            summary: Port::pty(FamilySimulator::new(1))?,
+            meter: Port::tcp(ModbusSimulator::new(1, "sdm630")?).await?,
+            door: Port::tcp(ModbusSimulator::new(1, "adam-6050")?).await?,
+            contacts: Port::tcp(ModbusSimulator::new(1, "io-8di-8do")?).await?,
             texts_port: free_port()?,
         };
         showroom.printer.set(Condition {
@@ -82,7 +83,7 @@ impl Showroom {
         let tcp = |path: &str| json!({ "tcp": path });
         let serial = |path: &str| json!({ "serial": path });
         let device = |id: &str, name: &str, driver: &str, settings: Value| json!({ "id": id, "name": name, "driver": driver, "settings": settings });
-        let modbus = |simulator: &ModbusSimulator, map: &str| json!({ "link": tcp(simulator.path()), "unit": 1, "map": map, "poll_s": 10 });
+        let modbus = |simulator: &Port<ModbusSimulator>, map: &str| json!({ "link": tcp(simulator.path()), "unit": 1, "map": map, "poll_s": 10 });
         let texts = format!("127.0.0.1:{}", self.texts_port);
         vec![
             device(

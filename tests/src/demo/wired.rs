@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
+use zhiban_drivers::simulator::Port;
 use zhiban_drivers::{lihe_screen::ScreenSimulator, modbus::ModbusSimulator};
 
 use super::showroom::Showroom;
@@ -24,8 +25,8 @@ const LOOK_EVERY_S: f64 = 120.0;
 /// The wired devices of one hall. They are gone when dropped.
 #[derive(Debug)]
 pub struct Wired {
-    sensor: Arc<ModbusSimulator>,
-    screens: Vec<ScreenSimulator>,
+    sensor: Arc<Port<ModbusSimulator>>,
+    screens: Vec<Port<ScreenSimulator>>,
     /// Decides what the air is like.
     warmth: f64,
     /// In the first hall: one device of each family.
@@ -42,9 +43,9 @@ impl Wired {
             .unwrap_or(u8::MAX)
             .min(SCREENS);
         let screens = (1..=windows)
-            .map(ScreenSimulator::start_pty)
+            .map(|address| Port::pty(ScreenSimulator::new(address)))
             .collect::<io::Result<_>>()?;
-        let sensor = Arc::new(ModbusSimulator::start_pty(SENSOR_UNIT, SENSOR_MAP)?);
+        let sensor = Arc::new(Port::pty(ModbusSimulator::new(SENSOR_UNIT, SENSOR_MAP)?)?);
         let warmth = nth as f64 * 0.7;
         let showroom = match nth {
             0 => Some(Showroom::start().await?),

@@ -7,6 +7,7 @@ use crate::modbus::ModbusSimulator;
 use zhiban_vocabulary::command::Command;
 use zhiban_vocabulary::report::Observation;
 
+use crate::simulator::Port;
 use crate::testing::{Hall, debian, device, id, order};
 
 async fn mbpoll(arguments: &[&str]) -> String {
@@ -39,7 +40,7 @@ fn values(printed: &str) -> Vec<&str> {
 
 #[tokio::test]
 async fn mbpoll_reads_our_simulator_over_its_terminal() {
-    let simulator = ModbusSimulator::start_pty(7, "xy-md02").unwrap();
+    let simulator = Port::pty(ModbusSimulator::new(7, "xy-md02").unwrap()).unwrap();
     simulator.set(225, 546);
     let printed = mbpoll_rtu(simulator.path(), "7", "1", "2").await;
     assert_eq!(values(&printed), ["225", "546"], "{printed}");
@@ -54,7 +55,7 @@ async fn mbpoll_reads_our_simulator_over_its_terminal() {
 
 #[tokio::test]
 async fn mbpoll_reads_our_simulator_over_tcp() {
-    let simulator = ModbusSimulator::start_tcp(1, "srth").await.unwrap();
+    let simulator = Port::tcp(ModbusSimulator::new(1, "srth").unwrap()).await.unwrap();
     simulator.set(198, 402);
     let port = simulator.path().rsplit(':').next().unwrap();
     let tcp = [
@@ -70,7 +71,7 @@ async fn several_simulators_are_read_each_on_its_own_terminal() {
         .iter()
         .zip(0..)
         .map(|(map, at)| {
-            let simulator = ModbusSimulator::start_pty(1, map).unwrap();
+            let simulator = Port::pty(ModbusSimulator::new(1, map).unwrap()).unwrap();
             simulator.set(200 + at, 500 + at);
             (map, simulator)
         })
@@ -92,7 +93,7 @@ async fn several_simulators_are_read_each_on_its_own_terminal() {
 
 #[tokio::test]
 async fn a_silent_sensor_is_down_and_comes_back() {
-    let simulator = ModbusSimulator::start_pty(1, "srth").unwrap();
+    let simulator = Port::pty(ModbusSimulator::new(1, "srth").unwrap()).unwrap();
     let settings = format!(
         "link = {{ serial = '{}' }}\nunit = 1\nmap = 'srth'\npoll_s = 0.2\ntimeout_ms = 50",
         simulator.path()
@@ -121,7 +122,7 @@ fn on(path: &str, unit: u8) -> String {
 
 #[tokio::test]
 async fn a_dead_unit_costs_the_others_of_its_line_one_deadline_at_most() {
-    let simulator = ModbusSimulator::start_pty(1, "srth").unwrap();
+    let simulator = Port::pty(ModbusSimulator::new(1, "srth").unwrap()).unwrap();
     let path = simulator.path();
     let devices = [("living", 1), ("dead", 2), ("gone", 3)];
     let devices = devices.map(|(name, unit)| device(name, "modbus", &on(path, unit)));
@@ -140,7 +141,7 @@ async fn a_dead_unit_costs_the_others_of_its_line_one_deadline_at_most() {
 
 #[tokio::test]
 async fn a_relay_is_switched_and_a_door_is_reported_when_it_moves() {
-    let simulator = ModbusSimulator::start_tcp(1, "io-8di-8do").await.unwrap();
+    let simulator = Port::tcp(ModbusSimulator::new(1, "io-8di-8do").unwrap()).await.unwrap();
     let settings = format!(
         "link = {{ tcp = '{}' }}\nunit = 1\nmap = 'io-8di-8do'\npoll_s = 0.2",
         simulator.path()
@@ -161,7 +162,7 @@ async fn a_relay_is_switched_and_a_door_is_reported_when_it_moves() {
 
 #[tokio::test]
 async fn mbpoll_switches_and_reads_the_bits_of_our_simulator() {
-    let simulator = ModbusSimulator::start_tcp(1, "io-8di-8do").await.unwrap();
+    let simulator = Port::tcp(ModbusSimulator::new(1, "io-8di-8do").unwrap()).await.unwrap();
     simulator.set_value("input.door", 1.0);
     let port = simulator.path().rsplit(':').next().unwrap();
     let tcp = ["-m", "tcp", "-p", port, "-a", "1", "-0", "-r", "0"];
@@ -174,7 +175,7 @@ async fn mbpoll_switches_and_reads_the_bits_of_our_simulator() {
 
 #[tokio::test]
 async fn an_energy_meter_says_its_number_and_its_readings() {
-    let simulator = ModbusSimulator::start_tcp(1, "sdm630").await.unwrap();
+    let simulator = Port::tcp(ModbusSimulator::new(1, "sdm630").unwrap()).await.unwrap();
     simulator.set_value("energy", 1_500.0);
     let settings = format!(
         "link = {{ tcp = '{}' }}\nunit = 1\nmap = 'sdm630'\npoll_s = 0.2",
