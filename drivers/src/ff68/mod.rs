@@ -6,6 +6,7 @@ mod pattern;
 mod seat;
 mod session;
 mod settings;
+mod simulator;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,8 @@ use zhiban_vocabulary::command::CommandKind;
 use crate::link::framer;
 use crate::{Driver, DriverKind, SettingsError};
 use frame::Ff68;
+
+pub use simulator::{CallersSimulator, Press};
 
 pub(crate) const DRIVER: DriverKind = DriverKind {
     name: "ff68",

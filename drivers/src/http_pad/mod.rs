@@ -3,10 +3,13 @@
 pub mod request;
 mod session;
 mod settings;
+mod simulator;
 #[cfg(test)]
 mod tests;
 
 use crate::{Driver, DriverKind, SettingsError};
+
+pub use simulator::{PadAnswer, PadSimulator};
 
 pub(crate) const DRIVER: DriverKind = DriverKind {
     name: "http-pad",

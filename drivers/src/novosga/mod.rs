@@ -3,11 +3,14 @@
 pub mod frame;
 mod session;
 mod settings;
+mod simulator;
 #[cfg(test)]
 mod tests;
 
 use crate::link::http;
 use crate::{Driver, DriverKind, SettingsError};
+
+pub use simulator::{AttendanceStep, NovoSgaSimulator};
 
 pub(crate) const DRIVER: DriverKind = DriverKind {
     name: "novosga",

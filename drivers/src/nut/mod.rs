@@ -5,11 +5,14 @@ mod discover;
 pub mod frame;
 mod session;
 mod settings;
+mod simulator;
 mod state;
 #[cfg(test)]
 mod tests;
 
 use crate::{Driver, DriverKind, SettingsError};
+
+pub use simulator::NutSimulator;
 
 pub(crate) const DRIVER: DriverKind = DriverKind {
     name: "nut",

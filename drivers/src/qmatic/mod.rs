@@ -3,10 +3,13 @@
 pub mod frame;
 mod session;
 mod settings;
+mod simulator;
 #[cfg(test)]
 mod tests;
 
 use crate::{Driver, DriverKind, Explained, SettingsError};
+
+pub use simulator::{OrchestraSimulator, VisitStep};
 
 pub(crate) const DRIVER: DriverKind = DriverKind {
     name: "qmatic",

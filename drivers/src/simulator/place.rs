@@ -4,11 +4,14 @@ use std::io;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinSet;
 use tokio_serial::{SerialPort as _, SerialStream};
 
 use crate::link::Wire;
+
+/// Longest datagram.
+const DATAGRAM_MAX: usize = 65_507;
 
 /// Something that answers on a wire until the wire breaks.
 pub trait Device: Send + Sync + 'static {
@@ -17,6 +20,11 @@ pub trait Device: Send + Sync + 'static {
         wire: Box<dyn Wire>,
         framing: Framing,
     ) -> impl Future<Output = io::Result<()>> + Send;
+}
+
+/// Something that answers datagrams, each by itself.
+pub trait DatagramDevice: Send + Sync + 'static {
+    fn answer(&self, datagram: &[u8]) -> Option<Vec<u8>>;
 }
 
 /// What a simulated device hangs on; some protocols are framed differently on each.
@@ -96,6 +104,20 @@ impl<D: Device> Port<D> {
     }
 }
 
+impl<D: DatagramDevice> Port<D> {
+    /// A free UDP port of this machine.
+    ///
+    /// # Errors
+    /// When there is no port to be had.
+    pub async fn udp(device: D) -> io::Result<Self> {
+        let socket = UdpSocket::bind(("127.0.0.1", 0)).await?;
+        let path = socket.local_addr()?.to_string();
+        let device = Arc::new(device);
+        let task = hear(socket, Arc::clone(&device));
+        Ok(Self::new(device, path, task))
+    }
+}
+
 async fn accept<D: Device>(listener: TcpListener, device: Arc<D>) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
@@ -104,6 +126,19 @@ async fn accept<D: Device>(listener: TcpListener, device: Arc<D>) {
             end(device.serve(Box::new(stream), Framing::Tcp).await);
         });
         while connections.try_join_next().is_some() {}
+    }
+}
+
+async fn hear<D: DatagramDevice>(socket: UdpSocket, device: Arc<D>) {
+    let mut bytes = vec![0; DATAGRAM_MAX];
+    loop {
+        // What was sent to somebody who is gone comes back as an error of the next call.
+        let Ok((length, from)) = socket.recv_from(&mut bytes).await else {
+            continue;
+        };
+        if let Some(answer) = device.answer(&bytes[..length]) {
+            let _ = socket.send_to(&answer, from).await;
+        }
     }
 }
 

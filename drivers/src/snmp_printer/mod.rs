@@ -3,11 +3,14 @@
 mod discover;
 pub mod mib;
 mod session;
+mod simulator;
 #[cfg(test)]
 mod tests;
 
 use crate::link::snmp;
 use crate::{Driver, DriverKind, SettingsError};
+
+pub use simulator::{OfficePrinterSimulator, Supplies};
 
 pub(crate) const DRIVER: DriverKind = DriverKind {
     name: "snmp-printer",

@@ -6,17 +6,17 @@ use zhiban_vocabulary::power::{Battery, PowerSource, PowerState};
 
 use crate::link::snmp::{Walk, vendor};
 
-const SYS_OBJECT_ID: &[u32] = &[1, 3, 6, 1, 2, 1, 1, 2];
+pub(super) const SYS_OBJECT_ID: &[u32] = &[1, 3, 6, 1, 2, 1, 1, 2];
 
-const VENDOR: &[u32] = &[1, 3, 6, 1, 2, 1, 33, 1, 1, 1];
-const MODEL: &[u32] = &[1, 3, 6, 1, 2, 1, 33, 1, 1, 2];
-const FIRMWARE: &[u32] = &[1, 3, 6, 1, 2, 1, 33, 1, 1, 3];
-const BATTERY_STATUS: &[u32] = &[1, 3, 6, 1, 2, 1, 33, 1, 2, 1];
-const SECONDS_ON_BATTERY: &[u32] = &[1, 3, 6, 1, 2, 1, 33, 1, 2, 2];
-const MINUTES_REMAINING: &[u32] = &[1, 3, 6, 1, 2, 1, 33, 1, 2, 3];
-const CHARGE_REMAINING: &[u32] = &[1, 3, 6, 1, 2, 1, 33, 1, 2, 4];
+pub(super) const VENDOR: &[u32] = &[1, 3, 6, 1, 2, 1, 33, 1, 1, 1];
+pub(super) const MODEL: &[u32] = &[1, 3, 6, 1, 2, 1, 33, 1, 1, 2];
+pub(super) const FIRMWARE: &[u32] = &[1, 3, 6, 1, 2, 1, 33, 1, 1, 3];
+pub(super) const BATTERY_STATUS: &[u32] = &[1, 3, 6, 1, 2, 1, 33, 1, 2, 1];
+pub(super) const SECONDS_ON_BATTERY: &[u32] = &[1, 3, 6, 1, 2, 1, 33, 1, 2, 2];
+pub(super) const MINUTES_REMAINING: &[u32] = &[1, 3, 6, 1, 2, 1, 33, 1, 2, 3];
+pub(super) const CHARGE_REMAINING: &[u32] = &[1, 3, 6, 1, 2, 1, 33, 1, 2, 4];
 pub(super) const OUTPUT_SOURCE: &[u32] = &[1, 3, 6, 1, 2, 1, 33, 1, 4, 1];
-const PERCENT_LOAD: &[u32] = &[1, 3, 6, 1, 2, 1, 33, 1, 4, 4, 1, 5];
+pub(super) const PERCENT_LOAD: &[u32] = &[1, 3, 6, 1, 2, 1, 33, 1, 4, 4, 1, 5];
 const ALARM: &[u32] = &[1, 3, 6, 1, 2, 1, 33, 1, 6, 2, 1, 2];
 const ALARM_BATTERY_BAD: &[u32] = &[1, 3, 6, 1, 2, 1, 33, 1, 6, 3, 1];
 

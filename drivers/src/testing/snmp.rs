@@ -70,6 +70,14 @@ impl SnmpSim {
     }
 }
 
+/// What a program of net-snmp says, line by line; its complaints behind it.
+pub(crate) async fn netsnmp(program: &str, arguments: &[&str]) -> Vec<String> {
+    let output = debian(program).args(arguments).output().await.unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8(said).unwrap();
+    said.lines().map(str::to_owned).collect()
+}
+
 impl Drop for SnmpSim {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.folder);

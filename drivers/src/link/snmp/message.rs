@@ -12,8 +12,11 @@ const OCTETS: u8 = 0x04;
 const NULL: u8 = 0x05;
 const OID: u8 = 0x06;
 const SEQUENCE: u8 = 0x30;
+const GET: u8 = 0xA0;
 const GET_NEXT: u8 = 0xA1;
 const RESPONSE: u8 = 0xA2;
+const GET_BULK: u8 = 0xA5;
+const NO_SUCH_INSTANCE: u8 = 0x81;
 const END_OF_VIEW: u8 = 0x82;
 
 /// Numbers of an OID that are kept; RFC 2578 allows 128.
@@ -90,8 +93,10 @@ pub enum Value {
     Integer(i64),
     Octets(Vec<u8>),
     Oid(Oid),
-    /// There is no such value, or none behind it.
+    /// There is no such value.
     Absent,
+    /// There is none behind it.
+    End,
     /// Of a kind no driver uses.
     Other,
 }
@@ -109,7 +114,7 @@ impl fmt::Display for Value {
                 }
             },
             Self::Oid(oid) => oid.fmt(f),
-            Self::Absent => f.write_str("none"),
+            Self::Absent | Self::End => f.write_str("none"),
             Self::Other => f.write_str("…"),
         }
     }
@@ -118,8 +123,13 @@ impl fmt::Display for Value {
 /// What a message is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// Asks for the value of each name.
+    Get,
     /// Asks for the value behind each name.
     Next,
+    /// Asks for many values behind each name: `status` is how many names want one only, `index` how
+    /// many values the others want.
+    Bulk,
     Answer,
     Other,
 }
@@ -170,10 +180,11 @@ impl Message {
             Version::V1 => 0,
             Version::V2c => 1,
         };
-        let kind = if self.kind == Kind::Next {
-            GET_NEXT
-        } else {
-            RESPONSE
+        let kind = match self.kind {
+            Kind::Get => GET,
+            Kind::Next => GET_NEXT,
+            Kind::Bulk => GET_BULK,
+            Kind::Answer | Kind::Other => RESPONSE,
         };
         let message = [
             integer(version),
@@ -195,7 +206,9 @@ impl Message {
             _ => return Err("neither v1 nor v2c".into()),
         };
         let kind = match pdu.message_type {
+            MessageType::GetRequest => Kind::Get,
             MessageType::GetNextRequest => Kind::Next,
+            MessageType::GetBulkRequest => Kind::Bulk,
             MessageType::Response => Kind::Answer,
             _ => Kind::Other,
         };
@@ -218,12 +231,15 @@ impl Message {
 
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind {
-            Kind::Next => write!(f, "next {}", self.id)?,
-            Kind::Answer => write!(f, "answer {}", self.id)?,
-            Kind::Other => write!(f, "other {}", self.id)?,
-        }
-        if self.status != 0 {
+        let kind = match self.kind {
+            Kind::Get => "get",
+            Kind::Next => "next",
+            Kind::Bulk => "bulk",
+            Kind::Answer => "answer",
+            Kind::Other => "other",
+        };
+        write!(f, "{kind} {}", self.id)?;
+        if self.status != 0 && self.kind != Kind::Bulk {
             write!(f, " error {} at {}", self.status, self.index)?;
         }
         let mut values = self.values.iter();
@@ -244,7 +260,8 @@ impl Value {
             Read::ObjectIdentifier(oid) => {
                 Oid::decode(oid.as_bytes()).map_or(Self::Other, Self::Oid)
             }
-            Read::EndOfMibView | Read::NoSuchObject | Read::NoSuchInstance => Self::Absent,
+            Read::NoSuchObject | Read::NoSuchInstance => Self::Absent,
+            Read::EndOfMibView => Self::End,
             _ => Self::Other,
         }
     }
@@ -254,7 +271,8 @@ impl Value {
             Self::Integer(number) => integer(*number),
             Self::Octets(octets) => tlv(OCTETS, octets),
             Self::Oid(oid) => tlv(OID, &oid.encode()),
-            Self::Absent => tlv(END_OF_VIEW, &[]),
+            Self::Absent => tlv(NO_SUCH_INSTANCE, &[]),
+            Self::End => tlv(END_OF_VIEW, &[]),
             Self::Null | Self::Other => tlv(NULL, &[]),
         }
     }

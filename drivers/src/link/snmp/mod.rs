@@ -166,7 +166,7 @@ impl Agent {
             match answer.status {
                 0 if answer.values.len() == now.len() => {
                     for (at, (name, value)) in asked.iter().zip(answer.values) {
-                        let is_there = value != Value::Absent;
+                        let is_there = !matches!(value, Value::Absent | Value::End);
                         answers[*at] = is_there.then_some((name, value));
                     }
                     return Ok(answers);

@@ -54,7 +54,7 @@ fn table(request: &Message, rows: u32) -> Vec<(Oid, Value)> {
         let next = row.copied().unwrap_or(0) + 1;
         match next <= rows {
             true => (Oid([COLUMN, &[next]].concat()), Value::Integer(next.into())),
-            false => (name.clone(), Value::Absent),
+            false => (name.clone(), Value::End),
         }
     };
     request
@@ -92,7 +92,7 @@ async fn version_1_ends_a_table_by_an_error() {
     let honest = |request: Message| {
         let values = table(&request, 2);
         let mut reply = answer(&request, values);
-        if reply.values[0].1 == Value::Absent {
+        if reply.values[0].1 == Value::End {
             reply = answer(&request, request.values.clone());
             (reply.status, reply.index) = (NO_SUCH_NAME, 1);
         }

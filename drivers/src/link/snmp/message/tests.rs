@@ -80,6 +80,7 @@ fn any_message() -> impl Strategy<Value = Message> {
     let value = prop_oneof![
         Just(Value::Null),
         Just(Value::Absent),
+        Just(Value::End),
         any::<i64>().prop_map(Value::Integer),
         (-300..300_i64).prop_map(Value::Integer),
         proptest::collection::vec(any::<u8>(), 0..300).prop_map(Value::Octets),
@@ -87,7 +88,12 @@ fn any_message() -> impl Strategy<Value = Message> {
     ];
     let values = proptest::collection::vec((any_oid(), value), 0..6);
     let version = prop_oneof![Just(Version::V1), Just(Version::V2c)];
-    let kind = prop_oneof![Just(Kind::Next), Just(Kind::Answer)];
+    let kind = prop_oneof![
+        Just(Kind::Get),
+        Just(Kind::Next),
+        Just(Kind::Bulk),
+        Just(Kind::Answer)
+    ];
     (version, kind, any::<i32>(), 0..20_u32, 0..20_u32, values).prop_map(
         |(version, kind, id, status, index, values)| Message {
             version,
