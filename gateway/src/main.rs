@@ -70,9 +70,12 @@ enum DeviceCommand {
         /// The counter it stands at.
         #[arg(long)]
         counter: Option<CounterId>,
-        /// Read JSON lines {"id","kind","name"?,"counter"?} from FILE ("-": standard input) and
-        /// print JSON lines {"id","secret"}.
-        #[arg(long, conflicts_with_all = ["id", "kind"])]
+        /// Prefixes of its own topics, for a device that speaks another maker's form.
+        #[arg(long)]
+        topics: Vec<String>,
+        /// Read JSON lines {"id","kind","name"?,"counter"?,"topics"?} from FILE ("-": standard
+        /// input) and print JSON lines {"id","secret"}.
+        #[arg(long, conflicts_with_all = ["id", "kind", "topics"])]
         batch: Option<PathBuf>,
     },
 }
@@ -111,13 +114,15 @@ fn execute(command: Command) -> Result<()> {
             kind,
             name,
             counter,
+            topics,
             batch,
         }) => {
             let config = GatewayConfig::read(&config)?;
             match (batch, id, kind) {
                 (Some(file), _, _) => add_batch(&config, &file),
                 (None, Some(id), Some(kind)) => {
-                    let secrets = add(&config, vec![new_device(id, kind, name, counter)])?;
+                    let device = new_device(id, kind, name, counter);
+                    let secrets = add(&config, vec![(device, topics)])?;
                     println!("{}", secrets[0].1);
                     Ok(())
                 }
@@ -173,7 +178,7 @@ fn new_device(
 
 fn add(
     config: &GatewayConfig,
-    devices: Vec<devices::NewDevice>,
+    devices: Vec<(devices::NewDevice, Vec<String>)>,
 ) -> Result<Vec<(DeviceId, String)>> {
     let data = &config.hall.data;
     let _lock = take_folder(data).with_context(|| {
@@ -198,6 +203,8 @@ struct BatchLine {
     kind: DeviceKind,
     name: Option<String>,
     counter: Option<CounterId>,
+    #[serde(default)]
+    topics: Vec<String>,
 }
 
 fn add_batch(config: &GatewayConfig, file: &Path) -> Result<()> {
@@ -218,9 +225,10 @@ fn add_batch(config: &GatewayConfig, file: &Path) -> Result<()> {
             kind,
             name,
             counter,
+            topics,
         } = serde_json::from_str(&line)
             .with_context(|| format!("{}: line {number}", file.display()))?;
-        devices.push(new_device(id, kind, name, counter));
+        devices.push((new_device(id, kind, name, counter), topics));
     }
     let mut out = std::io::stdout().lock();
     for (id, secret) in add(config, devices)? {

@@ -423,21 +423,26 @@ fn note_added(
     file::write(connection, id, "registered", detail, file::HALL, now)
 }
 
-/// Registers devices while the gateway is stopped, as `zhiban-gateway device add` does.
+/// Registers devices while the gateway is stopped, as `zhiban-gateway device add` does; beside each
+/// the prefixes of its own topics, none for a device that speaks our form.
 ///
 /// # Errors
-/// [`StoreError::Refused`] when an id is taken; then none is added.
+/// [`StoreError::Refused`] when an id or a prefix is taken, or a prefix is none; then none is added.
 pub fn add_offline(
     connection: &mut Connection,
-    devices: Vec<NewDevice>,
+    devices: Vec<(NewDevice, Vec<String>)>,
     clock: Clock,
 ) -> Result<Vec<(DeviceId, String)>, StoreError> {
     let transaction = connection.transaction()?;
     let mut secrets = Vec::with_capacity(devices.len());
-    for device in devices {
+    for (device, prefixes) in devices {
+        let refused =
+            |problem| StoreError::Refused(format!("{}: topics: {problem}", device.device));
+        let given = Topics::check(&prefixes).map_err(refused)?;
         let secret = new_secret();
         let hash = secret_hash(&secret);
         store::add(&transaction, &device, Way::Secret(&hash), clock.now())?;
+        topics::give(&transaction, device.device.as_str(), &given)?;
         note_added(&transaction, &device, clock.now())?;
         let detail = format!("{} {}", device.device, device.kind.as_str());
         note(&transaction, "console", "local", "devices.add", &detail)?;
