@@ -62,6 +62,7 @@ impl Site {
             kind: zhiban_vocabulary::device::DeviceKind::TicketMachine,
             name: None,
             counter: None,
+            topics: Vec::new(),
         });
         let secrets = add_devices(&gateway, &devices).await.unwrap();
         Self {

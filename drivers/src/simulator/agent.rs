@@ -70,6 +70,9 @@ impl SnmpAgent {
             let next = row.iter().map(|name| self.next(name));
             values.extend(next.collect::<Vec<_>>());
             let last = &values[values.len() - row.len()..];
+            if last.iter().all(|(_, value)| *value == Value::End) {
+                break;
+            }
             row = last.iter().map(|(name, _)| name.clone()).collect();
         }
         values

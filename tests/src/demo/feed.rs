@@ -1,4 +1,4 @@
-//! Plays the devices of one hall that speak MQTT: each says what it has to say when its hall time
+//! Plays the devices of one hall: each says what it has to say when its hall time
 //! comes, and not before the gateway holds what it depends on.
 
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
+use zhiban_vocabulary::DeviceId;
 use zhiban_vocabulary::report::Kind;
-use zhiban_vocabulary::{BootId, DeviceId};
 
-use crate::harness::MqttDevice;
+use super::voices::Voice;
 use crate::harness::clock::ReplayClock;
 use crate::replay::{HallPlan, PlannedReport};
 
@@ -48,26 +48,16 @@ struct Stage {
     progress: Arc<Progress>,
 }
 
-/// What is needed to play a hall.
-#[derive(Debug, Clone, Copy)]
-pub struct Scene<'s> {
-    pub plan: &'s HallPlan,
-    /// Secrets of `plan.devices`, in their order.
-    pub secrets: &'s [String],
-    /// The gateway's MQTT address.
-    pub address: &'s str,
-    pub clock: ReplayClock,
-}
-
-/// Starts all devices of a hall. Each task ends when its device has nothing more to say, and gives
-/// the device back so that it stays connected.
+/// Starts all devices of a hall; `voices` are those of its planned devices, in their order. Each
+/// task ends when its device has nothing more to say, and gives the voice back so that it stays
+/// connected.
 pub fn play(
-    scene: Scene<'_>,
-    boot: &BootId,
+    plan: &HallPlan,
+    voices: Vec<Voice>,
+    clock: ReplayClock,
     progress: &Arc<Progress>,
-    tasks: &mut JoinSet<Result<MqttDevice, Refused>>,
+    tasks: &mut JoinSet<Result<Voice, Refused>>,
 ) {
-    let plan = scene.plan;
     let stage = Arc::new(Stage {
         hall: plan.hall.store.to_string(),
         reports: plan.reports.clone(),
@@ -77,25 +67,25 @@ pub fn play(
             .map(|_| AtomicBool::new(false))
             .collect(),
         moved: Notify::new(),
-        clock: scene.clock,
+        clock,
         progress: Arc::clone(progress),
     });
     let mut own = vec![Vec::new(); plan.devices.len()];
     for (index, report) in plan.reports.iter().enumerate() {
         own[report.device].push(index);
     }
-    for ((device, secret), own) in plan.devices.iter().zip(scene.secrets).zip(own) {
-        let device = MqttDevice::connect(&device.id, secret, scene.address, boot.clone());
-        tasks.spawn(Arc::clone(&stage).play(device, own));
+    for ((device, voice), own) in plan.devices.iter().zip(voices).zip(own) {
+        tasks.spawn(Arc::clone(&stage).play(device.id.clone(), voice, own));
     }
 }
 
 impl Stage {
     async fn play(
         self: Arc<Self>,
-        mut device: MqttDevice,
+        device: DeviceId,
+        mut voice: Voice,
         own: Vec<usize>,
-    ) -> Result<MqttDevice, Refused> {
+    ) -> Result<Voice, Refused> {
         let (mut next, mut acknowledged, mut reconnects) = (0, 0, 0);
         while acknowledged < own.len() {
             // Listens before it looks, so that nothing moves unseen in between.
@@ -103,7 +93,7 @@ impl Stage {
             tokio::pin!(moved);
             moved.as_mut().enable();
             let (mut wait, mut blocked) = (LOOK_AROUND, false);
-            while next < own.len() && device.has_room() {
+            while next < own.len() && voice.has_room() {
                 let report = &self.reports[own[next]];
                 let ahead = self.clock.wait_for(report.at);
                 if !ahead.is_zero() {
@@ -114,31 +104,31 @@ impl Stage {
                 if blocked {
                     break;
                 }
-                device.report(own[next], report.at, &report.observation);
+                voice.report(own[next], report.at, &report.observation);
                 self.progress.sent.fetch_add(1, Ordering::Relaxed);
                 next += 1;
             }
             tokio::select! {
-                token = device.acknowledged() => match token {
+                token = voice.acknowledged() => match token {
                     Ok(token) => {
                         acknowledged += 1;
                         self.acknowledge(token);
                     }
                     Err(code) => {
-                        let (hall, device) = (self.hall.clone(), device.id.clone());
+                        let hall = self.hall.clone();
                         return Err(Refused { hall, device, code });
                     }
                 },
                 () = sleep(wait) => {}
                 () = &mut moved, if blocked => {}
             }
-            let lost = device.reconnects();
+            let lost = voice.reconnects();
             self.progress
                 .reconnects
                 .fetch_add((lost - reconnects).into(), Ordering::Relaxed);
             reconnects = lost;
         }
-        Ok(device)
+        Ok(voice)
     }
 
     fn is_done(&self, index: usize) -> bool {

@@ -11,9 +11,10 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::foreign::Form;
+use super::kiosks;
 use super::options::Options;
 use super::prepare::{Replay, ZONE};
-use super::showroom::Showroom;
 use super::table;
 use super::wired::Wired;
 use crate::harness::clock::{ReplayClock, real_now};
@@ -22,6 +23,7 @@ use crate::harness::{
     Account, Ended, NewDevice, Program, Running, add_devices, free_port, programs,
 };
 use crate::replay::HallPlan;
+use crate::replay::plan::Door;
 
 /// Marks a folder as ours, so that no other is ever emptied.
 const MARK: &str = "made-by-zhiban-demo";
@@ -42,7 +44,7 @@ pub struct Fleet {
 pub struct HallRun {
     pub gateway: Running,
     pub wired: Wired,
-    /// Secrets of the planned devices, in their order.
+    /// Secrets of [`devices`], in their order.
     pub secrets: Vec<String>,
 }
 
@@ -66,7 +68,7 @@ impl Fleet {
             let folder = data.join("halls").join(plan.hall.store.as_str());
             let name = format!("hall {}", plan.hall.store);
             let program = Program::in_folder(&name, programs.join("zhiban-gateway"), &folder);
-            let wired = Wired::start(&plan.hall, nth)
+            let wired = Wired::start(plan, nth)
                 .await
                 .context("cannot open pseudo terminals")?;
             let mut config = gateway_config(options, nth, plan, &wired, &program, &zenoh);
@@ -102,6 +104,9 @@ impl Fleet {
         for (program, mut config, wired, secrets) in halls {
             config["clock"] = json!(clock);
             program.write_config(&toml(&config)?)?;
+            if let Some(showroom) = &wired.showroom {
+                showroom.set_clock(clock);
+            }
             running.push(HallRun {
                 gateway: program.spawn()?,
                 wired,
@@ -199,11 +204,19 @@ impl Fleet {
     }
 }
 
-/// Those of the plan, and behind them the kiosks of the showroom.
+/// Devices that need a secret: those of the plan that speak MQTT, and in the showroom the kiosks and
+/// behind them the devices of other makers' forms.
 fn devices(plan: &HallPlan, wired: &Wired) -> Vec<NewDevice> {
-    let kiosks = wired.showroom.as_ref().map(|_| Showroom::kiosks());
-    let planned = plan.devices.iter().map(new_device);
-    planned.chain(kiosks.into_iter().flatten()).collect()
+    let planned = plan
+        .devices
+        .iter()
+        .filter(|device| device.door == Door::Mqtt);
+    let mut devices: Vec<NewDevice> = planned.map(new_device).collect();
+    if wired.showroom.is_some() {
+        devices.extend(kiosks::devices());
+        devices.extend(Form::ALL.map(Form::device));
+    }
+    devices
 }
 
 async fn stopped(running: &mut Running, within: Duration) -> bool {
@@ -286,6 +299,7 @@ fn new_device(device: &crate::replay::plan::PlannedDevice) -> NewDevice {
         kind: device.kind,
         name: Some(device.name.clone()),
         counter: device.counter.clone(),
+        topics: Vec::new(),
     }
 }
 
@@ -330,7 +344,7 @@ fn gateway_config(
         "mqtt": { "listen": "127.0.0.1:0", "messages_per_s": 10_000, "burst": 10_000 },
         "web": { "listen": format!("127.0.0.1:{}", options.port(nth + 1)) },
         "uplink": { "routers": [zenoh], "heartbeat_s": heartbeat_s },
-        "device": wired.config(hall, options.speed()),
+        "device": wired.config(plan, options.speed()),
     })
 }
 

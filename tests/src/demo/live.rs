@@ -5,20 +5,24 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use jiff::tz::TimeZone;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval};
+use zhiban_vocabulary::BootId;
 
 use super::Stop;
-use super::feed::{self, Progress, Refused, Scene};
-use super::fleet::{Fleet, say};
+use super::feed::{self, Progress, Refused};
+use super::fleet::{Fleet, HallRun, say};
+use super::foreign::{self, Form};
+use super::kiosks;
 use super::options::Options;
 use super::prepare::{Replay, ZONE};
-use super::showroom;
 use super::summary::{self, Comparison};
+use super::voices::{Other, Voice};
 use crate::harness::clock::ReplayClock;
 use crate::harness::{Account, MqttDevice};
+use crate::replay::HallPlan;
 
 /// How often the programs are looked at and the line is drawn.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -108,9 +112,8 @@ fn play(
     replay: &Replay,
     fleet: &Fleet,
     progress: &Arc<Progress>,
-) -> anyhow::Result<JoinSet<Result<MqttDevice, Refused>>> {
+) -> anyhow::Result<JoinSet<Result<Voice, Refused>>> {
     let mut devices = JoinSet::new();
-    let boot = "demo-1".parse()?;
     for (plan, hall) in replay.halls.iter().zip(&fleet.halls) {
         let Some(address) = &hall.gateway.addresses.mqtt else {
             bail!(
@@ -118,28 +121,54 @@ fn play(
                 hall.gateway.program.name
             );
         };
-        let (clock, secrets) = (fleet.clock, &hall.secrets);
-        feed::play(
-            Scene {
-                plan,
-                secrets,
-                address,
-                clock,
-            },
-            &boot,
-            progress,
-            &mut devices,
-        );
-        tokio::spawn(hall.wired.air(clock, TimeZone::get(ZONE)?));
-        if hall.wired.showroom.is_some() {
-            let (address, secrets) = (address.clone(), secrets[plan.devices.len()..].to_vec());
-            tokio::spawn(async move {
-                let _kiosks = showroom::play_kiosks(address, secrets, clock.now()).await;
-                std::future::pending::<()>().await;
-            });
+        let (clock, zone) = (fleet.clock, TimeZone::get(ZONE)?);
+        let mut secrets = hall.secrets.iter().cloned();
+        let voices = voices(plan, hall, address, &mut secrets)?;
+        feed::play(plan, voices, clock, progress, &mut devices);
+        tokio::spawn(hall.wired.air(clock, zone.clone()));
+        if let Some(showroom) = &hall.wired.showroom {
+            let showroom = Arc::clone(showroom);
+            tokio::spawn(async move { showroom.live().await });
+            let kiosks_secrets = secrets.by_ref().take(kiosks::devices().len()).collect();
+            tokio::spawn(kiosks::play(address.clone(), kiosks_secrets, clock));
+            for (form, secret) in Form::ALL.into_iter().zip(secrets) {
+                let (address, zone) = (address.clone(), zone.clone());
+                tokio::spawn(foreign::play(form, secret, address, clock, zone));
+            }
         }
     }
     Ok(devices)
+}
+
+/// Those of the planned devices, in their order; takes a secret for each that speaks MQTT.
+fn voices(
+    plan: &HallPlan,
+    hall: &HallRun,
+    address: &str,
+    secrets: &mut impl Iterator<Item = String>,
+) -> anyhow::Result<Vec<Voice>> {
+    let boot: BootId = "demo-1".parse()?;
+    let url = hall.gateway.url();
+    let mut voices = Vec::new();
+    for device in &plan.devices {
+        let stage = match &hall.wired.showroom {
+            Some(showroom) => showroom.stage(plan, device, &url)?,
+            None => None,
+        };
+        voices.push(match stage {
+            Some(stage) => Voice::Other(Other::new(stage)),
+            None => {
+                let secret = secrets.next().context("a device without a secret")?;
+                Voice::Mqtt(MqttDevice::connect(
+                    &device.id,
+                    &secret,
+                    address,
+                    boot.clone(),
+                ))
+            }
+        });
+    }
+    Ok(voices)
 }
 
 fn shown(fleet: &Fleet, progress: &Progress) {

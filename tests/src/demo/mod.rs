@@ -3,18 +3,24 @@
 //! machines, callers and evaluation pads over MQTT, climate sensors and window screens over pseudo
 //! terminals.
 //!
-//! In the order of a run: [`options`], [`prepare`] (what is to be replayed), [`fleet`] (the
-//! programs), [`feed`] (the devices), [`live`] (progress and the end), [`summary`] (held against
-//! the file).
+//! In the order of a run: [`options`], [`prepare`] (what is to be replayed), [`cast`] (who plays what
+//! in the first hall), [`fleet`] (the programs), [`wired`] and [`showroom`] (devices on wires),
+//! [`feed`] and [`voices`] (what the devices say), [`live`] (progress and the end), [`summary`] (held
+//! against the file).
 
+pub mod cast;
 pub mod feed;
 pub mod fleet;
+pub mod foreign;
+pub mod kiosks;
+pub mod life;
 pub mod live;
 pub mod options;
 pub mod prepare;
 pub mod showroom;
 pub mod summary;
 pub mod table;
+pub mod voices;
 pub mod wired;
 
 use std::process::ExitCode;

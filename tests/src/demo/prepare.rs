@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use zhiban_vocabulary::time::BusinessDay;
 
+use super::cast::recast;
 use super::options::Options;
 use crate::replay::halls::halls_of;
 use crate::replay::plan::plan;
@@ -53,7 +54,10 @@ pub fn prepare(options: &Options) -> anyhow::Result<Replay> {
     let plans = groups
         .iter()
         .map(|groups| plan(&records, groups, &dates, &zone, options.seed));
-    let halls = plans.collect::<Result<Vec<HallPlan>, _>>()?;
+    let mut halls = plans.collect::<Result<Vec<HallPlan>, _>>()?;
+    if let Some(showroom) = halls.first_mut() {
+        recast(showroom)?;
+    }
     let (first, last) = (BusinessDay(dates[0]), BusinessDay(dates[dates.len() - 1]));
     let opens = halls.iter().map(|hall| first.at(hall.opens, &zone)).min();
     let closes = halls

@@ -13,7 +13,7 @@ use zhiban_drivers::{lihe_screen::ScreenSimulator, modbus::ModbusSimulator};
 
 use super::showroom::Showroom;
 use crate::harness::clock::ReplayClock;
-use crate::replay::Hall;
+use crate::replay::HallPlan;
 
 /// Counters of a hall with a screen; the first ones.
 const SCREENS: u8 = 3;
@@ -30,7 +30,7 @@ pub struct Wired {
     /// Decides what the air is like.
     warmth: f64,
     /// In the first hall: one device of each family.
-    pub showroom: Option<Showroom>,
+    pub showroom: Option<Arc<Showroom>>,
 }
 
 impl Wired {
@@ -38,7 +38,8 @@ impl Wired {
     ///
     /// # Errors
     /// When there are no pseudo terminals left.
-    pub async fn start(hall: &Hall, nth: usize) -> io::Result<Self> {
+    pub async fn start(plan: &HallPlan, nth: usize) -> io::Result<Self> {
+        let hall = &plan.hall;
         let windows = u8::try_from(hall.counters().count())
             .unwrap_or(u8::MAX)
             .min(SCREENS);
@@ -48,7 +49,7 @@ impl Wired {
         let sensor = Arc::new(Port::pty(ModbusSimulator::new(SENSOR_UNIT, SENSOR_MAP)?)?);
         let warmth = nth as f64 * 0.7;
         let showroom = match nth {
-            0 => Some(Showroom::start().await?),
+            0 => Some(Arc::new(Showroom::start(plan).await?)),
             _ => None,
         };
         Ok(Self {
@@ -61,7 +62,7 @@ impl Wired {
 
     /// `[[device]]` of the gateway's configuration.
     #[must_use]
-    pub fn config(&self, hall: &Hall, speed: u32) -> Vec<Value> {
+    pub fn config(&self, plan: &HallPlan, speed: u32) -> Vec<Value> {
         let poll_s = (LOOK_EVERY_S / f64::from(speed)).clamp(0.2, 60.0);
         let sensor = json!({
             "id": "th-1", "name": "大厅温湿度", "driver": "modbus",
@@ -70,15 +71,16 @@ impl Wired {
                 "unit": SENSOR_UNIT, "map": SENSOR_MAP, "poll_s": poll_s,
             },
         });
-        let screens = (1_u8..).zip(&self.screens).zip(hall.counters());
+        let screens = (1_u8..).zip(&self.screens).zip(plan.hall.counters());
         let screens = screens.map(|((address, screen), counter)| {
             json!({
-                "id": format!("screen-{address}"), "name": format!("窗口屏 {}", counter.id),
+                "id": format!("screen-{address}"), "name": format!("{} 号窗口屏", counter.id),
                 "driver": "lihe-screen", "counter": counter.id,
                 "settings": { "link": { "serial": screen.path() }, "address": address },
             })
         });
-        let families = self.showroom.iter().flat_map(Showroom::config);
+        let families = self.showroom.iter();
+        let families = families.flat_map(|showroom| showroom.config(plan, speed));
         [sensor]
             .into_iter()
             .chain(screens)

@@ -33,6 +33,9 @@ pub struct NewDevice {
     pub name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub counter: Option<CounterId>,
+    /// Prefixes of its own topics, for one that speaks another maker's form.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub topics: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -208,6 +211,11 @@ impl MqttDevice {
     pub async fn acknowledged(&mut self) -> Result<usize, ConnectReturnCode> {
         let next = self.acknowledged.recv().await;
         next.unwrap_or(Err(ConnectReturnCode::ServiceUnavailable))
+    }
+
+    /// Like [`Self::acknowledged`], `None` where that would wait.
+    pub fn take_acknowledged(&mut self) -> Option<usize> {
+        self.acknowledged.try_recv().ok()?.ok()
     }
 
     /// Says good-bye, so that the gateway does not take it for lost.

@@ -62,6 +62,7 @@ pub fn device(text: &str) -> NewDevice {
         counter: words
             .get(2)
             .map(|counter| counter.parse().expect("a counter")),
+        topics: Vec::new(),
     }
 }
 

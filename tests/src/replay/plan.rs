@@ -43,13 +43,28 @@ pub enum PlanError {
     },
 }
 
-/// A device of the hall that speaks MQTT.
+/// A device of the hall that has a part in its recorded days.
 #[derive(Debug, Clone)]
 pub struct PlannedDevice {
     pub id: DeviceId,
     pub kind: DeviceKind,
     pub name: String,
     pub counter: Option<CounterId>,
+    pub door: Door,
+}
+
+/// How a planned device comes to the gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    Mqtt,
+    /// Callers and pads of some counters on one serial line.
+    Callers,
+    /// A pad page that posts its answers.
+    Pad,
+    /// Queue systems, which post or are read.
+    Orchestra,
+    NovoSga,
+    Fqm,
 }
 
 /// One thing one device will say.
@@ -193,6 +208,7 @@ impl<'h> Writer<'h> {
             kind: DeviceKind::TicketMachine,
             name: "取号机".into(),
             counter: None,
+            door: Door::Mqtt,
         }];
         let mut callers = BTreeMap::new();
         let mut pads = BTreeMap::new();
@@ -201,8 +217,9 @@ impl<'h> Writer<'h> {
             devices.push(PlannedDevice {
                 id: format!("caller-{}", callers.len()).parse()?,
                 kind: DeviceKind::Caller,
-                name: format!("呼叫器 {}", queue.id),
+                name: format!("{} 业务呼叫器", queue.id),
                 counter: None,
+                door: Door::Mqtt,
             });
         }
         for counter in hall.counters() {
@@ -210,8 +227,9 @@ impl<'h> Writer<'h> {
             devices.push(PlannedDevice {
                 id: format!("pad-{}", counter.id).parse()?,
                 kind: DeviceKind::EvaluationPad,
-                name: format!("评价器 {}", counter.id),
+                name: format!("{} 号窗口评价器", counter.id),
                 counter: Some(counter.id.clone()),
+                door: Door::Mqtt,
             });
         }
         Ok(Self {
