@@ -43,7 +43,7 @@ pub fn recast(plan: &mut HallPlan) -> Result<(), IdError> {
         replaced.extend(takes.replaces());
     }
     if let Some(busiest) = queues.last() {
-        replaced.extend(give_a_pad(plan, busiest)?);
+        replaced.extend(give_a_pad(plan, busiest));
     }
     wait_for_each_other(plan);
     dismiss(plan, &replaced);
@@ -101,28 +101,20 @@ fn issued(observation: &Observation) -> Option<(&TicketNumber, &QueueId)> {
 }
 
 fn add(plan: &mut HallPlan, door: Door, queue: &QueueId) -> Result<usize, IdError> {
-    let (id, kind, name) = match door {
-        Door::Orchestra => (
-            "queue-1",
+    let system = |make: &str| {
+        (
             DeviceKind::QueueSystem,
-            format!("{queue} 业务排队系统"),
-        ),
-        Door::Fqm => (
-            "queue-2",
-            DeviceKind::QueueSystem,
-            format!("{queue} 业务排队系统"),
-        ),
-        Door::NovoSga => (
-            "queue-3",
-            DeviceKind::QueueSystem,
-            format!("{queue} 业务排队系统"),
-        ),
-        Door::Callers | Door::Mqtt => (
-            "callers",
-            DeviceKind::Caller,
-            format!("{queue} 业务呼叫评价一体机"),
-        ),
-        Door::Pad => ("tablet", DeviceKind::EvaluationPad, "评价平板".to_owned()),
+            format!("{queue} 业务排队系统（{make}）"),
+        )
+    };
+    let (id, (kind, name)) = match door {
+        Door::Orchestra => ("queue-1", system("Qmatic")),
+        Door::Fqm => ("queue-2", system("FQM")),
+        Door::NovoSga => ("queue-3", system("NovoSGA")),
+        Door::Callers | Door::Pad | Door::Mqtt => {
+            let name = format!("{queue} 业务呼叫评价一体机");
+            ("callers-1", (DeviceKind::Caller, name))
+        }
     };
     plan.devices.push(PlannedDevice {
         id: id.parse()?,
@@ -228,16 +220,20 @@ fn name_counter(report: &mut PlannedReport, devices: &[PlannedDevice]) {
 }
 
 /// The first counter of a queue gets a pad that is a web page, in place of the one it gives.
-fn give_a_pad(plan: &mut HallPlan, queue: &QueueId) -> Result<Option<usize>, IdError> {
-    let Some(old) = Takes::new(plan, Door::Pad, queue).pads.first().copied() else {
-        return Ok(None);
-    };
-    let new = add(plan, Door::Pad, queue)?;
-    let counter = plan.devices[old].counter.clone();
-    if let Some(counter) = &counter {
-        plan.devices[new].name = format!("{counter} 号窗口评价平板");
-    }
-    plan.devices[new].counter = counter;
+fn give_a_pad(plan: &mut HallPlan, queue: &QueueId) -> Option<usize> {
+    let old = Takes::new(plan, Door::Pad, queue).pads.first().copied()?;
+    let pad = &plan.devices[old];
+    let counter = pad
+        .counter
+        .iter()
+        .map(ToString::to_string)
+        .collect::<String>();
+    let new = plan.devices.len();
+    plan.devices.push(PlannedDevice {
+        name: format!("{counter} 号窗口评价平板"),
+        door: Door::Pad,
+        ..pad.clone()
+    });
     for report in plan
         .reports
         .iter_mut()
@@ -246,29 +242,27 @@ fn give_a_pad(plan: &mut HallPlan, queue: &QueueId) -> Result<Option<usize>, IdE
         name_counter(report, &plan.devices);
         report.device = new;
     }
-    Ok(Some(old))
+    Some(old)
 }
 
 /// A begin of service that another device tells than the call waits for it. What the same device
 /// tells needs no waiting: it keeps the order.
 fn wait_for_each_other(plan: &mut HallPlan) {
     let mut calls: HashMap<TicketNumber, usize> = HashMap::new();
-    for index in 0..plan.reports.len() {
-        let Observation::Ticket(event) = &plan.reports[index].observation else {
-            continue;
-        };
-        match event.step {
-            TicketStep::Called { .. } => {
-                calls.insert(event.ticket.clone(), index);
+    let devices: Vec<usize> = plan.reports.iter().map(|report| report.device).collect();
+    for (index, report) in plan.reports.iter_mut().enumerate() {
+        if let Observation::Ticket(event) = &report.observation {
+            match event.step {
+                TicketStep::Called { .. } => {
+                    calls.insert(event.ticket.clone(), index);
+                }
+                TicketStep::Started { .. } => report.after.extend(calls.get(&event.ticket)),
+                _ => {}
             }
-            TicketStep::Started { .. } => {
-                let call = calls.get(&event.ticket).copied();
-                let device = plan.reports[index].device;
-                let elsewhere = call.filter(|call| plan.reports[*call].device != device);
-                plan.reports[index].after.extend(elsewhere);
-            }
-            _ => {}
         }
+        report
+            .after
+            .retain(|before| devices[*before] != report.device);
     }
 }
 

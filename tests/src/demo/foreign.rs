@@ -172,10 +172,11 @@ fn zigbee_announces() -> Vec<Said> {
             config,
         )
     };
+    // The state last: said before the discovery that names its topic, it means nothing to the hall.
     vec![
-        Said::kept("zigbee2mqtt/bridge/state", json!({ "state": "online" })),
         quantity("temperature", "°C"),
         quantity("humidity", "%"),
+        Said::kept("zigbee2mqtt/bridge/state", json!({ "state": "online" })),
     ]
 }
 

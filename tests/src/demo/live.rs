@@ -15,11 +15,11 @@ use super::Stop;
 use super::feed::{self, Progress, Refused};
 use super::fleet::{Fleet, HallRun, say};
 use super::foreign::{self, Form};
-use super::kiosks;
 use super::options::Options;
 use super::prepare::{Replay, ZONE};
 use super::summary::{self, Comparison};
 use super::voices::{Other, Voice};
+use super::{host, kiosks};
 use crate::harness::clock::ReplayClock;
 use crate::harness::{Account, MqttDevice};
 use crate::replay::HallPlan;
@@ -128,6 +128,7 @@ fn play(
         tokio::spawn(hall.wired.air(clock, zone.clone()));
         if let Some(showroom) = &hall.wired.showroom {
             let showroom = Arc::clone(showroom);
+            tokio::spawn(host::play(showroom.texts_port(), clock));
             tokio::spawn(async move { showroom.live().await });
             let kiosks_secrets = secrets.by_ref().take(kiosks::devices().len()).collect();
             tokio::spawn(kiosks::play(address.clone(), kiosks_secrets, clock));

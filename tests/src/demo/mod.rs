@@ -12,6 +12,7 @@ pub mod cast;
 pub mod feed;
 pub mod fleet;
 pub mod foreign;
+pub mod host;
 pub mod kiosks;
 pub mod life;
 pub mod live;

@@ -36,6 +36,7 @@ use zhiban_vocabulary::CounterId;
 use zhiban_vocabulary::kiosk::Paper;
 
 use super::cast;
+use super::host;
 use super::life::Moment;
 use super::prepare::ZONE;
 use super::voices::Stage;
@@ -120,6 +121,12 @@ impl Showroom {
         let _ = self.clock.set(clock);
     }
 
+    /// Where the text service listens.
+    #[must_use]
+    pub fn texts_port(&self) -> u16 {
+        self.texts_port
+    }
+
     /// Lets the day pass for as long as it is polled.
     pub async fn live(&self) {
         let Some(clock) = self.clock.get() else {
@@ -172,7 +179,10 @@ impl Showroom {
             "family": "zhongyi", "link": serial(self.summary.path()), "address": 1,
         });
         let nut = json!({ "peer": self.nut.path(), "ups": "queue", "poll_s": power_s });
-        let texts = json!({ "listen": format!("127.0.0.1:{}", self.texts_port) });
+        let texts = json!({
+            "listen": format!("127.0.0.1:{}", self.texts_port),
+            "screens": { host::BOARD.to_string(): "board" },
+        });
         [
             ("printer-1", "取号机小票打印机", "escpos", json!({ "link": tcp(self.printer.path()) })),
             ("printer-2", "值班经理室打印机", "snmp-printer", snmp(self.office_printer.path())),
