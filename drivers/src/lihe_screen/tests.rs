@@ -6,6 +6,7 @@ use super::{Behaviour, ScreenSimulator};
 use zhiban_vocabulary::command::{Command, Display};
 
 use crate::COMMANDS_WAITING_MAX;
+use crate::simulator::Port;
 use crate::testing::{Hall, device, id, order};
 use crate::simulator::Port;
 

@@ -7,6 +7,7 @@ use zhiban_vocabulary::command::{Command, Display};
 
 use super::{BoardSimulator, Conduct};
 use crate::NotDone;
+use crate::simulator::Port;
 use crate::testing::{Hall, device, id, order};
 use crate::simulator::Port;
 

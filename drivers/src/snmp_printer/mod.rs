@@ -12,6 +12,8 @@ use session::Printer;
 
 pub use simulator::{OfficePrinterSimulator, Supplies};
 
+pub use simulator::{OfficePrinterSimulator, Supplies};
+
 pub(crate) const DRIVER: DriverKind = DriverKind {
     name: "snmp-printer",
     form: include_str!("form.toml"),

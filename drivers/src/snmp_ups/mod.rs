@@ -12,6 +12,8 @@ use session::Ups;
 
 pub use simulator::CardUpsSimulator;
 
+pub use simulator::CardUpsSimulator;
+
 pub(crate) const DRIVER: DriverKind = DriverKind {
     name: "snmp-ups",
     form: include_str!("form.toml"),

@@ -88,3 +88,51 @@ pub(super) fn mac_twin(connection: &Connection, device: &str, mac: &str) -> Resu
         .query_row([mac, device], |row| row.get(0))
         .optional()
 }
+
+#[cfg(test)]
+mod tests {
+    use zhiban_kernel::Clock;
+    use zhiban_vocabulary::device::DeviceKind;
+
+    use super::super::{NewDevice, add_offline};
+    use super::*;
+
+    fn device(id: &str, topics: &[&str]) -> (NewDevice, Vec<String>) {
+        let new = NewDevice {
+            device: id.parse().unwrap(),
+            kind: DeviceKind::Other,
+            name: id.into(),
+            counter: None,
+        };
+        (
+            new,
+            topics.iter().map(|topic| (*topic).to_owned()).collect(),
+        )
+    }
+
+    #[test]
+    fn devices_added_offline_have_their_prefixes_and_none_is_added_when_two_clash() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        crate::journal::migrate(&mut connection).unwrap();
+        let mut add = |devices| add_offline(&mut connection, devices, Clock::new(None));
+        add(vec![
+            device("tm-1", &[]),
+            device("zigbee-1", &["zigbee2mqtt"]),
+        ])
+        .unwrap();
+        let clash = add(vec![device("tm-2", &[]), device("plug-1", &["+/plug"])]);
+        let clash = clash.unwrap_err().to_string();
+        assert!(clash.contains("+/plug is also zigbee-1's"), "{clash}");
+        let none = add(vec![device("plug-1", &["te"])])
+            .unwrap_err()
+            .to_string();
+        assert!(none.contains("plug-1: topics: "), "{none}");
+        let known = all(&connection).unwrap();
+        assert_eq!(known.len(), 1);
+        assert!(known[&"zigbee-1".parse().unwrap()].own("zigbee2mqtt/x"));
+        // Nothing of the refused ones was kept.
+        let count = "select count(*) from devices_device";
+        let count: u32 = connection.query_row(count, [], |row| row.get(0)).unwrap();
+        assert_eq!(count, 2);
+    }
+}

@@ -7,6 +7,7 @@ use crate::modbus::ModbusSimulator;
 use zhiban_vocabulary::command::Command;
 use zhiban_vocabulary::report::Observation;
 
+use crate::simulator::Port;
 use crate::testing::{Hall, debian, device, id, order};
 use crate::simulator::Port;
 
