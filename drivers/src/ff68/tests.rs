@@ -54,6 +54,10 @@ impl Line {
 
     async fn order(&mut self, order: &str) {
         self.caller.tell(order).await;
+        if ["answer", "late"].iter().any(|word| order.starts_with(word)) {
+            // What it answers from now on, before anybody asks.
+            self.caller.wait_for(&format!("done {order}")).await;
+        }
     }
 
     /// Says something and waits until it is acknowledged, which is after it is on disk.
