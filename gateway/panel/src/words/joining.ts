@@ -1,0 +1,41 @@
+// Words of adding a device, and of devices that ask to join.
+import type { Words } from "./words";
+
+export const joiningWords = {
+  add: {
+    title: ["添加设备", "Add a device"],
+    join: ["网络设备自助加入", "A network device joins by itself"],
+    "join-text": ["取号机、自助终端等会自己申请：在设备上输入一次加入密钥，再核对它显示的六位数字。", "Ticket machines, kiosks and the like ask by themselves: enter the claim key on the device once, then check the six digits it shows."],
+    wired: ["有线设备", "A wired device"],
+    "wired-text": ["接在串口、RS-485 或网口转换器上的传感器、电表、窗口屏，以及由本机去读取的打印机、排队系统。", "Sensors, meters and window screens on a serial port, RS-485 or a converter, and printers or queue systems this box reads."],
+    manual: ["手工登记（发密码）", "Register by hand (gives a password)"],
+    "manual-text": ["设备不会自助加入：先在这里登记，再把一次性显示的密码填入设备。", "For a device that cannot join by itself: register it here, then enter the password, which is shown once, into the device."],
+  },
+  join: {
+    title: ["设备自助加入", "Devices join"],
+    closed: ["现在不接受设备申请", "Devices cannot ask now"],
+    "closed-text": ["打开后十分钟内，知道密钥的设备可以申请；每台仍须有人核对。", "For ten minutes after opening, devices that know the key may ask; a person still checks each of them."],
+    open: ["开始接受申请", "Let devices ask"],
+    close: ["停止接受", "Stop"],
+    key: ["加入密钥", "Claim key"],
+    "key-text": ["在设备的网络设置里填入：", "Enter in the device's network settings:"],
+    password: ["密码（即加入密钥）", "Password (the claim key)"],
+    "closes-in": ["还剩 {left}", "{left} left"],
+    loopback: ["本机的 MQTT 只在 {listen} 监听，局域网内的设备连不上。请先在 gateway.toml 的 [mqtt] 中修改 listen。", "MQTT listens on {listen} only, so devices on the network cannot reach it. Change listen under [mqtt] in gateway.toml first."],
+    waiting: ["还没有设备申请。设备填好密钥后，会自动出现在这里。", "No device has asked yet. Once it has the key it appears here by itself."],
+    claims: ["申请加入的设备", "Devices that ask to join"],
+    code: ["设备屏幕上的六位数字", "The six digits on the device's screen"],
+    "code-text": ["请走到设备前核对：数字只显示在这台设备上。", "Go to the device and compare: only this device shows these digits."],
+    "code-wrong": ["与设备显示的数字不同，还可以再试 {n} 次。", "These are not the digits the device shows; tries left: {n}."],
+    "code-last": ["错误次数过多，这次申请已被拒绝。请让设备重新申请。", "Too many wrong codes: the request was refused. Let the device ask again."],
+    replace: ["由这台设备接替（原来的设备退役，不能再连接）", "This device takes over (the other one is retired and can no longer connect)"],
+    approve: ["加入", "Let it in"],
+    approved: ["{device} 已加入，它会自己取走密码并连接。", "{device} is in; it fetches its password and connects by itself."],
+    refuse: ["拒绝", "Refuse"],
+    "refuse-reason": ["拒绝的原因（设备会显示）", "Why it is refused (the device shows it)"],
+    refused: ["已拒绝序列号为 {serial} 的设备。", "The device with serial number {serial} was refused."],
+    gone: ["这项申请已经有人处理，或已经过期。", "Somebody has decided about this request, or it has expired."],
+    "taken-hint": ["该编号已被使用，请换一个。", "This id is taken, choose another."],
+    link: ["打开设备页", "Open the device's page"],
+  },
+} satisfies Words;
