@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
-use zhiban_vocabulary::command::Command;
+use zhiban_vocabulary::command::{Command, Failure};
 use zhiban_vocabulary::device::HealthStatus;
 use zhiban_vocabulary::report::{Observation, Origin, Report};
 use zhiban_vocabulary::{BootId, DeviceId};
 
+use crate::Trouble;
 use crate::hook::Hook;
 use crate::supervise::DriverState;
 
@@ -23,13 +24,20 @@ const HOOKS_WAITING_MAX: usize = 64;
 #[derive(Debug)]
 pub struct Order {
     pub command: Command,
-    done: oneshot::Sender<Result<(), String>>,
+    done: oneshot::Sender<Result<(), NotDone>>,
+}
+
+/// Why a device did not do what it was told: for programs, and for people who know the device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotDone {
+    pub why: Failure,
+    pub text: String,
 }
 
 impl Order {
     /// An order and where its outcome will come; an error there means that nobody will tell.
     #[must_use]
-    pub fn new(command: Command) -> (Self, oneshot::Receiver<Result<(), String>>) {
+    pub fn new(command: Command) -> (Self, oneshot::Receiver<Result<(), NotDone>>) {
         let (done, outcome) = oneshot::channel();
         (Self { command, done }, outcome)
     }
@@ -39,9 +47,10 @@ impl Order {
         let _ = self.done.send(Ok(()));
     }
 
-    /// The device did not; `reason` is for people.
-    pub fn failed(self, reason: impl Into<String>) {
-        let _ = self.done.send(Err(reason.into()));
+    /// The device did not.
+    pub fn failed(self, why: Failure, text: impl Into<String>) {
+        let text = text.into();
+        let _ = self.done.send(Err(NotDone { why, text }));
     }
 }
 
@@ -132,6 +141,7 @@ pub(crate) struct Desk {
 pub(crate) struct Face {
     pub(crate) state: DriverState,
     pub(crate) detail: Option<String>,
+    pub(crate) trouble: Option<Trouble>,
     /// The last health the journal has.
     pub(crate) health: Option<(HealthStatus, Option<String>)>,
     /// The last sign of life of the session.
@@ -152,6 +162,7 @@ impl Desk {
             face: Mutex::new(Face {
                 state: DriverState::Running,
                 detail: None,
+                trouble: None,
                 health: None,
                 beat: Instant::now(),
             }),
@@ -162,10 +173,10 @@ impl Desk {
         self.face.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn turn(&self, state: DriverState, detail: Option<String>) {
+    pub(crate) fn turn(&self, state: DriverState, why: Option<(Trouble, String)>) {
         let mut face = self.face();
         face.state = state;
-        face.detail = detail;
+        (face.trouble, face.detail) = why.unzip();
         face.beat = Instant::now();
     }
 

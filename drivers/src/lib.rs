@@ -19,6 +19,7 @@ mod sweep;
 #[cfg(test)]
 mod testing;
 mod thread;
+mod trouble;
 mod ups;
 
 use std::fmt;
@@ -30,12 +31,13 @@ use std::time::Duration;
 use zhiban_vocabulary::command::CommandKind;
 use zhiban_vocabulary::device::DeviceKind;
 
-pub use desk::{COMMANDS_WAITING_MAX, Commands, Order};
+pub use desk::{COMMANDS_WAITING_MAX, Commands, NotDone, Order};
 pub use form::{Field, FieldKind, Form, Words};
 pub use hook::{HOOK_TIME_MAX, Hook, HookAnswer, Hooks};
 pub use outlet::{DELIVERIES_MAX, Delivery, NotTaken, Occurrence, Outlet, deliveries};
 pub use settings::SettingsError;
 pub use thread::Threads;
+pub use trouble::Trouble;
 
 macro_rules! drivers {
     ($($folder:ident,)*) => {

@@ -22,6 +22,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use zhiban_vocabulary::command::Failure as CommandFailure;
 use zhiban_vocabulary::device::HealthStatus;
 use zhiban_vocabulary::{BootId, DeviceId};
 
@@ -31,6 +32,7 @@ use crate::link::{Line, Piece};
 use crate::thread::{LineThread, Threads};
 use crate::{
     Commands, Delivery, Driver, DriverError, DriverKind, Hooks, NotTaken, Order, Outlet, Session,
+    Trouble,
 };
 
 /// First and longest pause before a driver is started again; doubled in between.
@@ -68,6 +70,8 @@ pub struct DriverStatus {
     pub state: DriverState,
     /// Why it failed, while it is not running.
     pub detail: Option<String>,
+    /// The same in one word, for programs.
+    pub trouble: Option<Trouble>,
     pub restarts: u32,
     pub bad_frames: u64,
 }
@@ -238,7 +242,8 @@ impl Supervisor {
     fn start_anew(&self, line: &str) {
         for post in lock(&self.posts).values().filter(|post| post.line == line) {
             let detail = format!("a driver on {line} blocked its thread");
-            post.desk.turn(DriverState::Restarting, Some(detail));
+            let why = (Trouble::Box, detail);
+            post.desk.turn(DriverState::Restarting, Some(why));
             post.desk.restarts.fetch_add(1, Ordering::Relaxed);
             self.run(post);
         }
@@ -273,7 +278,8 @@ impl Supervisor {
         }
         if let Some(order) = post.desk.orders.put(order) {
             tracing::warn!(%device, command = %order.command, "device is behind, command given up");
-            order.failed("the device was behind and newer commands came");
+            let text = "the device was behind and newer commands came";
+            order.failed(CommandFailure::Overtaken, text);
         }
         Ok(())
     }
@@ -329,9 +335,9 @@ fn running<'p>(
 
 impl Post {
     fn status(&self) -> DriverStatus {
-        let (state, detail) = {
+        let (state, detail, trouble) = {
             let face = self.desk.face();
-            (face.state, face.detail.clone())
+            (face.state, face.detail.clone(), face.trouble)
         };
         DriverStatus {
             device: self.desk.device.clone(),
@@ -339,6 +345,7 @@ impl Post {
             line: self.line.clone(),
             state,
             detail,
+            trouble,
             restarts: self.desk.restarts.load(Ordering::Relaxed),
             bad_frames: self.desk.bad_frames.load(Ordering::Relaxed),
         }
@@ -391,7 +398,8 @@ async fn run_again_and_again(place: Place<'_>) {
             Ok(driver) => driver,
             Err(error) => {
                 tracing::error!(device = %desk.device, %error, "driver not started");
-                return desk.turn(DriverState::Stopped, Some(error.to_string()));
+                let why = (Trouble::Settings, error.to_string());
+                return desk.turn(DriverState::Stopped, Some(why));
             }
         };
         desk.turn(DriverState::Running, None);
@@ -403,7 +411,8 @@ async fn run_again_and_again(place: Place<'_>) {
         let pause = backoff(failures);
         failures += 1;
         tracing::warn!(device = %desk.device, failure = %failure.text, ?pause, "driver failed");
-        desk.turn(DriverState::Restarting, Some(failure.text.clone()));
+        let why = (failure.trouble, failure.text.clone());
+        desk.turn(DriverState::Restarting, Some(why));
         tokio::join!(announce(desk, outlet, failure), tokio::time::sleep(pause));
         desk.restarts.fetch_add(1, Ordering::Relaxed);
     }
@@ -411,6 +420,7 @@ async fn run_again_and_again(place: Place<'_>) {
 
 struct Failure {
     text: String,
+    trouble: Trouble,
     /// The device is to blame, not the journal.
     of_device: bool,
     is_flood: bool,
@@ -420,6 +430,7 @@ impl Failure {
     fn of_driver(text: String) -> Self {
         Self {
             text,
+            trouble: Trouble::Box,
             of_device: true,
             is_flood: false,
         }
@@ -432,6 +443,7 @@ impl From<DriverError> for Failure {
         Self {
             of_device: is_flood || !matches!(error, DriverError::NotTaken(_)),
             is_flood,
+            trouble: Trouble::from(&error),
             text: error.to_string(),
         }
     }

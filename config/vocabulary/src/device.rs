@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::CounterId;
+use crate::command::{Command, Display};
 
 /// Families of device a hall has.
 #[derive(
@@ -182,5 +183,23 @@ pub struct ScreenText {
 pub struct ScreenShown {
     /// What was sent, readable by a person, such as `call B016`.
     pub text: String,
+    /// The same for programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display: Option<Display>,
     pub acknowledged: bool,
+}
+
+impl ScreenShown {
+    #[must_use]
+    pub fn of(command: &Command, acknowledged: bool) -> Self {
+        let display = match command {
+            Command::Display(display) => Some(display.clone()),
+            Command::Power { .. } | Command::Restart {} => None,
+        };
+        Self {
+            text: command.to_string(),
+            display,
+            acknowledged,
+        }
+    }
 }

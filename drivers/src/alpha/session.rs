@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
-use zhiban_vocabulary::command::Command;
+use zhiban_vocabulary::command::{Command, Failure};
 use zhiban_vocabulary::device::{DeviceKind, ScreenShown};
 use zhiban_vocabulary::report::Observation;
 
@@ -55,7 +55,7 @@ async fn serve(settings: &Settings, session: Session) -> Result<Infallible, Driv
             continue;
         };
         let Command::Display(display) = &order.command else {
-            order.failed("a sign shows and does nothing else");
+            order.failed(Failure::Unsupported, "a sign shows and does nothing else");
             continue;
         };
         let bytes = settings.frame(display).encode();
@@ -64,10 +64,7 @@ async fn serve(settings: &Settings, session: Session) -> Result<Infallible, Driv
             return Err(error.into());
         }
         outlet.alive().await?;
-        let shown = ScreenShown {
-            text: display.to_string(),
-            acknowledged: false,
-        };
+        let shown = ScreenShown::of(&order.command, false);
         outlet.deliver(Observation::ScreenShown(shown)).await?;
         order.done();
     }

@@ -18,7 +18,8 @@ async fn show(hall: &Hall, display: Display) -> Result<(), String> {
     let (order, outcome): (_, oneshot::Receiver<_>) = Order::new(Command::Display(display));
     hall.supervisor.command(&id("sign"), order).unwrap();
     let waiting = tokio::time::timeout(Duration::from_secs(20), outcome);
-    waiting.await.expect("an end within 20 s").unwrap()
+    let ended = waiting.await.expect("an end within 20 s").unwrap();
+    ended.map_err(|not_done| not_done.text)
 }
 
 async fn shows_what_it_is_told(sign: &SignSimulator, hall: Hall) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
-use zhiban_vocabulary::command::{Command, Display};
+use zhiban_vocabulary::command::{Command, Display, Failure};
 use zhiban_vocabulary::device::{DeviceKind, ScreenShown};
 use zhiban_vocabulary::report::Observation;
 
@@ -279,13 +279,13 @@ impl Line {
     /// Does what it is told. An error gives the order back, as far as it is not answered.
     async fn obey(&mut self, order: Order) -> Result<(), (Option<Order>, DriverError)> {
         let Command::Display(display) = &order.command else {
-            order.failed("a caller shows and does nothing else");
+            order.failed(Failure::Unsupported, "a caller shows and does nothing else");
             return Ok(());
         };
         let frame = match self.frame_of(display) {
             Ok(frame) => frame,
             Err(problem) => {
-                order.failed(problem);
+                order.failed(Failure::Unsupported, problem);
                 return Ok(());
             }
         };
@@ -297,15 +297,12 @@ impl Line {
             let seat = self.seats.entry(frame.address).or_default();
             seat.ticket = Some(ticket.clone());
         }
-        let shown = ScreenShown {
-            text: order.command.to_string(),
-            acknowledged,
-        };
+        let shown = ScreenShown::of(&order.command, acknowledged);
         let delivered = self.outlet.deliver(Observation::ScreenShown(shown)).await;
         if acknowledged || !self.settings.table.means(Meaning::Ack) {
             order.done();
         } else {
-            order.failed("the caller did not acknowledge");
+            order.failed(Failure::Unanswered, "the caller did not acknowledge");
         }
         delivered.map_err(|error| (None, error.into()))
     }

@@ -1,10 +1,10 @@
 //! The driver and callers in Python, with an encoder of their own, over TCP.
 
-use zhiban_vocabulary::command::{Command, Display};
+use zhiban_vocabulary::command::{Command, Display, Failure};
 
 use crate::link::Direction;
 use crate::testing::{Hall, Peer, device, free_port, id};
-use crate::{Order, supervise::DriverState};
+use crate::{NotDone, Order, supervise::DriverState};
 
 /// A table as somebody would write it down from a manual: letters as commands, text as data.
 const TABLE: &str = r#"
@@ -70,7 +70,7 @@ impl Line {
         };
         let (order, outcome) = Order::new(Command::Display(call));
         self.hall.supervisor.command(&id("callers"), order).unwrap();
-        outcome.await.unwrap()
+        outcome.await.unwrap().map_err(|not_done| not_done.text)
     }
 
     fn said(&self) -> Vec<String> {
@@ -244,7 +244,10 @@ async fn a_number_nobody_acknowledges_has_failed_and_a_late_answer_is_not_the_ne
     assert_eq!(line.call("B1", "9").await, Err("which caller is meant is not known".into()));
     let (order, outcome) = Order::new(Command::Display(Display::Pause));
     line.hall.supervisor.command(&id("callers"), order).unwrap();
-    let missing = "no template pause in the settings".to_owned();
+    let missing = NotDone {
+        why: Failure::Unsupported,
+        text: "no template pause in the settings".into(),
+    };
     assert_eq!(outcome.await.unwrap(), Err(missing));
     assert_eq!(line.hall.status("callers").state, DriverState::Running);
     line.hall.close().await;

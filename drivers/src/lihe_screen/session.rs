@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout, timeout_at};
-use zhiban_vocabulary::command::{Command, Display};
+use zhiban_vocabulary::command::{Command, Display, Failure};
 use zhiban_vocabulary::device::{DeviceKind, ScreenShown};
 use zhiban_vocabulary::report::Observation;
 use zhiban_vocabulary::{CounterId, TicketNumber};
@@ -61,7 +61,7 @@ async fn serve(settings: &Settings, session: Session) -> Result<Infallible, Driv
             continue;
         };
         let Command::Display(display) = &order.command else {
-            order.failed("a screen shows and does nothing else");
+            order.failed(Failure::Unsupported, "a screen shows and does nothing else");
             continue;
         };
         match line.send(display).await {
@@ -90,17 +90,14 @@ impl Line<'_> {
 
     /// Reports what came of a command, and leaves no answer of it outstanding.
     async fn report(&mut self, order: Order, attempts: Option<u32>) -> Result<(), DriverError> {
-        let shown = ScreenShown {
-            text: order.command.to_string(),
-            acknowledged: attempts.is_some(),
-        };
+        let shown = ScreenShown::of(&order.command, attempts.is_some());
         if attempts.is_some() {
             self.outlet.alive().await?;
         }
         self.outlet.deliver(Observation::ScreenShown(shown)).await?;
         match attempts {
             Some(_) => order.done(),
-            None => order.failed("the screen did not acknowledge"),
+            None => order.failed(Failure::Unanswered, "the screen did not acknowledge"),
         }
         if attempts == Some(1) {
             return Ok(());

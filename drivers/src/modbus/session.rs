@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use tokio::time::{Interval, MissedTickBehavior, interval};
-use zhiban_vocabulary::command::Command;
+use zhiban_vocabulary::command::{Command, Failure};
 use zhiban_vocabulary::device::{DeviceIdentity, DeviceKind};
 use zhiban_vocabulary::report::Observation;
 
@@ -175,11 +175,11 @@ impl Device<'_> {
     /// Gives an order back that did not get through.
     async fn obey(&mut self, order: Order) -> Result<Option<Order>, DriverError> {
         let Command::Power { on } = order.command else {
-            order.failed("the device can only be switched");
+            order.failed(Failure::Unsupported, "the device can only be switched");
             return Ok(None);
         };
         let Some(coil) = self.settings.map.switch else {
-            order.failed("the map of the device has no switch");
+            order.failed(Failure::Unsupported, "the map of the device has no switch");
             return Ok(None);
         };
         match self.master.switch(coil.address, on).await {
@@ -188,7 +188,7 @@ impl Device<'_> {
                 Ok(None)
             }
             Err(error @ ModbusError::Exception { .. }) => {
-                order.failed(error.to_string());
+                order.failed(Failure::Refused, error.to_string());
                 Ok(None)
             }
             Err(error) => {

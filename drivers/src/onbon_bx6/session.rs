@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use tokio::time::timeout;
-use zhiban_vocabulary::command::Command;
+use zhiban_vocabulary::command::{Command, Failure};
 use zhiban_vocabulary::device::{DeviceIdentity, DeviceKind};
 use zhiban_vocabulary::report::Observation;
 
@@ -67,14 +67,15 @@ async fn serve(settings: &Settings, session: Session) -> Result<Infallible, Driv
             continue;
         };
         let Command::Power { on } = order.command else {
-            order.failed("showing texts on a BX-6 card is not supported yet");
+            let text = "showing texts on a BX-6 card is not supported yet";
+            order.failed(Failure::Unsupported, text);
             continue;
         };
         match talk.tell(Body::Power(on)).await {
             Ok(Some(Ok(()))) => order.done(),
-            Ok(Some(Err(nack))) => order.failed(format!("the card refuses: {nack}")),
+            Ok(Some(Err(nack))) => order.failed(Failure::Refused, nack.to_string()),
             Ok(None) => {
-                order.failed("the card does not answer");
+                order.failed(Failure::Unanswered, "the card does not answer");
                 return Err(talk.silent());
             }
             Err(error) => {

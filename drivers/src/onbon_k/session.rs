@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use tokio::time::timeout;
-use zhiban_vocabulary::command::{Command, Display};
+use zhiban_vocabulary::command::{Command, Display, Failure};
 use zhiban_vocabulary::device::{DeviceKind, ScreenShown};
 use zhiban_vocabulary::report::Observation;
 
@@ -63,7 +63,7 @@ async fn serve(settings: &Settings, session: Session) -> Result<Infallible, Driv
             continue;
         };
         let Some(body) = body_of(&order.command, settings) else {
-            order.failed("a font card cannot be restarted");
+            order.failed(Failure::Unsupported, "a font card cannot be restarted");
             continue;
         };
         match talk.tell(body).await {
@@ -123,19 +123,16 @@ impl Talk<'_> {
         if answer.is_some() {
             self.asker.outlet.alive().await?;
         }
-        if let Command::Display(display) = &order.command {
-            let shown = ScreenShown {
-                text: display.to_string(),
-                acknowledged: matches!(answer, Some(Ok(()))),
-            };
+        if let Command::Display(_) = &order.command {
+            let shown = ScreenShown::of(&order.command, matches!(answer, Some(Ok(()))));
             let shown = Observation::ScreenShown(shown);
             self.asker.outlet.deliver(shown).await?;
         }
         match answer {
             Some(Ok(())) => order.done(),
-            Some(Err(nack)) => order.failed(format!("the card refuses: {nack}")),
+            Some(Err(nack)) => order.failed(Failure::Refused, nack.to_string()),
             None => {
-                order.failed("the card does not answer");
+                order.failed(Failure::Unanswered, "the card does not answer");
                 return Err(self.silent());
             }
         }

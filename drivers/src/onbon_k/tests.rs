@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use zhiban_vocabulary::command::{Command, Display};
 
 use super::{BoardSimulator, Conduct};
-use crate::Order;
+use crate::{NotDone, Order};
 use crate::testing::{Hall, device, id};
 
 const ADDRESS: u16 = 7;
@@ -38,15 +38,16 @@ fn text(text: &str) -> Command {
     })
 }
 
-fn command(hall: &Hall, command: Command) -> oneshot::Receiver<Result<(), String>> {
+fn command(hall: &Hall, command: Command) -> oneshot::Receiver<Result<(), NotDone>> {
     let (order, outcome) = Order::new(command);
     hall.supervisor.command(&id("board"), order).unwrap();
     outcome
 }
 
-async fn ended(outcome: oneshot::Receiver<Result<(), String>>) -> Result<(), String> {
+async fn ended(outcome: oneshot::Receiver<Result<(), NotDone>>) -> Result<(), String> {
     let waiting = tokio::time::timeout(Duration::from_secs(20), outcome);
-    waiting.await.expect("an end within 20 s").unwrap()
+    let ended = waiting.await.expect("an end within 20 s").unwrap();
+    ended.map_err(|not_done| not_done.text)
 }
 
 async fn shows_everything(board: &BoardSimulator, hall: Hall) {
@@ -117,7 +118,7 @@ async fn a_refusal_is_passed_on_and_the_board_stays_up() {
     hall.says("board", 0, "up").await;
     board.behave(Conduct::Refuse(12));
     let refused = ended(command(&hall, call("B016"))).await;
-    assert_eq!(refused, Err("the card refuses: font is missing".into()));
+    assert_eq!(refused, Err("font is missing".into()));
     board.behave(Conduct::Answer);
     assert_eq!(ended(command(&hall, call("B017"))).await, Ok(()));
     let said = ["up", "call B016 not acknowledged", "call B017 acknowledged"];
@@ -133,7 +134,7 @@ async fn a_busy_card_is_told_again() {
     hall.says("board", 0, "up").await;
     board.behave(Conduct::Refuse(3));
     let refused = ended(command(&hall, call("B016"))).await;
-    assert_eq!(refused, Err("the card refuses: busy".into()));
+    assert_eq!(refused, Err("busy".into()));
     assert_eq!(board.told().len(), 2);
     hall.close().await;
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
-use zhiban_vocabulary::command::{Command, Display};
+use zhiban_vocabulary::command::{Command, Display, Failure};
 use zhiban_vocabulary::device::{DeviceKind, ScreenShown};
 use zhiban_vocabulary::report::Observation;
 
@@ -78,7 +78,7 @@ async fn serve<F: Family>(settings: Settings, session: Session) -> Result<Infall
             continue;
         };
         let Command::Display(display) = &order.command else {
-            order.failed("a screen shows and does nothing else");
+            order.failed(Failure::Unsupported, "a screen shows and does nothing else");
             continue;
         };
         match screen.show(display).await {
@@ -163,21 +163,19 @@ impl<F: Family> Screen<F> {
     /// Reports what came of a command, and leaves no answer of it outstanding.
     async fn report(&mut self, order: Order, outcome: Outcome) -> Result<(), DriverError> {
         if outcome == Outcome::Unshowable {
-            order.failed(format!("a {} screen cannot show that", F::NAME));
+            let text = format!("a {} screen cannot show that", F::NAME);
+            order.failed(Failure::Unsupported, text);
             return Ok(());
         }
         if outcome != Outcome::Unanswered {
             self.outlet.alive().await?;
         }
-        let shown = ScreenShown {
-            text: order.command.to_string(),
-            acknowledged: matches!(outcome, Outcome::Done(_)),
-        };
+        let shown = ScreenShown::of(&order.command, matches!(outcome, Outcome::Done(_)));
         self.outlet.deliver(Observation::ScreenShown(shown)).await?;
         match outcome {
-            Outcome::Refused(_) => order.failed("the screen refused it"),
+            Outcome::Refused(_) => order.failed(Failure::Refused, "the screen refused it"),
             Outcome::Unanswered => {
-                order.failed("the screen did not answer");
+                order.failed(Failure::Unanswered, "the screen did not answer");
                 return Err(self.silent());
             }
             _ => order.done(),

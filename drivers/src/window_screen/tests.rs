@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use zhiban_vocabulary::command::{Command, Display};
+use zhiban_vocabulary::command::{Command, Display, Failure};
 
 use super::family::{Family, Kuiwen, Ruize, Tally, Yinda, Yongtai, Zhongyi};
 use super::{Behaviour, FamilySimulator};
 use crate::testing::{Hall, device, id};
-use crate::{COMMANDS_WAITING_MAX, Order};
+use crate::{COMMANDS_WAITING_MAX, NotDone, Order};
 
-type Outcome = tokio::sync::oneshot::Receiver<Result<(), String>>;
+type Outcome = tokio::sync::oneshot::Receiver<Result<(), NotDone>>;
 
 fn open<F: Family>(link: &str, more: &str) -> Hall {
     let family = F::NAME;
@@ -34,6 +34,10 @@ fn command(hall: &Hall, display: Display) -> Outcome {
     let (order, outcome) = Order::new(Command::Display(display));
     hall.supervisor.command(&id("screen"), order).unwrap();
     outcome
+}
+
+fn why(outcome: Result<(), NotDone>) -> Option<Failure> {
+    outcome.err().map(|not_done| not_done.why)
 }
 
 fn everything() -> [Display; 5] {
@@ -127,7 +131,7 @@ async fn what_nobody_answers_is_tried_again_and_then_the_screen_is_down() {
     assert_eq!(command(&hall, call("B016", "3")).await.unwrap(), Ok(()));
     screen.behave(Behaviour::Garble);
     let outcome = command(&hall, call("B017", "3")).await.unwrap();
-    assert_eq!(outcome, Err("the screen did not answer".into()));
+    assert_eq!(why(outcome), Some(Failure::Unanswered));
     hall.says("screen", 0, "down").await;
     assert_eq!(screen.shown().len(), 3);
     let detail = hall.status("screen").detail;
@@ -154,7 +158,7 @@ async fn what_a_screen_refuses_has_failed() {
     let hall = over_terminal(&screen, PATIENCE);
     screen.behave(Behaviour::Refuse);
     let outcome = command(&hall, call("B016", "3")).await.unwrap();
-    assert_eq!(outcome, Err("the screen refused it".into()));
+    assert_eq!(why(outcome), Some(Failure::Refused));
     assert_eq!(hall.said("screen"), ["up", "call B016 not acknowledged"]);
     hall.close().await;
 }
@@ -187,7 +191,7 @@ async fn a_late_answer_is_not_taken_for_the_next_call() {
     assert!(screen.shown().len() >= 2);
     screen.behave(Behaviour::Silent);
     let outcome = command(&hall, call("A2", "3")).await.unwrap();
-    assert_eq!(outcome, Err("the screen did not answer".into()));
+    assert_eq!(why(outcome), Some(Failure::Unanswered));
     hall.close().await;
 }
 

@@ -121,7 +121,10 @@ async fn identify(shared: &Shared, connect: Connect, address: IpAddr) -> Result<
     match check(shared, &connect, address) {
         Ok(device) => Ok(Guest { connect, device }),
         Err(refusal) => {
-            if matches!(refusal, Refusal::BadCredentials | Refusal::NoCredentials) {
+            if matches!(
+                refusal,
+                Refusal::BadCredentials | Refusal::NoCredentials | Refusal::ShutOut(_)
+            ) {
                 let wait = shared.failures.note(address, Instant::now());
                 tokio::time::sleep(wait).await;
             }
@@ -166,7 +169,8 @@ fn check(shared: &Shared, connect: &Connect, address: IpAddr) -> Result<Option<D
         shared.devices.knows(&user, password)
     };
     if !known {
-        return Err(Refusal::BadCredentials);
+        let shut_out = shared.devices.shut_out(&user, password);
+        return Err(shut_out.map_or(Refusal::BadCredentials, Refusal::ShutOut));
     }
     if !is_foreign && id.as_ref() != Some(&user) {
         return Err(Refusal::ClientId);

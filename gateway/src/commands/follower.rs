@@ -2,8 +2,10 @@
 
 use rusqlite::Connection;
 use zhiban_kernel::StoreError;
+use zhiban_vocabulary::command::{CommandStatus, Failure};
 use zhiban_vocabulary::report::Observation;
 
+use super::store::Progress;
 use super::{Wake, store};
 use crate::journal::{Entry, Follower};
 
@@ -32,9 +34,13 @@ impl Follower for CommandsFollower {
             let Ok(id) = state.command.parse() else {
                 continue;
             };
-            let reason = state.reason.as_deref();
-            let (device, now) = (&entry.device, entry.received);
-            store::note(connection, id, device, state.status, reason, now)?;
+            let has_failed = state.status == CommandStatus::Failed;
+            let progress = Progress {
+                status: state.status,
+                failure: has_failed.then_some(Failure::Refused),
+                reason: state.reason.as_deref(),
+            };
+            store::note(connection, id, &entry.device, progress, entry.received)?;
         }
         Ok(())
     }

@@ -9,14 +9,14 @@ use serde_json::{Map, Value};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use zhiban_drivers::Order;
 use zhiban_drivers::supervise::{CommandError, Supervisor};
+use zhiban_drivers::{NotDone, Order};
 use zhiban_kernel::{Clock, Store, StoreError};
 use zhiban_vocabulary::DeviceId;
-use zhiban_vocabulary::command::{Command, CommandStatus};
+use zhiban_vocabulary::command::{Command, CommandStatus, Failure};
 use zhiban_vocabulary::topics;
 
-use super::store::Asked;
+use super::store::{Asked, Progress};
 use super::{Wake, store};
 use crate::broker::Broker;
 
@@ -51,7 +51,7 @@ enum Out {
 struct Outcome {
     id: i64,
     device: DeviceId,
-    result: Option<Result<(), String>>,
+    result: Option<Result<(), NotDone>>,
 }
 
 impl Dispatcher {
@@ -104,9 +104,11 @@ impl Dispatcher {
         for asked in open {
             if asked.expires <= self.clock.now() {
                 self.take_back(&asked);
-                let reason = Some("expired before the device did it".to_owned());
-                self.end(asked.id, asked.device, CommandStatus::Failed, reason)
-                    .await?;
+                let expired = NotDone {
+                    why: Failure::Expired,
+                    text: "expired before the device did it".into(),
+                };
+                self.end(asked.id, asked.device, Err(expired)).await?;
             } else if self.is_due(asked.id) {
                 self.hand_over(asked).await?;
             }
@@ -161,9 +163,11 @@ impl Dispatcher {
             }
             Err(CommandError::UnknownDevice(_)) => self.publish(&asked).await?,
             Err(error @ CommandError::NotUnderstood(..)) => {
-                let (id, device) = (asked.id, asked.device);
-                let reason = Some(error.to_string());
-                return self.end(id, device, CommandStatus::Failed, reason).await;
+                let unsupported = NotDone {
+                    why: Failure::Unsupported,
+                    text: error.to_string(),
+                };
+                return self.end(asked.id, asked.device, Err(unsupported)).await;
             }
             Err(CommandError::Stopped(_)) => {
                 let then = Instant::now() + AGAIN_AFTER;
@@ -187,28 +191,32 @@ impl Dispatcher {
 
     async fn settle(&mut self, outcome: Outcome) -> Result<(), StoreError> {
         let Outcome { id, device, result } = outcome;
-        let (status, reason) = match result {
-            Some(Ok(())) => (CommandStatus::Successful, None),
-            Some(Err(reason)) => (CommandStatus::Failed, Some(reason)),
-            None => {
-                let then = Instant::now() + AGAIN_AFTER;
-                self.out.insert(id, Out::NotBefore(then));
-                return Ok(());
-            }
-        };
-        self.end(id, device, status, reason).await
+        if let Some(result) = result {
+            return self.end(id, device, result).await;
+        }
+        let then = Instant::now() + AGAIN_AFTER;
+        self.out.insert(id, Out::NotBefore(then));
+        Ok(())
     }
 
     async fn end(
         &mut self,
         id: i64,
         device: DeviceId,
-        status: CommandStatus,
-        reason: Option<String>,
+        result: Result<(), NotDone>,
     ) -> Result<(), StoreError> {
         let now = self.clock.now();
         let write = move |connection: &_| {
-            store::note(connection, id, &device, status, reason.as_deref(), now)?;
+            let failed = result.as_ref().err();
+            let progress = Progress {
+                status: match failed {
+                    None => CommandStatus::Successful,
+                    Some(_) => CommandStatus::Failed,
+                },
+                failure: failed.map(|not_done| not_done.why),
+                reason: failed.map(|not_done| not_done.text.as_str()),
+            };
+            store::note(connection, id, &device, progress, now)?;
             Ok(())
         };
         self.store.write(write).await

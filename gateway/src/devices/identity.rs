@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Result};
+use serde_json::{Value, json};
 use zhiban_config::gateway::{Changes, Registry};
 use zhiban_vocabulary::device::{DeviceIdentity, DeviceKind, Severity};
 
 use super::file::{Asked, Request};
-use super::model::{Device, State, changes, merged};
+use super::model::{Device, PartChange, State, changes, merged};
 use super::{file, store, topics};
 
 /// A device said who it is. The table is the truth: what differs waits for a person.
@@ -25,7 +26,7 @@ pub(super) fn judge(
     }
     let changed = changes(&known.identity, said);
     if !changed.is_empty() {
-        let after = changed.join(", ");
+        let after = serde_json::to_string(&changed).unwrap_or_default();
         let said = serde_json::to_string(said).unwrap_or_default();
         let asked = Asked {
             device,
@@ -34,7 +35,8 @@ pub(super) fn judge(
             after: &after,
             said: &said,
         };
-        return ask(connection, registry, &known, asked, now);
+        let facts = json!({ "changes": changed });
+        return ask(connection, registry, &known, asked, &facts, now);
     }
     if merged(&known.identity, said) == known.identity {
         return Ok(());
@@ -50,24 +52,20 @@ pub(super) fn judge(
 /// Another device in use of the same serial number, or network address, and which of them it is.
 struct Twin {
     device: String,
-    mark: String,
+    /// `serial` or `mac`
+    mark: &'static str,
 }
 
 fn twin(connection: &Connection, known: &Device, said: &DeviceIdentity) -> Result<Option<Twin>> {
-    let serial = said.serial.as_deref().filter(|serial| !serial.is_empty());
-    if let Some(serial) = serial {
-        let twins = store::with_serial(connection, serial)?;
-        let mut others = twins.into_iter().filter(|twin| twin.device != known.device);
-        let twin = others.find(|twin| {
-            // Two makers may count alike.
-            match (&twin.identity.vendor, &said.vendor) {
-                (Some(one), Some(other)) => one == other,
-                _ => true,
-            }
-        });
+    if said
+        .serial
+        .as_deref()
+        .is_some_and(|serial| !serial.is_empty())
+    {
+        let twin = store::serial_twin(connection, known, said)?;
         return Ok(twin.map(|twin| Twin {
             device: twin.device.to_string(),
-            mark: format!("serial {serial}"),
+            mark: "serial",
         }));
     }
     // Small devices of other forms have no other number. Programs of one machine share theirs.
@@ -75,8 +73,10 @@ fn twin(connection: &Connection, known: &Device, said: &DeviceIdentity) -> Resul
         return Ok(None);
     };
     let twin = topics::mac_twin(connection, known.device.as_str(), mac)?;
-    let mark = format!("mac {mac}");
-    Ok(twin.map(|device| Twin { device, mark }))
+    Ok(twin.map(|device| Twin {
+        device,
+        mark: "mac",
+    }))
 }
 
 fn clash(
@@ -86,7 +86,12 @@ fn clash(
     said: &DeviceIdentity,
     now: Timestamp,
 ) -> Result<()> {
-    let after = format!("{} belongs to {}", twin.mark, twin.device);
+    let value = match twin.mark {
+        "mac" => &said.mac,
+        _ => &said.serial,
+    };
+    let facts = json!({ "part": twin.mark, "value": value, "owner": twin.device });
+    let (after, facts) = (value.clone().unwrap_or_default(), facts.to_string());
     let json = serde_json::to_string(said).unwrap_or_default();
     let asked = Asked {
         device,
@@ -100,7 +105,7 @@ fn clash(
             connection,
             device,
             "serial-clash",
-            &after,
+            &facts,
             Severity::Major,
             now,
         )?;
@@ -147,7 +152,7 @@ pub(crate) fn in_words(identity: &DeviceIdentity) -> String {
 }
 
 /// S0-2.5-3a: one model of kiosk too many waits for a person, however lenient the hall is.
-fn check_models(
+pub(super) fn check_models(
     connection: &Connection,
     registry: &Registry,
     known: &Device,
@@ -159,11 +164,9 @@ fn check_models(
     if known.kind != DeviceKind::Kiosk.as_str() || known.state != State::Active {
         return Ok(());
     }
-    let others = store::kiosk_models(connection, known.device.as_str())?;
-    let is_new = !others.iter().any(|other| other == model);
-    if !is_new || others.len() < registry.kiosk_models_max as usize {
+    let Some(others) = too_many_models(connection, registry, known.device.as_str(), model)? else {
         return Ok(());
-    }
+    };
     let before = others.join(", ");
     let device = known.device.as_str();
     let asked = Asked {
@@ -178,6 +181,18 @@ fn check_models(
         store::suspend(connection, device, "third-model")?;
     }
     Ok(())
+}
+
+/// The models the hall has already, when this one is one too many.
+pub(super) fn too_many_models(
+    connection: &Connection,
+    registry: &Registry,
+    device: &str,
+    model: &str,
+) -> Result<Option<Vec<String>>> {
+    let others = store::kiosk_models(connection, device)?;
+    let is_new = !others.iter().any(|other| other == model);
+    Ok((is_new && others.len() >= registry.kiosk_models_max as usize).then_some(others))
 }
 
 /// A device connected from somewhere. Kiosks do not move without a request.
@@ -208,7 +223,13 @@ pub(super) fn judge_address(
         after: address,
         said: address,
     };
-    ask(connection, registry, &known, asked, now)
+    let change = PartChange {
+        part: "address",
+        before: Some(before.clone()),
+        after: Some(address.to_owned()),
+    };
+    let facts = json!({ "changes": [change] });
+    ask(connection, registry, &known, asked, &facts, now)
 }
 
 fn ask(
@@ -216,17 +237,14 @@ fn ask(
     registry: &Registry,
     known: &Device,
     asked: Asked<'_>,
+    facts: &Value,
     now: Timestamp,
 ) -> Result<()> {
     if !file::ask(connection, asked, now)? {
         return Ok(());
     }
-    let detail = match asked.before {
-        "" => asked.after.to_owned(),
-        before => format!("{before} → {}", asked.after),
-    };
-    let (device, what) = (asked.device, asked.what);
-    file::write_alarm(connection, device, what, &detail, Severity::Warning, now)?;
+    let (device, what, facts) = (asked.device, asked.what, facts.to_string());
+    file::write_alarm(connection, device, what, &facts, Severity::Warning, now)?;
     let is_kiosk = known.kind == DeviceKind::Kiosk.as_str();
     if is_kiosk && registry.changes == Changes::Strict {
         store::suspend(connection, device, what)?;
@@ -234,12 +252,20 @@ fn ask(
     Ok(())
 }
 
+/// What a person decides about a change.
+#[derive(Debug, Clone)]
+pub(super) struct Verdict {
+    pub(super) granted: bool,
+    /// For the file, and for the device when it asks why it is shut out.
+    pub(super) reason: Option<String>,
+}
+
 /// A person decides about a change. What is granted takes hold, what is refused shuts the device
 /// out. Gives what was decided about; `None` when nobody asks for it any more.
 pub(super) fn decide(
     connection: &Connection,
     id: i64,
-    granted: bool,
+    verdict: &Verdict,
     who: &str,
     now: Timestamp,
 ) -> Result<Option<Request>> {
@@ -247,11 +273,16 @@ pub(super) fn decide(
         return Ok(None);
     };
     let device = request.device.as_str();
-    file::decide(connection, id, granted, who, now)?;
-    let verdict = if granted { "granted" } else { "refused" };
-    let detail = format!("{verdict}: {} {}", request.what, request.after);
-    file::write(connection, device, "decided", &detail, who, now)?;
-    if !granted {
+    file::decide(connection, id, verdict.granted, who, now)?;
+    let known = store::find(connection, device)?;
+    let facts = json!({
+        "about": request.what,
+        "granted": verdict.granted,
+        "changes": known.map(|known| changes_of(&request, &known)),
+        "reason": verdict.reason,
+    });
+    file::write(connection, device, "decided", &facts.to_string(), who, now)?;
+    if !verdict.granted {
         store::suspend(connection, device, "refused")?;
         return Ok(Some(request));
     }
@@ -259,17 +290,34 @@ pub(super) fn decide(
         "identity" => take_hold(connection, device, &request.said)?,
         "serial-clash" => {
             store::retire(connection, &request.before)?;
-            let replaced = format!("replaced by {device}");
+            let replaced = json!({ "replaced_by": device }).to_string();
             file::write(connection, &request.before, "retired", &replaced, who, now)?;
             take_hold(connection, device, &request.said)?;
         }
         "address" => store::set_address(connection, device, &request.said)?,
         _ => {}
     }
-    if !file::has_requests(connection, device)? {
+    if file::requests_of(connection, device)?.is_empty() {
         store::admit(connection, device)?;
     }
     Ok(Some(request))
+}
+
+/// What a request would change of the device, part by part.
+pub(super) fn changes_of(request: &Request, known: &Device) -> Vec<PartChange> {
+    let after = |part, before: Option<&str>| PartChange {
+        part,
+        before: before.map(str::to_owned),
+        after: Some(request.after.clone()),
+    };
+    let said = serde_json::from_str::<DeviceIdentity>(&request.said).unwrap_or_default();
+    match request.what.as_str() {
+        "identity" => changes(&known.identity, &said),
+        "address" => vec![after("address", Some(&request.before))],
+        "third-model" => vec![after("model", None)],
+        _ if said.serial.as_deref() == Some(&request.after) => vec![after("serial", None)],
+        _ => vec![after("mac", None)],
+    }
 }
 
 fn take_hold(connection: &Connection, device: &str, said: &str) -> Result<()> {

@@ -89,10 +89,10 @@ fn signed_in_device(devices: &Devices, headers: &HeaderMap) -> Result<DeviceId> 
     let (name, secret) = basic(headers).ok_or(WebError::NotSignedIn)?;
     let device: DeviceId = name.parse().map_err(|_| WebError::WrongCredentials)?;
     if devices.knows(&device, &secret) {
-        Ok(device)
-    } else {
-        Err(WebError::WrongCredentials)
+        return Ok(device);
     }
+    let shut_out = devices.shut_out(&device, &secret);
+    Err(shut_out.map_or(WebError::WrongCredentials, WebError::ShutOut))
 }
 
 fn basic(headers: &HeaderMap) -> Option<(String, String)> {
