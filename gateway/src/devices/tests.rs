@@ -102,7 +102,9 @@ impl Hall {
         };
         let now = self.devices.0.clock.now();
         let write = move |connection: &Connection| {
-            Ok(identity::decide(connection, request.id, &verdict, "1001", now)?)
+            Ok(identity::decide(
+                connection, request.id, &verdict, "1001", now,
+            )?)
         };
         self.devices.0.store.write(write).await.unwrap().unwrap();
         self.devices.reload().await.unwrap();
@@ -134,13 +136,22 @@ async fn a_device_whose_change_waits_comes_back_by_a_decision_only() {
     let third = hall.device("k3").await;
     assert_eq!(third.state, State::Suspended);
     assert_eq!(third.reason.as_deref(), Some("third-model"));
-    assert_eq!(hall.turn("k3", State::Active, None).await, Err("request-open"));
+    assert_eq!(
+        hall.turn("k3", State::Active, None).await,
+        Err("request-open")
+    );
     // Taken out of use and back it is as before, and nobody was asked in vain meanwhile.
     hall.turn("k3", State::Retired, None).await.unwrap();
     assert!(hall.requests().await.is_empty());
-    assert_eq!(hall.turn("k3", State::Active, None).await, Err("request-open"));
+    assert_eq!(
+        hall.turn("k3", State::Active, None).await,
+        Err("request-open")
+    );
     hall.turn("k3", State::Suspended, None).await.unwrap();
-    assert_eq!(hall.device("k3").await.reason.as_deref(), Some("third-model"));
+    assert_eq!(
+        hall.device("k3").await.reason.as_deref(),
+        Some("third-model")
+    );
     hall.decide(true, None).await;
     assert_eq!(hall.device("k3").await.state, State::Active);
 }
@@ -171,7 +182,9 @@ async fn a_refused_device_is_told_why_and_the_file_keeps_it() {
 async fn a_person_suspends_and_retires_and_takes_it_back() {
     let hall = Hall::open().await;
     let (id, secret) = ("k1".parse().unwrap(), hall.kiosk("k1").await);
-    hall.turn("k1", State::Suspended, Some("repair")).await.unwrap();
+    hall.turn("k1", State::Suspended, Some("repair"))
+        .await
+        .unwrap();
     let told = hall.devices.shut_out(&id, &secret);
     assert_eq!(told.as_deref(), Some("by-hand: repair"));
     assert_eq!(hall.newest("k1").await.2["reason"], "repair");
@@ -194,7 +207,10 @@ async fn nobody_comes_back_to_a_place_that_is_taken() {
     hall.says("k1", said("A", "S1")).await;
     hall.turn("k1", State::Retired, None).await.unwrap();
     hall.says("k2", said("B", "S1")).await;
-    assert_eq!(hall.turn("k1", State::Active, None).await, Err("serial-taken"));
+    assert_eq!(
+        hall.turn("k1", State::Active, None).await,
+        Err("serial-taken")
+    );
     hall.turn("k2", State::Retired, None).await.unwrap();
     hall.says("k2", said("B", "S1")).await;
     // A model that has become one too many waits for a person.

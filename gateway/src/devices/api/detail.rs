@@ -147,7 +147,10 @@ mod tests {
         let offered = |device: Device, announced: &[CommandKind]| accepts(&device, announced);
         assert_eq!(offered(device("kiosk", "mqtt", &[]), &[]), ["restart"]);
         assert_eq!(offered(device("kiosk", "mqtt", &[]), &said), ["power"]);
-        assert_eq!(offered(device("window-screen", "mqtt", &[]), &[]), ["display"]);
+        assert_eq!(
+            offered(device("window-screen", "mqtt", &[]), &[]),
+            ["display"]
+        );
         assert!(offered(device("evaluation-pad", "mqtt", &[]), &[]).is_empty());
         assert!(offered(device("kiosk", "mqtt", &["+/plug"]), &said).is_empty());
         assert_eq!(offered(device("other", "modbus", &[]), &[]), ["power"]);
