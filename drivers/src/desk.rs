@@ -11,6 +11,7 @@ use zhiban_vocabulary::device::HealthStatus;
 use zhiban_vocabulary::report::{Observation, Origin, Report};
 use zhiban_vocabulary::{BootId, DeviceId};
 
+use crate::Trouble;
 use crate::hook::Hook;
 use crate::supervise::DriverState;
 
@@ -166,8 +167,8 @@ pub(crate) struct Face {
     /// Who runs the driver; counts up.
     tenure: u64,
     pub(crate) state: DriverState,
-    /// Why it failed, until it has spoken with its device again.
-    pub(crate) detail: Option<String>,
+    /// Why it failed, in a word and whole, until it has spoken with its device again.
+    pub(crate) why: Option<(Trouble, String)>,
     /// The last health the journal has.
     pub(crate) health: Option<(HealthStatus, Option<String>)>,
     /// The last sign of life of the session.
@@ -188,7 +189,7 @@ impl Desk {
             face: Mutex::new(Face {
                 tenure: 0,
                 state: DriverState::Running,
-                detail: None,
+                why: None,
                 health: None,
                 beat: Instant::now(),
             }),
@@ -201,24 +202,24 @@ impl Desk {
 
     /// Begins another run of the driver. One before it may end late, on a thread of its own, and
     /// has nothing to say here any more.
-    pub(crate) fn take_over(&self, state: DriverState, detail: Option<String>) -> u64 {
+    pub(crate) fn take_over(&self, state: DriverState, why: Option<(Trouble, String)>) -> u64 {
         let tenure = {
             let mut face = self.face();
             face.tenure += 1;
             face.tenure
         };
-        self.turn(tenure, state, detail);
+        self.turn(tenure, state, why);
         tenure
     }
 
     /// Says how the driver is, by the run of this number.
-    pub(crate) fn turn(&self, tenure: u64, state: DriverState, detail: Option<String>) {
+    pub(crate) fn turn(&self, tenure: u64, state: DriverState, why: Option<(Trouble, String)>) {
         let mut face = self.face();
         if face.tenure != tenure {
             return;
         }
         face.state = state;
-        face.detail = detail;
+        face.why = why;
         face.beat = Instant::now();
     }
 
@@ -228,7 +229,7 @@ impl Desk {
         let mut face = self.face();
         face.beat = Instant::now();
         if face.state == DriverState::Running {
-            face.detail = None;
+            face.why = None;
         }
     }
 

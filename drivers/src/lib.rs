@@ -20,6 +20,7 @@ mod sweep;
 #[cfg(test)]
 mod testing;
 mod thread;
+mod trouble;
 mod ups;
 mod wording;
 
@@ -38,6 +39,7 @@ pub use hook::{HOOK_TIME_MAX, Hook, HookAnswer, Hooks};
 pub use outlet::{DELIVERIES_MAX, Delivery, NotTaken, Occurrence, Outlet, deliveries};
 pub use settings::SettingsError;
 pub use thread::Threads;
+pub use trouble::Trouble;
 
 macro_rules! drivers {
     ($($folder:ident,)*) => {

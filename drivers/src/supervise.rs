@@ -26,7 +26,7 @@ use crate::desk::Desk;
 use crate::hook::Hook;
 use crate::link::{Line, Piece};
 use crate::thread::{LineThread, Threads};
-use crate::{Delivery, DriverKind, Order, Outlet};
+use crate::{Delivery, DriverKind, Order, Outlet, Trouble};
 use keep::{Place, keep_running};
 
 /// How often the threads are looked at.
@@ -61,6 +61,8 @@ pub struct DriverStatus {
     pub state: DriverState,
     /// Why it failed, until it has spoken with its device again.
     pub detail: Option<String>,
+    /// The same in one word, for programs.
+    pub trouble: Option<Trouble>,
     pub restarts: u32,
     pub bad_frames: u64,
 }
@@ -232,7 +234,8 @@ impl Supervisor {
     fn start_anew(&self, line: &str) {
         for post in lock(&self.posts).values().filter(|post| post.line == line) {
             let detail = format!("a driver on {line} blocked its thread");
-            let tenure = post.desk.take_over(DriverState::Restarting, Some(detail));
+            let why = Some((Trouble::Box, detail));
+            let tenure = post.desk.take_over(DriverState::Restarting, why);
             post.desk.restarts.fetch_add(1, Ordering::Relaxed);
             self.run(post, tenure);
         }
@@ -323,15 +326,17 @@ fn running<'p>(
 
 impl Post {
     fn status(&self) -> DriverStatus {
-        let (state, detail) = {
+        let (state, why) = {
             let face = self.desk.face();
-            (face.state, face.detail.clone())
+            (face.state, face.why.clone())
         };
+        let (trouble, detail) = why.unzip();
         DriverStatus {
             device: self.desk.device.clone(),
             driver: self.wired.driver.name,
             line: self.line.clone(),
             state,
+            trouble,
             detail,
             restarts: self.desk.restarts.load(Ordering::Relaxed),
             bad_frames: self.desk.bad_frames.load(Ordering::Relaxed),

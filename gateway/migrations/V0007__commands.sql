@@ -11,6 +11,8 @@ create table commands_command (
     state text not null default 'init',
     -- why it failed
     reason text,
+    -- the same in one word
+    failure text,
     -- staff number, or 'hall'
     asked_by text not null,
     asked_ms integer not null,

@@ -49,13 +49,21 @@ pub enum StoreError {
     /// The job itself refused, with its own reason.
     #[error("{0}")]
     Refused(String),
+    /// Likewise, with a word of a closed list and the names and numbers that belong to it, so that
+    /// a program can say it in words of its own.
+    #[error("{text}")]
+    RefusedBecause {
+        text: String,
+        reason: &'static str,
+        facts: serde_json::Value,
+    },
 }
 
 impl StoreError {
     /// Whether trying again later, unchanged, may work.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        !matches!(self, Self::Refused(_))
+        !matches!(self, Self::Refused(_) | Self::RefusedBecause { .. })
     }
 
     /// Tells passing failures from those after which nothing on disk may be trusted unread.

@@ -78,12 +78,37 @@ pub enum Display {
 }
 
 impl Command {
+    /// What is to be done, in one word.
+    #[must_use]
+    pub fn act(&self) -> &'static str {
+        match self {
+            Self::Display(display) => display.act(),
+            Self::Restart {} => "restart",
+            Self::Power { on: true } => "power-on",
+            Self::Power { on: false } => "power-off",
+        }
+    }
+
     #[must_use]
     pub fn kind(&self) -> CommandKind {
         match self {
             Self::Display(_) => CommandKind::Display,
             Self::Restart {} => CommandKind::Restart,
             Self::Power { .. } => CommandKind::Power,
+        }
+    }
+}
+
+impl Display {
+    /// What is to be shown, in one word; as `show` has it.
+    #[must_use]
+    pub fn act(&self) -> &'static str {
+        match self {
+            Self::Welcome => "welcome",
+            Self::Call { .. } => "call",
+            Self::Serving { .. } => "serving",
+            Self::Pause => "pause",
+            Self::Text { .. } => "text",
         }
     }
 }
@@ -130,6 +155,42 @@ impl CommandStatus {
             Self::Executing => "executing",
             Self::Successful => "successful",
             Self::Failed => "failed",
+        }
+    }
+}
+
+/// Why a command was not done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Failure {
+    /// Its time was over before the device did it.
+    Expired,
+    /// The device cannot do that.
+    Unsupported,
+    /// Newer commands came while the device was behind.
+    Overtaken,
+    /// The device did not answer.
+    Unanswered,
+    /// The device answered that it does not.
+    Refused,
+}
+
+impl Failure {
+    pub const ALL: [Self; 5] = [
+        Self::Expired,
+        Self::Unsupported,
+        Self::Overtaken,
+        Self::Unanswered,
+        Self::Refused,
+    ];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Unsupported => "unsupported",
+            Self::Overtaken => "overtaken",
+            Self::Unanswered => "unanswered",
+            Self::Refused => "refused",
         }
     }
 }

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::CounterId;
+use crate::command::{Command, Display};
 
 /// Families of device a hall has.
 #[derive(
@@ -182,8 +183,26 @@ pub struct ScreenText {
 pub struct ScreenShown {
     /// What was sent, readable by a person, such as `call B016`.
     pub text: String,
+    /// The same for programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display: Option<Display>,
     /// Whether the display confirmed it: false when it refused it, or kept silent although it can
     /// answer. Absent for displays whose protocol has no confirmation, which is no fault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledged: Option<bool>,
+}
+
+impl ScreenShown {
+    #[must_use]
+    pub fn of(command: &Command, acknowledged: Option<bool>) -> Self {
+        let display = match command {
+            Command::Display(display) => Some(display.clone()),
+            Command::Power { .. } | Command::Restart {} => None,
+        };
+        Self {
+            text: command.to_string(),
+            display,
+            acknowledged,
+        }
+    }
 }

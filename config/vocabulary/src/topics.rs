@@ -62,6 +62,18 @@ pub fn command(device: &DeviceId, command: CommandKind, id: &str) -> String {
     format!("te/device/{device}///cmd/{}/{id}", command.as_str())
 }
 
+/// Where a device that understands a command says so, by any retained message.
+///
+/// ```
+/// use zhiban_vocabulary::{command::CommandKind, topics};
+/// let device = "kiosk-1".parse().unwrap();
+/// assert_eq!(topics::command_type(&device, CommandKind::Restart), "te/device/kiosk-1///cmd/restart");
+/// ```
+#[must_use]
+pub fn command_type(device: &DeviceId, command: CommandKind) -> String {
+    format!("te/device/{device}///cmd/{}", command.as_str())
+}
+
 /// Reads the part of a topic behind [`device_prefix`].
 ///
 /// ```

@@ -64,10 +64,7 @@ async fn serve(settings: &Settings, session: Session) -> Result<Infallible, Driv
             return Err(error.into());
         }
         outlet.alive().await?;
-        let shown = ScreenShown {
-            text: display.to_string(),
-            acknowledged: None,
-        };
+        let shown = ScreenShown::of(&order.command, None);
         outlet.deliver(Observation::ScreenShown(shown)).await?;
         order.done();
     }

@@ -298,10 +298,7 @@ impl Line {
             seat.ticket = Some(ticket.clone());
         }
         let can_say = self.settings.table.means(Meaning::Ack);
-        let shown = ScreenShown {
-            text: order.command.to_string(),
-            acknowledged: can_say.then_some(acknowledged),
-        };
+        let shown = ScreenShown::of(&order.command, can_say.then_some(acknowledged));
         let delivered = self.outlet.deliver(Observation::ScreenShown(shown)).await;
         if acknowledged || !can_say {
             order.done();

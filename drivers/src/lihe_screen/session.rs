@@ -92,10 +92,7 @@ impl Line<'_> {
 
     /// Reports what came of a command, and leaves no answer of it outstanding.
     async fn report(&mut self, order: Order, attempts: Option<u32>) -> Result<(), DriverError> {
-        let shown = ScreenShown {
-            text: order.command.to_string(),
-            acknowledged: Some(attempts.is_some()),
-        };
+        let shown = ScreenShown::of(&order.command, Some(attempts.is_some()));
         if attempts.is_some() {
             self.asker.outlet.alive().await?;
         }

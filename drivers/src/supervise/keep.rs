@@ -14,7 +14,7 @@ use zhiban_vocabulary::device::HealthStatus;
 use super::{DriverState, WiredDevice};
 use crate::desk::Desk;
 use crate::link::Line;
-use crate::{Commands, Driver, DriverError, Hooks, NotTaken, Outlet, Session};
+use crate::{Commands, Driver, DriverError, Hooks, NotTaken, Outlet, Session, Trouble};
 
 /// First and longest pause before a driver is started again; doubled in between.
 const BACKOFF_FIRST: Duration = Duration::from_secs(1);
@@ -46,8 +46,8 @@ pub(super) async fn keep_running(
 }
 
 impl Place {
-    fn turn(&self, state: DriverState, detail: Option<String>) {
-        self.desk.turn(self.tenure, state, detail);
+    fn turn(&self, state: DriverState, why: Option<(Trouble, String)>) {
+        self.desk.turn(self.tenure, state, why);
     }
 }
 
@@ -61,16 +61,17 @@ async fn run_again_and_again(place: &Place) {
     } = place;
     let mut failures = 0;
     // Said on until the device was spoken with: a driver that hangs is running nearly always.
-    let mut trouble = desk.face().detail.clone();
+    let mut why = desk.face().why.clone();
     loop {
         let driver = match (wired.driver.build)(wired.settings.clone()) {
             Ok(driver) => driver,
             Err(error) => {
                 tracing::error!(device = %desk.device, %error, "driver not started");
-                return place.turn(DriverState::Stopped, Some(error.to_string()));
+                let why = (Trouble::Settings, error.to_string());
+                return place.turn(DriverState::Stopped, Some(why));
             }
         };
-        place.turn(DriverState::Running, trouble);
+        place.turn(DriverState::Running, why);
         desk.exchanged.store(false, Ordering::Relaxed);
         let failure = run_once(driver, place).await;
         if desk.exchanged.load(Ordering::Relaxed) && !failure.is_flood {
@@ -79,14 +80,16 @@ async fn run_again_and_again(place: &Place) {
         let pause = backoff(failures);
         failures += 1;
         tracing::warn!(device = %desk.device, failure = %failure.text, ?pause, "driver failed");
-        place.turn(DriverState::Restarting, Some(failure.text.clone()));
-        trouble = failure.of_device.then(|| failure.text.clone());
+        let said = (failure.trouble, failure.text.clone());
+        place.turn(DriverState::Restarting, Some(said.clone()));
+        why = failure.of_device.then_some(said);
         tokio::join!(announce(desk, outlet, failure), tokio::time::sleep(pause));
         desk.restarts.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 struct Failure {
+    trouble: Trouble,
     text: String,
     /// The device is to blame, not the journal.
     of_device: bool,
@@ -96,6 +99,7 @@ struct Failure {
 impl Failure {
     fn of_driver(text: String) -> Self {
         Self {
+            trouble: Trouble::Box,
             text,
             of_device: true,
             is_flood: false,
@@ -109,6 +113,7 @@ impl From<DriverError> for Failure {
         Self {
             of_device: is_flood || !matches!(error, DriverError::NotTaken(_)),
             is_flood,
+            trouble: Trouble::from(&error),
             text: error.to_string(),
         }
     }

@@ -138,12 +138,8 @@ impl Driver for Obeys {
             }
             loop {
                 let order = session.commands.next().await;
-                let text = order.command.to_string();
+                let shown = ScreenShown::of(&order.command, Some(true));
                 order.done();
-                let shown = ScreenShown {
-                    text,
-                    acknowledged: Some(true),
-                };
                 if let Err(error) = session
                     .outlet
                     .deliver(Observation::ScreenShown(shown))

@@ -162,10 +162,9 @@ impl<F: Family> Screen<F> {
         if outcome != Outcome::Unanswered {
             self.asker.outlet.alive().await?;
         }
-        let shown = ScreenShown {
-            text: order.command.to_string(),
-            acknowledged: (F::REPLY != Reply::None).then_some(matches!(outcome, Outcome::Done(_))),
-        };
+        let confirmed = matches!(outcome, Outcome::Done(_));
+        let can_say = F::REPLY != Reply::None;
+        let shown = ScreenShown::of(&order.command, can_say.then_some(confirmed));
         self.asker.outlet.deliver(Observation::ScreenShown(shown)).await?;
         match outcome {
             Outcome::Refused(_) => order.failed("the screen refused it"),

@@ -34,6 +34,7 @@ export async function walkDevices(visitor, tally) {
   await wired(visitor, tally);
   await joining(visitor, tally);
   await requests(visitor, tally);
+  await shutOut(visitor, tally);
   await commands(visitor, tally);
 }
 
@@ -66,6 +67,8 @@ async function devicePages(visitor, tally) {
       },
     });
   };
+  const foreign = present.find((device) => device.connected !== null && device.kind === "other");
+  await tab("topics", foreign ?? present.find((device) => device.connected !== null));
   await tab("file", present.find((device) => device.kind === "kiosk") ?? speaker);
   const wiredDevice = kinds.get("device-wired");
   await tab("line", wiredDevice);
@@ -86,6 +89,10 @@ async function manual(visitor, tally) {
     await page.locator('[data-way="manual"]').click();
     await page.fill('input[name="device"]', "排队机/1");
     await page.fill('input[name="device-name"]', "巡检取号机");
+    await page.selectOption('select[name="topic-form"]', "tasmota");
+    await page.fill('input[name="topic-topic"]', "tasmota_walk");
+    expect((await visitor.text(".topics .note")).includes("+/tasmota_walk"), "the topic of a plug is missing");
+    await page.selectOption('select[name="topic-form"]', "own");
     expect(await page.locator('.el-dialog button[type="submit"]').isDisabled(), "an id with a slash is accepted");
     await page.fill('input[name="device"]', id);
     await visitor.axe();
@@ -316,6 +323,44 @@ async function requests(visitor, tally) {
     await visitor.until("the card is gone", async () => (await page.locator(`[data-open="request-${third.id}"]`).count()) === 0);
     equal((await visitor.api(`/api/v1${path(third.device)}`)).state, "active", "state");
     await visitor.shot("request-granted");
+    equal(visitor.takeFaults(), [], "faults");
+  });
+}
+
+/** A person shuts a device out with a reason, and takes it back; so does a refused change. */
+async function shutOut(visitor, tally) {
+  const { page } = visitor;
+  const device = (await visitor.api("/api/v1/devices")).devices.find((each) => each.state === "active" && each.connected !== null && each.asks.length === 0);
+  const stateOf = async (id) => (await visitor.api(`/api/v1${path(id)}`)).state;
+  if (!device) return;
+  await tally.check("hall suspend a device with a reason, and take it back", async () => {
+    await visitor.open(path(device.device));
+    await page.locator('[data-action="suspend"]').click();
+    await page.fill('[data-dialog="suspend"] input[name="reason"]', "送修");
+    await visitor.axe();
+    await visitor.shot("device-suspend");
+    await page.locator('[data-dialog="suspend"] button[type="submit"]').click();
+    await page.waitForSelector("[data-undo]");
+    equal(await stateOf(device.device), "suspended", "state");
+    await page.locator('[data-tab="file"]').click();
+    await visitor.until("the reason is in the file", async () => (await visitor.text(".trail li")).includes("送修"));
+    await page.locator("[data-undo]").click();
+    await visitor.until("it is back", async () => (await stateOf(device.device)) === "active");
+    equal(visitor.takeFaults(), [], "faults");
+  });
+  const asked = (await visitor.api("/api/v1/device-requests")).requests.find((request) => request.what === "identity");
+  if (!asked) return;
+  await tally.check("hall refuse a change with a reason, where the device is shown", async () => {
+    await visitor.open(path(asked.device));
+    await page.locator("[data-decide-here]").click();
+    await page.locator('[data-decide="refuse"]').click();
+    await page.fill('[data-dialog="request"] input[name="reason"]', "没有报备");
+    await page.locator('[data-decide="refuse-now"]').click();
+    await visitor.until("it is shut out", async () => (await stateOf(asked.device)) === "suspended");
+    const { events } = await visitor.api(`/api/v1${path(asked.device)}/file`);
+    equal(events[0].facts.reason, "没有报备", "the reason in the file");
+    await page.locator('[data-action="revive"]').click();
+    await visitor.until("it is back", async () => (await stateOf(asked.device)) === "active");
     equal(visitor.takeFaults(), [], "faults");
   });
 }

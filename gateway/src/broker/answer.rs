@@ -26,6 +26,9 @@ pub(super) mod reason {
 /// QoS 1 messages of one device that may wait for their PUBACK.
 pub(super) const RECEIVE_MAX: u16 = 1_024;
 
+/// Longest text in an answer, so that its packet stays below 128 bytes.
+const REASON_BYTES_MAX: usize = 120;
+
 /// A message on its way to a device.
 #[derive(Debug, Clone)]
 pub(super) struct Message {
@@ -68,8 +71,30 @@ pub(super) fn connack_refused(out: &mut BytesMut, version: Version, refusal: &Re
     match (version, refusal.connack_code(version)) {
         (_, None) => {}
         (Version::V4, Some(code)) => out.put_slice(&[0x20, 2, 0, code]),
-        (Version::V5, Some(code)) => out.put_slice(&[0x20, 3, 0, code, 0]),
+        (Version::V5, Some(code)) => {
+            let properties = match refusal {
+                Refusal::ShutOut(why) => reason_string(why),
+                _ => BytesMut::new(),
+            };
+            let length = length_of(&properties);
+            out.put_slice(&[0x20, length + 3, 0, code, length]);
+            out.put_slice(&properties);
+        }
     }
+}
+
+/// Words for whoever stands before the device. Cut, so that lengths stay one byte each.
+fn reason_string(text: &str) -> BytesMut {
+    let mut end = text.len().min(REASON_BYTES_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let text = &text.as_bytes()[..end];
+    let mut properties = BytesMut::with_capacity(text.len() + 3);
+    properties.put_u8(0x1f);
+    properties.put_u16(u16::try_from(text.len()).unwrap_or(0));
+    properties.put_slice(text);
+    properties
 }
 
 pub(super) fn puback(out: &mut BytesMut, version: Version, packet_id: u16, reason: u8) {

@@ -135,7 +135,10 @@ async fn identify(
     match check(shared, &connect, certificate, address).await {
         Ok(who) => Ok(Guest { connect, who }),
         Err(refusal) => {
-            if matches!(refusal, Refusal::BadCredentials | Refusal::NoCredentials) {
+            if matches!(
+                refusal,
+                Refusal::BadCredentials | Refusal::NoCredentials | Refusal::ShutOut(_)
+            ) {
                 let wait = shared.failures.note(address, Instant::now());
                 tokio::time::sleep(wait).await;
             }
@@ -174,7 +177,8 @@ async fn check(
         .ok_or(Refusal::NoCredentials)?;
     let device = claimed.ok_or(Refusal::BadCredentials)?;
     if !proves(shared, &device, &proof, address) {
-        return Err(Refusal::BadCredentials);
+        let shut_out = shared.devices.shut_out(&device, &proof);
+        return Err(shut_out.map_or(Refusal::BadCredentials, Refusal::ShutOut));
     }
     if !is_foreign && id.as_ref() != Some(&device) {
         return Err(Refusal::ClientId);

@@ -51,6 +51,7 @@ use zhiban_kernel::{Clock, Store, StoreError};
 use zhiban_vocabulary::DeviceId;
 
 pub use refusal::Refusal;
+pub(crate) use retained::commands_of;
 pub use watchdog::Watchdog;
 
 use crate::conventions::Words;

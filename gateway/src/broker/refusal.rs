@@ -34,6 +34,9 @@ pub enum Refusal {
     NoCredentials,
     #[error("unknown device, wrong password, or a certificate that no longer counts")]
     BadCredentials,
+    /// It is who it says, and waits for a person.
+    #[error("the device is shut out: {0}")]
+    ShutOut(String),
     #[error("will on a topic that is not below te/device/<own id>/")]
     WillTopic,
     #[error("QoS 2 is not offered, at most QoS 1")]
@@ -75,6 +78,7 @@ impl Refusal {
             Self::ClientId => "client-id",
             Self::NoCredentials => "no-credentials",
             Self::BadCredentials => "bad-credentials",
+            Self::ShutOut(_) => "shut-out",
             Self::WillTopic => "will-topic",
             Self::QosNotSupported => "qos-2",
             Self::TopicAlias => "topic-alias",
@@ -102,7 +106,7 @@ impl Refusal {
             Self::ProtocolVersion(_) => 0x84,
             Self::ClientId => 0x85,
             Self::BadCredentials => 0x86,
-            Self::NoCredentials | Self::WillTopic => 0x87,
+            Self::NoCredentials | Self::ShutOut(_) | Self::WillTopic => 0x87,
             Self::SeatTaken => 0x89,
             Self::ShuttingDown => 0x8b,
             Self::AuthenticationMethod => 0x8c,
@@ -130,7 +134,7 @@ impl Refusal {
             Self::ClientId => Some(2),
             Self::SeatTaken | Self::ShuttingDown | Self::StoreFailing => Some(3),
             Self::BadCredentials => Some(4),
-            Self::NoCredentials | Self::WillTopic => Some(5),
+            Self::NoCredentials | Self::ShutOut(_) | Self::WillTopic => Some(5),
             _ => None,
         }
     }

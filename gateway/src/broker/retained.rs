@@ -4,7 +4,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use zhiban_kernel::clock::to_ms;
-use zhiban_vocabulary::DeviceId;
+use zhiban_vocabulary::command::CommandKind;
+use zhiban_vocabulary::{DeviceId, topics};
 
 use super::packet::Qos;
 use crate::devices;
@@ -132,6 +133,23 @@ pub(super) fn foreign(connection: &Connection, device: &DeviceId) -> Result<Vec<
         .prepare_cached(sql)?
         .query_map([device.as_str()], read)?
         .collect()
+}
+
+/// Commands a device says it understands: it keeps a message on `cmd/<type>`.
+pub(crate) fn commands_of(connection: &Connection, device: &str) -> Result<Vec<CommandKind>> {
+    let is_kept = "select exists (select 1 from broker_retained where topic = ?1)";
+    let mut statement = connection.prepare_cached(is_kept)?;
+    let mut kinds = Vec::new();
+    let Ok(device) = device.parse() else {
+        return Ok(kinds);
+    };
+    for kind in CommandKind::ALL {
+        let topic = topics::command_type(&device, kind);
+        if statement.query_row([topic], |row| row.get(0))? {
+            kinds.push(kind);
+        }
+    }
+    Ok(kinds)
 }
 
 fn read(row: &Row<'_>) -> Result<Kept> {

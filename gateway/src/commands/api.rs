@@ -7,12 +7,13 @@ use axum::{Extension, Json};
 use jiff::Timestamp;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 use zhiban_kernel::people::{SignedIn, note};
 use zhiban_kernel::web::{Access, Api, Peer, Result, WebError};
 use zhiban_kernel::{Clock, Store};
-use zhiban_vocabulary::command::{Command, Display};
+use zhiban_vocabulary::command::{Command, Display, Failure};
 use zhiban_vocabulary::roles::Capability;
 
 use super::store::{self, Asked};
@@ -68,10 +69,19 @@ struct CommandView {
     id: i64,
     /// `display`, `restart` or `power`
     kind: &'static str,
-    /// For people.
-    what: String,
+    /// `call`, `serving`, `text`, `welcome`, `pause`, `restart`, `power-on` or `power-off`
+    what: &'static str,
+    /// Of `call` and `serving`.
+    ticket: Option<String>,
+    /// Of `call`.
+    counter: Option<String>,
+    /// Of `text`.
+    text: Option<String>,
     /// `init`, `executing`, `successful` or `failed`
     state: String,
+    /// Why it failed: `expired`, `unsupported`, `overtaken`, `unanswered` or `refused`.
+    failure: Option<&'static str>,
+    /// The same in words: the device's own where it refused.
     reason: Option<String>,
     /// Staff number, or `hall`.
     asked_by: String,
@@ -86,11 +96,23 @@ struct CommandView {
 
 impl From<Asked> for CommandView {
     fn from(asked: Asked) -> Self {
+        let (ticket, counter, text) = match &asked.command {
+            Command::Display(Display::Call { ticket, counter }) => {
+                (Some(ticket.to_string()), Some(counter.to_string()), None)
+            }
+            Command::Display(Display::Serving { ticket }) => (Some(ticket.to_string()), None, None),
+            Command::Display(Display::Text { text, .. }) => (None, None, Some(text.clone())),
+            _ => (None, None, None),
+        };
         Self {
             id: asked.id,
             kind: asked.command.kind().as_str(),
-            what: asked.command.to_string(),
+            what: asked.command.act(),
+            ticket,
+            counter,
+            text,
             state: asked.state,
+            failure: asked.failure.map(Failure::as_str),
             reason: asked.reason,
             asked_by: asked.asked_by,
             asked: asked.asked,
@@ -170,7 +192,8 @@ fn command(body: CommandBody) -> Result<Command> {
         }
         ("text", _) => {
             let problem = format!("expected 1 to {TEXT_CHARS_MAX} characters");
-            return Err(WebError::invalid("text", problem));
+            let facts = json!({ "max": TEXT_CHARS_MAX });
+            return Err(WebError::invalid("text", problem).because("text-length", facts));
         }
         (_, Some(_)) => return Err(WebError::invalid("text", "only with what = text")),
         (other, None) => {

@@ -2,8 +2,10 @@
 
 use rusqlite::Connection;
 use zhiban_kernel::StoreError;
+use zhiban_vocabulary::command::{CommandStatus, Failure};
 use zhiban_vocabulary::report::Observation;
 
+use super::store::Progress;
 use super::{Wake, note};
 use crate::journal::{Entry, Follower};
 
@@ -32,8 +34,13 @@ impl Follower for CommandsFollower {
             let Ok(id) = state.command.parse() else {
                 continue;
             };
-            let said = (state.status, state.reason.as_deref());
-            note(connection, id, &entry.device, said, entry.received)?;
+            let has_failed = state.status == CommandStatus::Failed;
+            let progress = Progress {
+                status: state.status,
+                failure: has_failed.then_some(Failure::Refused),
+                reason: state.reason.as_deref(),
+            };
+            note(connection, id, &entry.device, progress, entry.received)?;
         }
         Ok(())
     }

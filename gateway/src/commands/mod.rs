@@ -31,6 +31,8 @@ pub use follower::CommandsFollower;
 pub use store::last_display;
 pub use task::Dispatcher;
 
+use store::Progress;
+
 /// Who asks when it is no person.
 pub const HALL: &str = "hall";
 /// A call or a text is history after this.
@@ -74,12 +76,13 @@ fn note(
     connection: &Connection,
     id: i64,
     device: &DeviceId,
-    (status, reason): (CommandStatus, Option<&str>),
+    progress: Progress<'_>,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
-    let is_news = store::note(connection, id, device, status, reason, now)?;
-    if is_news && status == CommandStatus::Failed && store::is_switching(connection, id)? {
-        let why = reason.unwrap_or("the device does not say why");
+    let is_news = store::note(connection, id, device, progress, now)?;
+    let has_failed = progress.status == CommandStatus::Failed;
+    if is_news && has_failed && store::is_switching(connection, id)? {
+        let why = progress.reason.unwrap_or("the device does not say why");
         not_switched(connection, device, why, now)?;
     }
     Ok(())

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use zhiban_kernel::clock::{from_ms, to_ms};
 use zhiban_vocabulary::DeviceId;
-use zhiban_vocabulary::command::{Command, CommandKind, CommandStatus, Display};
+use zhiban_vocabulary::command::{Command, CommandKind, CommandStatus, Display, Failure};
 
 use super::HALL;
 
@@ -20,7 +20,9 @@ pub(super) struct Asked {
     pub(super) device: DeviceId,
     pub(super) command: Command,
     pub(super) state: String,
+    /// Why it failed, in words of whoever says so.
     pub(super) reason: Option<String>,
+    pub(super) failure: Option<Failure>,
     pub(super) asked_by: String,
     pub(super) asked: Timestamp,
     pub(super) expires: Timestamp,
@@ -29,7 +31,7 @@ pub(super) struct Asked {
 }
 
 const ASKED: &str = "select id, device, body, state, reason, asked_by, asked_ms, expires_ms,
-        ended_ms, attempts from commands_command";
+        ended_ms, attempts, failure from commands_command";
 
 fn read(row: &Row<'_>) -> Result<Option<Asked>> {
     let device = row.get::<_, String>(1)?.parse();
@@ -48,6 +50,9 @@ fn read(row: &Row<'_>) -> Result<Option<Asked>> {
         expires: from_ms(row.get(7)?),
         ended: row.get::<_, Option<i64>>(8)?.map(from_ms),
         attempts: row.get(9)?,
+        failure: row
+            .get::<_, Option<String>>(10)?
+            .and_then(|text| Failure::ALL.into_iter().find(|each| each.as_str() == text)),
     }))
 }
 
@@ -171,27 +176,36 @@ pub(super) fn count_attempt(connection: &Connection, id: i64, by_topic: bool) ->
     Ok(())
 }
 
+/// How far a device has come.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Progress<'p> {
+    pub(super) status: CommandStatus,
+    pub(super) failure: Option<Failure>,
+    pub(super) reason: Option<&'p str>,
+}
+
 /// Notes how far a device has come. What has ended stays ended. Gives whether anything changed.
 pub(super) fn note(
     connection: &Connection,
     id: i64,
     device: &DeviceId,
-    status: CommandStatus,
-    reason: Option<&str>,
+    progress: Progress<'_>,
     now: Timestamp,
 ) -> Result<bool> {
+    let status = progress.status;
     let has_ended = matches!(status, CommandStatus::Successful | CommandStatus::Failed);
     let changed = connection
         .prepare_cached(
-            "update commands_command set state = ?3, reason = ?4, ended_ms = ?5
+            "update commands_command set state = ?3, reason = ?4, ended_ms = ?5, failure = ?6
              where id = ?1 and device = ?2 and ended_ms is null",
         )?
         .execute(params![
             id,
             device.as_str(),
             status.as_str(),
-            reason,
+            progress.reason,
             has_ended.then(|| to_ms(now)),
+            progress.failure.map(Failure::as_str),
         ])?;
     Ok(changed > 0)
 }

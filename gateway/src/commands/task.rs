@@ -17,11 +17,11 @@ use zhiban_drivers::supervise::{CommandError, Supervisor};
 use zhiban_drivers::{NotDone, Order};
 use zhiban_kernel::{Clock, Store, StoreError};
 use zhiban_vocabulary::DeviceId;
-use zhiban_vocabulary::command::{Command, CommandKind, CommandState, CommandStatus};
+use zhiban_vocabulary::command::{Command, CommandKind, CommandState, CommandStatus, Failure};
 use zhiban_vocabulary::report::{Observation, compose};
 use zhiban_vocabulary::topics;
 
-use super::store::Asked;
+use super::store::{Asked, Progress};
 use super::{Wake, note, store};
 use crate::broker::Broker;
 use crate::devices;
@@ -206,7 +206,10 @@ impl Dispatcher {
             Ok((is_outdated, devices::is_wired(connection, device)?))
         };
         match self.store.read(read).await? {
-            (true, _) => self.fail(asked, "something newer is shown".into()).await,
+            (true, _) => {
+                let reason = "something newer is shown".into();
+                self.fail(asked, Failure::Overtaken, reason).await
+            }
             (false, true) => self.order(asked).await,
             (false, false) => self.publish(asked).await,
         }
@@ -241,7 +244,8 @@ impl Dispatcher {
                 self.count_attempt(id, false).await?;
             }
             Err(error @ CommandError::NotUnderstood(..)) => {
-                self.fail(asked, error.to_string()).await?;
+                self.fail(asked, Failure::Unsupported, error.to_string())
+                    .await?;
             }
             Err(CommandError::UnknownDevice(_) | CommandError::Stopped(_)) => {
                 let then = Instant::now() + AGAIN_AFTER;
@@ -269,7 +273,7 @@ impl Dispatcher {
             } else {
                 if let Some(Err(NotDone::PutOff(reason))) = &outcome.result {
                     let (device, reason) = (outcome.device.clone(), reason.clone());
-                    self.note(id, device, CommandStatus::Init, reason).await?;
+                    self.note(id, device, None, reason).await?;
                 }
                 Out::NotBefore(Instant::now() + again_after(attempts))
             };
@@ -280,29 +284,45 @@ impl Dispatcher {
     }
 
     async fn expire(&self, asked: Asked) -> Result<(), StoreError> {
-        let reason = match &asked.reason {
-            Some(why) => format!("expired: {why}"),
-            None => "expired before the device did it".to_owned(),
+        let (failure, reason) = match &asked.reason {
+            Some(why) => (Failure::Unanswered, format!("expired: {why}")),
+            None => {
+                let reason = "expired before the device did it".to_owned();
+                (Failure::Expired, reason)
+            }
         };
-        self.fail(asked, reason).await
+        self.fail(asked, failure, reason).await
     }
 
-    async fn fail(&self, asked: Asked, reason: String) -> Result<(), StoreError> {
-        let (id, device) = (asked.id, asked.device);
-        self.note(id, device, CommandStatus::Failed, reason).await
+    async fn fail(
+        &self,
+        asked: Asked,
+        failure: Failure,
+        reason: String,
+    ) -> Result<(), StoreError> {
+        self.note(asked.id, asked.device, Some(failure), reason)
+            .await
     }
 
+    /// Without a failure it waits to be told again.
     async fn note(
         &self,
         id: i64,
         device: DeviceId,
-        status: CommandStatus,
+        failure: Option<Failure>,
         reason: String,
     ) -> Result<(), StoreError> {
         let now = self.clock.now();
         let write = move |connection: &_| {
-            let said = (status, Some(reason.as_str()));
-            Ok(note(connection, id, &device, said, now)?)
+            let progress = Progress {
+                status: match failure {
+                    Some(_) => CommandStatus::Failed,
+                    None => CommandStatus::Init,
+                },
+                failure,
+                reason: Some(&reason),
+            };
+            Ok(note(connection, id, &device, progress, now)?)
         };
         self.store.write(write).await
     }

@@ -17,19 +17,37 @@ const TASMOTA: &str = "tasmota";
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Topics(Vec<String>);
 
+/// A prefix that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{prefix:?}: {text}")]
+pub(crate) struct BadTopic {
+    pub(crate) prefix: String,
+    /// In one word, for programs.
+    pub(crate) reason: &'static str,
+    text: &'static str,
+}
+
 impl Topics {
     /// Reads what a person gave, without a slash at the ends.
     ///
     /// # Errors
     /// Names the prefix and what is wrong with it.
-    pub(crate) fn check(given: &[String]) -> Result<Self, String> {
-        if given.len() > PREFIXES_MAX {
-            return Err(format!("at most {PREFIXES_MAX} prefixes"));
+    pub(crate) fn check(given: &[String]) -> Result<Self, BadTopic> {
+        if let Some(prefix) = given.get(PREFIXES_MAX) {
+            return Err(BadTopic {
+                prefix: prefix.clone(),
+                reason: "topic-too-many",
+                text: "is one too many",
+            });
         }
         let mut checked: Vec<String> = Vec::new();
         for prefix in given {
             let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
-            check(prefix).map_err(|problem| format!("{prefix:?}: {problem}"))?;
+            check(prefix).map_err(|(reason, text)| BadTopic {
+                prefix: prefix.to_owned(),
+                reason,
+                text,
+            })?;
             if !checked.iter().any(|known| known == prefix) {
                 checked.push(prefix.to_owned());
             }
@@ -82,31 +100,41 @@ impl Topics {
     }
 }
 
-fn check(prefix: &str) -> Result<(), &'static str> {
+/// The reason in one word, and in words.
+fn check(prefix: &str) -> Result<(), (&'static str, &'static str)> {
     let levels: Vec<&str> = prefix.split('/').collect();
     if prefix.len() > PREFIX_BYTES_MAX {
-        return Err("is too long");
+        return Err(("topic-length", "is too long"));
     }
     if prefix.chars().any(char::is_control) || levels.iter().any(|level| level.is_empty()) {
-        return Err("has an empty level or a control character");
+        return Err(("topic-level", "has an empty level or a control character"));
     }
     let is_plain = |level: &&str| *level == "+" || !level.contains(['+', '#']);
     if !levels.iter().all(is_plain) {
-        return Err("may have + for a whole level, and no #");
+        return Err(("topic-wildcard", "may have + for a whole level, and no #"));
     }
     let named = levels.iter().filter(|level| **level != "+").count();
     match levels[0] {
-        root if NEVER.contains(&root) || root.starts_with('$') => Err("is kept for the hall"),
+        root if NEVER.contains(&root) || root.starts_with('$') => {
+            Err(("topic-reserved", "is kept for the hall"))
+        }
         HOME_ASSISTANT if levels.len() < 3 || named < levels.len() => {
-            Err("below homeassistant/ name component and object")
+            let text = "below homeassistant/ name component and object";
+            Err(("topic-homeassistant", text))
         }
         SPARKPLUG => match levels[..] {
             [_, group, "+", node] if group != "+" && node != "+" && group != "STATE" => Ok(()),
-            _ => Err("write an edge node as spBv1.0/<group>/+/<node>"),
+            _ => Err((
+                "topic-sparkplug",
+                "write an edge node as spBv1.0/<group>/+/<node>",
+            )),
         },
-        TASMOTA => Err("the discovery of Tasmota needs no prefix, and its topics are +/<topic>"),
-        "+" if named == 0 || levels[1..].contains(&"+") => Err("names no level"),
-        _ if named == 0 => Err("names no level"),
+        TASMOTA => Err((
+            "topic-tasmota",
+            "the discovery of Tasmota needs no prefix, and its topics are +/<topic>",
+        )),
+        "+" if named == 0 || levels[1..].contains(&"+") => Err(("topic-unnamed", "names no level")),
+        _ if named == 0 => Err(("topic-unnamed", "names no level")),
         _ => Ok(()),
     }
 }

@@ -3,6 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
+use serde_json::Value;
 use zhiban_kernel::clock::{from_ms, to_ms};
 use zhiban_vocabulary::device::Severity;
 
@@ -26,7 +27,7 @@ pub(crate) struct Event {
     pub(crate) alarm: Option<String>,
 }
 
-/// Writes an entry.
+/// Writes an entry. `detail` is plain data such as `3.1 → 3.2`, or a JSON object of facts.
 pub(crate) fn write(
     connection: &Connection,
     device: &str,
@@ -108,6 +109,34 @@ pub(crate) fn write_alarm(
     insert(connection, device, &entry, now)
 }
 
+/// Facts of an entry in one line, for the log and the journal.
+fn plain(detail: &str) -> String {
+    let Ok(Value::Object(facts)) = serde_json::from_str(detail) else {
+        return detail.to_owned();
+    };
+    let word = |(name, value): (String, Value)| match value {
+        Value::Null => None,
+        Value::String(text) => Some(format!("{name} {text}")),
+        other => Some(format!("{name} {other}")),
+    };
+    facts
+        .into_iter()
+        .filter_map(word)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// What a person said when they last shut the device out.
+pub(super) fn last_reason(connection: &Connection, device: &str) -> Result<Option<String>> {
+    let sql = "select detail ->> '$.reason' from devices_event
+         where device = ?1 and what in ('decided', 'suspended') and json_valid(detail)
+         order by id desc limit 1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let found: Option<Option<String>> =
+        statement.query_row([device], |row| row.get(0)).optional()?;
+    Ok(found.flatten())
+}
+
 /// The file of a device, newest first.
 pub(crate) fn events(connection: &Connection, device: &str) -> Result<Vec<Event>> {
     let sql = format!(
@@ -139,7 +168,7 @@ pub(super) struct Unreported {
 pub(super) fn unreported(connection: &Connection) -> Result<Vec<Unreported>> {
     connection
         .prepare_cached(
-            "select id, what, alarm, device || ': ' || detail from devices_event
+            "select id, what, alarm, device, detail from devices_event
              where alarm is not null and alarm_reported = 0 order by id limit 100",
         )?
         .query_map([], |row| {
@@ -147,7 +176,11 @@ pub(super) fn unreported(connection: &Connection) -> Result<Vec<Unreported>> {
                 id: row.get(0)?,
                 what: row.get(1)?,
                 severity: row.get(2)?,
-                text: row.get(3)?,
+                text: format!(
+                    "{}: {}",
+                    row.get::<_, String>(3)?,
+                    plain(&row.get::<_, String>(4)?)
+                ),
             })
         })?
         .collect()
@@ -235,11 +268,22 @@ fn read_request(row: &Row<'_>) -> Result<Request> {
     })
 }
 
-/// All changes that wait, oldest first.
+/// All changes that wait, oldest first. One of a retired device waits until it is back.
 pub(crate) fn requests(connection: &Connection) -> Result<Vec<Request>> {
-    let sql = format!("{REQUEST} order by id");
+    let sql = format!(
+        "{REQUEST} and device not in (select device from devices_device where state = 'retired')
+         order by id"
+    );
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map([], read_request)?;
+    rows.collect()
+}
+
+/// Changes of one device that wait, oldest first.
+pub(super) fn requests_of(connection: &Connection, device: &str) -> Result<Vec<Request>> {
+    let sql = format!("{REQUEST} and device = ?1 order by id");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map([device], read_request)?;
     rows.collect()
 }
 
@@ -247,14 +291,6 @@ pub(super) fn request(connection: &Connection, id: i64) -> Result<Option<Request
     let sql = format!("{REQUEST} and id = ?1");
     let mut statement = connection.prepare_cached(&sql)?;
     statement.query_row([id], read_request).optional()
-}
-
-/// Whether another change of the device still waits.
-pub(super) fn has_requests(connection: &Connection, device: &str) -> Result<bool> {
-    let sql = "select exists (select 1 from devices_request where device = ?1 and state = 'open')";
-    connection
-        .prepare_cached(sql)?
-        .query_row([device], |row| row.get(0))
 }
 
 pub(super) fn decide(
@@ -276,5 +312,11 @@ pub(super) fn decide(
 
 /// Whether a device in use, or one that waits for a person, has this serial number.
 pub(crate) fn has_serial(connection: &Connection, serial: &str) -> Result<bool> {
-    Ok(!super::store::with_serial(connection, serial)?.is_empty())
+    Ok(owner_of(connection, serial)?.is_some())
+}
+
+/// The device in use, or waiting for a person, that has this serial number.
+pub(crate) fn owner_of(connection: &Connection, serial: &str) -> Result<Option<String>> {
+    let owners = super::store::with_serial(connection, serial)?;
+    Ok(owners.first().map(|owner| owner.device.to_string()))
 }

@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Result};
+use serde_json::{Value, json};
 use zhiban_config::gateway::{Changes, Registry};
 use zhiban_vocabulary::device::{DeviceIdentity, DeviceKind, Severity};
 
 use super::file::{Asked, Request};
-use super::model::{Device, State, changes, merged};
+use super::model::{Device, PartChange, State, changes, merged};
 use super::{file, store, topics};
 
 /// A device said who it is. The table is the truth: what differs waits for a person.
@@ -25,7 +26,7 @@ pub(super) fn judge(
     }
     let changed = changes(&known.identity, said);
     if !changed.is_empty() {
-        let after = changed.join(", ");
+        let after = serde_json::to_string(&changed).unwrap_or_default();
         let said = serde_json::to_string(said).unwrap_or_default();
         let asked = Asked {
             device,
@@ -34,7 +35,8 @@ pub(super) fn judge(
             after: &after,
             said: &said,
         };
-        return ask(connection, registry, asked, now);
+        let facts = json!({ "changes": changed });
+        return ask(connection, registry, asked, &facts, now);
     }
     // It is who it was: whatever it said in between needs no decision any more.
     file::withdraw(connection, device, "identity", now)?;
@@ -48,24 +50,16 @@ pub(super) fn judge(
 /// Another device in use of the same serial number, or network address, and which of them it is.
 struct Twin {
     device: String,
-    mark: String,
+    /// `serial` or `mac`
+    mark: &'static str,
 }
 
 fn twin(connection: &Connection, known: &Device, said: &DeviceIdentity) -> Result<Option<Twin>> {
-    let serial = said.serial.as_deref().filter(|serial| is_number(serial));
-    if let Some(serial) = serial {
-        let twins = store::with_serial(connection, serial)?;
-        let mut others = twins.into_iter().filter(|twin| twin.device != known.device);
-        let twin = others.find(|twin| {
-            // Two makers may count alike.
-            match (&twin.identity.vendor, &said.vendor) {
-                (Some(one), Some(other)) => one == other,
-                _ => true,
-            }
-        });
+    if said.serial.as_deref().is_some_and(store::is_number) {
+        let twin = store::serial_twin(connection, known, said)?;
         return Ok(twin.map(|twin| Twin {
             device: twin.device.to_string(),
-            mark: format!("serial {serial}"),
+            mark: "serial",
         }));
     }
     // Small devices of other forms have no other number. Programs of one machine share theirs.
@@ -73,15 +67,10 @@ fn twin(connection: &Connection, known: &Device, said: &DeviceIdentity) -> Resul
         return Ok(None);
     };
     let twin = topics::mac_twin(connection, known.device.as_str(), mac)?;
-    let mark = format!("mac {mac}");
-    Ok(twin.map(|device| Twin { device, mark }))
-}
-
-/// Whether a serial number tells devices apart: one that repeats a single character does not.
-fn is_number(serial: &str) -> bool {
-    let mut letters = serial.trim().chars();
-    let first = letters.next();
-    letters.any(|letter| Some(letter) != first)
+    Ok(twin.map(|device| Twin {
+        device,
+        mark: "mac",
+    }))
 }
 
 fn clash(
@@ -91,7 +80,12 @@ fn clash(
     said: &DeviceIdentity,
     now: Timestamp,
 ) -> Result<()> {
-    let after = format!("{} belongs to {}", twin.mark, twin.device);
+    let value = match twin.mark {
+        "mac" => &said.mac,
+        _ => &said.serial,
+    };
+    let facts = json!({ "part": twin.mark, "value": value, "owner": twin.device });
+    let (after, facts) = (value.clone().unwrap_or_default(), facts.to_string());
     let json = serde_json::to_string(said).unwrap_or_default();
     let asked = Asked {
         device,
@@ -105,7 +99,7 @@ fn clash(
             connection,
             device,
             "serial-clash",
-            &after,
+            &facts,
             Severity::Major,
             now,
         )?;
@@ -164,10 +158,10 @@ pub(super) fn check_models(
     let Some(model) = known.identity.model.as_deref() else {
         return Ok(());
     };
-    if known.state != State::Active {
+    if known.state != State::Active || known.kind != DeviceKind::Kiosk.as_str() {
         return Ok(());
     }
-    let Some(others) = too_many_models(connection, registry, device, &known.kind, model)? else {
+    let Some(others) = too_many_models(connection, registry, device, model)? else {
         return Ok(());
     };
     let before = others.join(", ");
@@ -185,21 +179,16 @@ pub(super) fn check_models(
     Ok(())
 }
 
-/// The models of the other kiosks, if one of this model were one too many (S0-2.5-3a).
-pub(crate) fn too_many_models(
+/// The models the hall has already, when this one is one too many.
+pub(super) fn too_many_models(
     connection: &Connection,
     registry: &Registry,
     device: &str,
-    kind: &str,
     model: &str,
 ) -> Result<Option<Vec<String>>> {
-    if kind != DeviceKind::Kiosk.as_str() {
-        return Ok(None);
-    }
     let others = store::kiosk_models(connection, device)?;
     let is_new = !others.iter().any(|other| other == model);
-    let is_full = others.len() >= registry.kiosk_models_max as usize;
-    Ok((is_new && is_full).then_some(others))
+    Ok((is_new && others.len() >= registry.kiosk_models_max as usize).then_some(others))
 }
 
 /// A device connected from somewhere. Kiosks do not move without a request.
@@ -232,28 +221,39 @@ pub(super) fn judge_address(
         after: address,
         said: address,
     };
-    ask(connection, registry, asked, now)
+    let change = PartChange {
+        part: "address",
+        before: Some(before.clone()),
+        after: Some(address.to_owned()),
+    };
+    let facts = json!({ "changes": [change] });
+    ask(connection, registry, asked, &facts, now)
 }
 
 fn ask(
     connection: &Connection,
     registry: &Registry,
     asked: Asked<'_>,
+    facts: &Value,
     now: Timestamp,
 ) -> Result<()> {
     if !file::ask(connection, asked, now)? {
         return Ok(());
     }
-    let detail = match asked.before {
-        "" => asked.after.to_owned(),
-        before => format!("{before} → {}", asked.after),
-    };
-    let (device, what) = (asked.device, asked.what);
-    file::write_alarm(connection, device, what, &detail, Severity::Warning, now)?;
+    let (device, what, facts) = (asked.device, asked.what, facts.to_string());
+    file::write_alarm(connection, device, what, &facts, Severity::Warning, now)?;
     if registry.changes == Changes::Strict {
         store::suspend(connection, device, what)?;
     }
     Ok(())
+}
+
+/// What a person decides about a change.
+#[derive(Debug, Clone)]
+pub(super) struct Verdict {
+    pub(super) granted: bool,
+    /// For the file, and for the device when it asks why it is shut out.
+    pub(super) reason: Option<String>,
 }
 
 /// A person decides about a change. What is granted takes hold, what is refused shuts the device
@@ -263,7 +263,7 @@ pub(super) fn decide(
     connection: &Connection,
     registry: &Registry,
     id: i64,
-    granted: bool,
+    verdict: &Verdict,
     who: &str,
     now: Timestamp,
 ) -> Result<Option<Request>> {
@@ -271,11 +271,16 @@ pub(super) fn decide(
         return Ok(None);
     };
     let device = request.device.as_str();
-    file::decide(connection, id, granted, who, now)?;
-    let verdict = if granted { "granted" } else { "refused" };
-    let detail = format!("{verdict}: {} {}", request.what, request.after);
-    file::write(connection, device, "decided", &detail, who, now)?;
-    if !granted {
+    file::decide(connection, id, verdict.granted, who, now)?;
+    let known = store::find(connection, device)?;
+    let facts = json!({
+        "about": request.what,
+        "granted": verdict.granted,
+        "changes": known.map(|known| changes_of(&request, &known)),
+        "reason": verdict.reason,
+    });
+    file::write(connection, device, "decided", &facts.to_string(), who, now)?;
+    if !verdict.granted {
         store::suspend(connection, device, store::REFUSED)?;
         return Ok(Some(request));
     }
@@ -283,20 +288,37 @@ pub(super) fn decide(
         "identity" => take_hold(connection, device, &request.said)?,
         "serial-clash" => {
             store::retire(connection, &request.before)?;
-            let replaced = format!("replaced by {device}");
+            let replaced = json!({ "replaced_by": device }).to_string();
             file::write(connection, &request.before, "retired", &replaced, who, now)?;
             take_hold(connection, device, &request.said)?;
         }
         "address" => store::set_address(connection, device, &request.said)?,
         _ => {}
     }
-    if !file::has_requests(connection, device)? {
+    if file::requests_of(connection, device)?.is_empty() {
         store::admit(connection, device)?;
     }
     if matches!(request.what.as_str(), "identity" | "serial-clash") {
         check_models(connection, registry, device, now)?;
     }
     Ok(Some(request))
+}
+
+/// What a request would change of the device, part by part.
+pub(super) fn changes_of(request: &Request, known: &Device) -> Vec<PartChange> {
+    let after = |part, before: Option<&str>| PartChange {
+        part,
+        before: before.map(str::to_owned),
+        after: Some(request.after.clone()),
+    };
+    let said = serde_json::from_str::<DeviceIdentity>(&request.said).unwrap_or_default();
+    match request.what.as_str() {
+        "identity" => changes(&known.identity, &said),
+        "address" => vec![after("address", Some(&request.before))],
+        "third-model" => vec![after("model", None)],
+        _ if said.serial.as_deref() == Some(&request.after) => vec![after("serial", None)],
+        _ => vec![after("mac", None)],
+    }
 }
 
 fn take_hold(connection: &Connection, device: &str, said: &str) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use rusqlite::Connection;
+use serde_json::json;
 use zhiban_config::gateway::Registry;
 use zhiban_kernel::StoreError;
 use zhiban_vocabulary::device::DeviceIdentity;
@@ -35,16 +36,13 @@ pub fn join(
     let serial = joined.identity.serial.as_deref().unwrap_or_default();
     for twin in store::with_serial(connection, serial)? {
         if !joined.replaces {
-            let twin = twin.device;
-            return Err(StoreError::Refused(format!(
-                "serial {serial} belongs to {twin}"
-            )));
+            return Err(store::serial_taken(serial, twin.device.as_str()));
         }
         let twin = twin.device.as_str();
         store::retire(connection, twin)?;
         if twin != device {
-            let detail = format!("replaced by {device}");
-            file::write(connection, twin, "retired", &detail, who, now)?;
+            let facts = json!({ "replaced_by": device });
+            file::write(connection, twin, "retired", &facts.to_string(), who, now)?;
         }
     }
     // Nobody has this secret: the device gets its own when it fetches it.

@@ -3,6 +3,7 @@
 //! The table is the truth; what devices announce is only ever compared with it.
 
 mod api;
+mod change;
 pub(crate) mod file;
 mod follower;
 mod identity;
@@ -10,7 +11,10 @@ mod join;
 mod keeper;
 mod model;
 mod screens;
+mod standing;
 mod store;
+#[cfg(test)]
+mod tests;
 mod topics;
 
 use std::collections::{BTreeMap, HashMap};
@@ -57,6 +61,8 @@ struct Inner {
     clock: Clock,
     /// Secrets by device, so that a connection needs no query. Reloaded after each change.
     secrets: Mutex<HashMap<DeviceId, Vec<u8>>>,
+    /// Devices that are shut out: their secrets, and what they are told. Likewise.
+    shut_out: Mutex<HashMap<DeviceId, (Vec<u8>, String)>>,
     /// Keys of webhook addresses, likewise.
     hook_keys: Mutex<HashMap<DeviceId, String>>,
     /// Prefixes of devices that speak another form, likewise.
@@ -86,8 +92,9 @@ impl Devices {
     /// When the devices cannot be read.
     pub async fn open(store: Store, clock: Clock, registry: Registry) -> Result<Self, StoreError> {
         let secrets = store
-            .read(|connection| Ok(store::secrets(connection)?))
+            .read(|connection| Ok(store::secrets(connection, State::Active)?))
             .await?;
+        let shut_out = store.read(|connection| Ok(shut_out(connection)?)).await?;
         let hook_keys = store
             .read(|connection| Ok(store::hook_keys(connection)?))
             .await?;
@@ -96,6 +103,7 @@ impl Devices {
             .await?;
         let connected = Mutex::default();
         Ok(Self(Arc::new(Inner {
+            shut_out: Mutex::new(shut_out),
             hook_keys: Mutex::new(hook_keys),
             topics: Mutex::new(all_topics),
             store,
@@ -124,6 +132,14 @@ impl Devices {
         let (secrets, hash) = (lock(&self.0.secrets), proof.hash());
         let found = secrets.iter().find(|(_, known)| **known == hash);
         found.map(|(device, _)| device.clone())
+    }
+
+    /// Why a device that proves itself is not let in; `None` for one that is, or proves nothing.
+    #[must_use]
+    pub(crate) fn shut_out(&self, device: &DeviceId, proof: &Proof) -> Option<String> {
+        let shut_out = lock(&self.0.shut_out);
+        let (right, why) = shut_out.get(device)?;
+        bool::from(right.ct_eq(&proof.hash())).then(|| why.clone())
     }
 
     /// Whether `key` is in the address of an active device's webhook.
@@ -216,6 +232,16 @@ impl Devices {
         &self.0.registry
     }
 
+    /// The models of kiosk the hall has, when this one would be one too many (S0-2.5-3a).
+    pub(crate) fn too_many_models(
+        &self,
+        connection: &Connection,
+        model: &str,
+    ) -> rusqlite::Result<Option<Vec<String>>> {
+        // No device has an empty id: all are others.
+        identity::too_many_models(connection, &self.0.registry, "", model)
+    }
+
     /// Wakes the keeper.
     pub(crate) fn look_again(&self) {
         self.0.changed.notify_one();
@@ -252,7 +278,7 @@ impl Devices {
                 connection,
                 &id,
                 "credential",
-                &detail,
+                &facts,
                 file::HALL,
                 now,
             )?)
@@ -266,16 +292,17 @@ impl Devices {
     async fn change(
         &self,
         device: String,
-        change: store::Change,
+        change: change::Change,
+        who: String,
         audit: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static,
     ) -> Result<(), StoreError> {
         let devices = self.clone();
         let work = async move {
             let ends = change.ends_connection();
             let key = device.clone();
+            let (registry, now) = (devices.0.registry.clone(), devices.0.clock.now());
             let write = move |connection: &Connection| {
-                store::change(connection, &key, &change)?;
-                topics::apply(connection, &key, &change)?;
+                change::make(connection, &registry, &key, &change, (&who, now))?;
                 Ok(audit(connection)?)
             };
             devices.0.store.write(write).await?;
@@ -295,10 +322,13 @@ impl Devices {
         let _turn = self.0.reloading.lock().await;
         let read = |connection: &Connection| {
             let keys = store::hook_keys(connection)?;
-            Ok((store::secrets(connection)?, keys, topics::all(connection)?))
+            let secrets = store::secrets(connection, State::Active)?;
+            let shut_out = shut_out(connection)?;
+            Ok((secrets, shut_out, keys, topics::all(connection)?))
         };
-        let (secrets, hook_keys, all_topics) = self.0.store.read(read).await?;
+        let (secrets, shut_out, hook_keys, all_topics) = self.0.store.read(read).await?;
         *lock(&self.0.secrets) = secrets;
+        *lock(&self.0.shut_out) = shut_out;
         *lock(&self.0.hook_keys) = hook_keys;
         *lock(&self.0.topics) = all_topics;
         lock(&self.0.heard_from).clear();
@@ -411,6 +441,22 @@ impl Devices {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Devices that are suspended, with what they are told: the reason a person gave, else the hall's.
+fn shut_out(connection: &Connection) -> rusqlite::Result<HashMap<DeviceId, (Vec<u8>, String)>> {
+    let mut shut_out = HashMap::new();
+    for (device, secret) in store::secrets(connection, State::Suspended)? {
+        let known = store::find(connection, device.as_str())?;
+        let code = known.and_then(|known| known.reason).unwrap_or_default();
+        let why = match file::last_reason(connection, device.as_str())? {
+            Some(text) if !code.is_empty() => format!("{code}: {text}"),
+            Some(text) => text,
+            None => code,
+        };
+        shut_out.insert(device, (secret, why));
+    }
+    Ok(shut_out)
 }
 
 /// The first entry of a device's file.

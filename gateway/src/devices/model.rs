@@ -1,7 +1,9 @@
 //! A device, its secret, and what a change of its identity means.
 
 use rand::RngExt;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 use zhiban_vocabulary::device::{DeviceIdentity, DeviceKind};
 use zhiban_vocabulary::{CounterId, DeviceId};
 
@@ -36,6 +38,12 @@ impl State {
         }
     }
 
+    /// As a person may ask for it.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let all = [Self::Active, Self::Suspended, Self::Retired];
+        all.into_iter().find(|state| state.as_str() == text)
+    }
+
     pub(super) fn from_text(text: &str) -> Self {
         match text {
             "active" => Self::Active,
@@ -60,7 +68,7 @@ pub struct Device {
     /// Whether `gateway.toml` owns it.
     pub from_file: bool,
     pub state: State,
-    /// Why it is suspended.
+    /// Why it is suspended, or was when it was retired.
     pub reason: Option<String>,
     pub identity: DeviceIdentity,
     /// Where it last connected from.
@@ -85,9 +93,18 @@ pub(crate) fn secret_hash(secret: &str) -> Vec<u8> {
     Sha256::digest(secret.as_bytes()).to_vec()
 }
 
+/// A part of a device that is another than before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(super) struct PartChange {
+    /// `vendor`, `model`, `serial`, `mac` or `address`
+    pub(super) part: &'static str,
+    pub(super) before: Option<String>,
+    pub(super) after: Option<String>,
+}
+
 /// What of an identity is another than before. A part that was unknown, or is not said now, is no
 /// change. Firmware may change by itself.
-pub(super) fn changes(before: &DeviceIdentity, now: &DeviceIdentity) -> Vec<String> {
+pub(super) fn changes(before: &DeviceIdentity, now: &DeviceIdentity) -> Vec<PartChange> {
     let parts = [
         ("vendor", &before.vendor, &now.vendor),
         ("model", &before.model, &now.model),
@@ -97,7 +114,11 @@ pub(super) fn changes(before: &DeviceIdentity, now: &DeviceIdentity) -> Vec<Stri
     parts
         .into_iter()
         .filter_map(|(name, before, now)| match (before, now) {
-            (Some(before), Some(now)) if before != now => Some(format!("{name}: {before} → {now}")),
+            (Some(before), Some(after)) if before != after => Some(PartChange {
+                part: name,
+                before: Some(before.clone()),
+                after: Some(after.clone()),
+            }),
             _ => None,
         })
         .collect()
@@ -134,15 +155,17 @@ mod tests {
         let before = identity("K1", Some("S1"));
         assert_eq!(
             changes(&before, &identity("K1", None)),
-            Vec::<String>::new()
+            Vec::<PartChange>::new()
         );
-        assert_eq!(
-            changes(&before, &identity("K1", Some("S2"))),
-            ["serial: S1 → S2"]
-        );
+        let other = PartChange {
+            part: "serial",
+            before: Some("S1".into()),
+            after: Some("S2".into()),
+        };
+        assert_eq!(changes(&before, &identity("K1", Some("S2"))), [other]);
         assert_eq!(
             changes(&DeviceIdentity::default(), &before),
-            Vec::<String>::new()
+            Vec::<PartChange>::new()
         );
         assert_eq!(
             merged(&before, &identity("K2", None)),

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
+use serde_json::json;
 use zhiban_kernel::StoreError;
 use zhiban_kernel::clock::{from_ms, to_ms};
 use zhiban_vocabulary::device::DeviceIdentity;
@@ -31,11 +32,14 @@ pub(super) fn hook_keys(connection: &Connection) -> Result<HashMap<DeviceId, Str
     Ok(keys)
 }
 
-pub(super) fn secrets(connection: &Connection) -> Result<HashMap<DeviceId, Vec<u8>>> {
+/// Hashes of the secrets of the devices in this state.
+pub(super) fn secrets(connection: &Connection, state: State) -> Result<HashMap<DeviceId, Vec<u8>>> {
     let sql = "select device, secret_hash from devices_device
-         where state = 'active' and secret_hash is not null";
+         where state = ?1 and secret_hash is not null";
     let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+    let rows = statement.query_map([state.as_str()], |row| {
+        Ok((row.get::<_, String>(0)?, row.get(1)?))
+    })?;
     let mut secrets = HashMap::new();
     for row in rows {
         let (device, hash) = row?;
@@ -64,17 +68,21 @@ pub(super) fn add(
     way: Way<'_>,
     now: Timestamp,
 ) -> std::result::Result<(), StoreError> {
-    if super::RESERVED.contains(&device.device.as_str()) {
-        return Err(StoreError::Refused(format!(
-            "device id {} is kept for the hall itself",
-            device.device
-        )));
+    let id = device.device.as_str();
+    let refused = |reason, text| {
+        let facts = json!({ "device": id });
+        Err(StoreError::RefusedBecause {
+            text,
+            reason,
+            facts,
+        })
+    };
+    if super::RESERVED.contains(&id) {
+        let text = format!("device id {id} is kept for the hall itself");
+        return refused("id-reserved", text);
     }
-    if find(connection, device.device.as_str())?.is_some() {
-        return Err(StoreError::Refused(format!(
-            "device id {} is taken",
-            device.device
-        )));
+    if find(connection, id)?.is_some() {
+        return refused("id-taken", format!("device id {id} is taken"));
     }
     insert(connection, device, way, now)?;
     Ok(())
@@ -217,6 +225,44 @@ pub(super) fn with_serial(connection: &Connection, serial: &str) -> Result<Vec<D
     rows.filter_map(Result::transpose).collect()
 }
 
+/// Whether a serial number tells devices apart: one that repeats a single character does not.
+pub(super) fn is_number(serial: &str) -> bool {
+    let mut letters = serial.trim().chars();
+    let first = letters.next();
+    letters.any(|letter| Some(letter) != first)
+}
+
+/// Another device in use, or waiting for a person, with the serial number that is said.
+pub(super) fn serial_twin(
+    connection: &Connection,
+    device: &Device,
+    said: &DeviceIdentity,
+) -> Result<Option<Device>> {
+    let Some(serial) = said.serial.as_deref().filter(|serial| is_number(serial)) else {
+        return Ok(None);
+    };
+    let twins = with_serial(connection, serial)?;
+    let mut others = twins
+        .into_iter()
+        .filter(|twin| twin.device != device.device);
+    // Two makers may count alike.
+    Ok(
+        others.find(|twin| match (&twin.identity.vendor, &said.vendor) {
+            (Some(one), Some(other)) => one == other,
+            _ => true,
+        }),
+    )
+}
+
+/// A serial number belongs to one device.
+pub(super) fn serial_taken(serial: &str, owner: &str) -> StoreError {
+    StoreError::RefusedBecause {
+        text: format!("serial {serial} belongs to {owner}"),
+        reason: "serial-taken",
+        facts: json!({ "serial": serial, "device": owner }),
+    }
+}
+
 /// Models of the kiosks in use, but that of one device.
 pub(super) fn kiosk_models(connection: &Connection, but: &str) -> Result<Vec<String>> {
     let sql = "select distinct model from devices_device
@@ -262,6 +308,20 @@ pub(super) fn admit(connection: &Connection, device: &str) -> Result<()> {
     let sql = "update devices_device set state = 'active', reason = null
          where device = ?1 and state = 'suspended' and reason <> 'refused'";
     connection.prepare_cached(sql)?.execute([device])?;
+    Ok(())
+}
+
+/// As a person wants it.
+pub(super) fn set_state(
+    connection: &Connection,
+    device: &str,
+    state: State,
+    reason: Option<&str>,
+) -> Result<()> {
+    let sql = "update devices_device set state = ?2, reason = ?3 where device = ?1";
+    connection
+        .prepare_cached(sql)?
+        .execute(params![device, state.as_str(), reason])?;
     Ok(())
 }
 
@@ -322,70 +382,6 @@ pub fn is_wired(connection: &Connection, device: &str) -> Result<bool> {
     connection
         .prepare_cached(sql)?
         .query_row([device, NOT_WIRED], |row| row.get(0))
-}
-
-/// A change of a device asked for by a person; what is `None` stays.
-pub(super) struct Change {
-    pub(super) name: Option<String>,
-    /// `Some(None)` takes the device away from its counter.
-    pub(super) counter: Option<Option<CounterId>>,
-    pub(super) active: Option<bool>,
-    pub(super) secret_hash: Option<Vec<u8>>,
-    /// JSON, for wired devices.
-    pub(super) settings: Option<String>,
-    pub(super) topics: Option<Topics>,
-}
-
-impl Change {
-    /// Whether the device must prove itself again.
-    pub(super) fn ends_connection(&self) -> bool {
-        self.active == Some(false) || self.secret_hash.is_some() || self.topics.is_some()
-    }
-
-    /// For the audit log: what is changed, never a secret.
-    pub(super) fn summary(&self, device: &str) -> String {
-        let mut words = vec![device.to_owned()];
-        words.extend(self.name.as_ref().map(|name| format!("name {name:?}")));
-        words.extend(self.counter.as_ref().map(|counter| {
-            let counter = counter.as_ref().map_or("none", CounterId::as_str);
-            format!("counter {counter}")
-        }));
-        let state = |active| if active { "active" } else { "retired" };
-        words.extend(self.active.map(|active| state(active).to_owned()));
-        words.extend(self.secret_hash.as_ref().map(|_| "new secret".to_owned()));
-        words.extend(self.settings.as_ref().map(|_| "new settings".to_owned()));
-        let list = |topics: &Topics| format!("topics {}", topics.as_list().join(" "));
-        words.extend(self.topics.as_ref().map(list));
-        words.join(", ")
-    }
-}
-
-pub(super) fn change(
-    connection: &Connection,
-    device: &str,
-    change: &Change,
-) -> std::result::Result<(), StoreError> {
-    let set = |column: &str, value: &dyn rusqlite::ToSql| {
-        let sql = format!("update devices_device set {column} = ?2 where device = ?1");
-        connection.execute(&sql, params![device, value])
-    };
-    if let Some(name) = &change.name {
-        set("name", name)?;
-    }
-    if let Some(counter) = &change.counter {
-        set("counter", &counter.as_ref().map(CounterId::as_str))?;
-    }
-    if let Some(active) = change.active {
-        set("state", &if active { "active" } else { "retired" })?;
-        set("reason", &rusqlite::types::Null)?;
-    }
-    if let Some(settings) = &change.settings {
-        set("settings", settings)?;
-    }
-    if let Some(hash) = &change.secret_hash {
-        set("secret_hash", hash)?;
-    }
-    Ok(())
 }
 
 /// What the follower keeps of a device.

@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension, Result, params};
+use serde_json::json;
 use zhiban_kernel::StoreError;
 use zhiban_vocabulary::DeviceId;
 
-use super::store::Change;
+use super::change::Change;
+use super::model::State;
 use crate::conventions::Topics;
 
 /// Prefixes of the devices that speak another form.
@@ -45,9 +47,11 @@ pub(super) fn give(
         if other.as_str() != device
             && let Some(prefix) = given.clash(&taken)
         {
-            return Err(StoreError::Refused(format!(
-                "topics: {prefix} is also {other}'s"
-            )));
+            return Err(StoreError::RefusedBecause {
+                text: format!("topics: {prefix} is also {other}'s"),
+                reason: "topic-taken",
+                facts: json!({ "prefix": prefix, "device": other.as_str() }),
+            });
         }
     }
     let list = (!given.is_empty()).then(|| given.to_json());
@@ -70,7 +74,8 @@ pub(super) fn apply(
     if let Some(given) = &change.topics {
         return give(connection, device, given);
     }
-    if change.active != Some(true) {
+    let returns = change.turn.as_ref().map(|turn| turn.state) == Some(State::Active);
+    if !returns {
         return Ok(());
     }
     let own = all(connection)?

@@ -90,11 +90,12 @@ async fn post_reports(
 fn signed_in_device(devices: &Devices, headers: &HeaderMap) -> Result<DeviceId> {
     let (name, secret) = basic(headers).ok_or(WebError::NotSignedIn)?;
     let device: DeviceId = name.parse().map_err(|_| WebError::WrongCredentials)?;
-    if devices.knows(&device, &Proof::Password(secret)) {
-        Ok(device)
-    } else {
-        Err(WebError::WrongCredentials)
+    let proof = Proof::Password(secret);
+    if devices.knows(&device, &proof) {
+        return Ok(device);
     }
+    let shut_out = devices.shut_out(&device, &proof);
+    Err(shut_out.map_or(WebError::WrongCredentials, WebError::ShutOut))
 }
 
 fn basic(headers: &HeaderMap) -> Option<(String, String)> {

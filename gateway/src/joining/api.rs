@@ -7,6 +7,7 @@ use axum::{Extension, Json};
 use jiff::Timestamp;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 use zhiban_kernel::StoreError;
@@ -17,11 +18,13 @@ use zhiban_vocabulary::{CounterId, DeviceId};
 
 use super::store::{self, Claim, Decision, State};
 use super::{Ask, Joining};
-use crate::devices::{Joined, NewDevice};
+use crate::devices::{Joined, NewDevice, file};
 use crate::routes::with_state;
 
 /// Wrong codes after which a request is refused.
 const WRONG_CODES_MAX: u32 = 5;
+/// Longest reason of a refusal, in characters.
+const REASON_CHARS_MAX: usize = 128;
 
 /// Adds the routes of this slice.
 pub fn add_routes(api: Api, joining: &Joining) -> Api {
@@ -65,14 +68,33 @@ struct ClaimView {
     address: String,
     /// Its serial number is known to the hall: a second box, or the same one set up anew.
     clash: bool,
+    /// The device that has this serial number; `null` when only another request has it.
+    owner: Option<String>,
+    /// Models of kiosk the hall has, when this one is one too many (S0-2.5-3a): whoever lets it in
+    /// approves its model, too.
+    other_models: Option<Vec<String>>,
+    tries_left: u32,
     #[schema(value_type = String, format = DateTime)]
     asked: Timestamp,
 }
 
 impl ClaimView {
-    fn of(claim: Claim) -> Option<Self> {
-        let said: Said = serde_json::from_str(&claim.said).ok()?;
-        Some(Self {
+    fn of(
+        connection: &Connection,
+        joining: &Joining,
+        claim: Claim,
+    ) -> rusqlite::Result<Option<Self>> {
+        let Ok(said) = serde_json::from_str::<Said>(&claim.said) else {
+            return Ok(None);
+        };
+        let other_models = match (said.kind.as_str(), &said.model) {
+            ("kiosk", Some(model)) => joining.0.devices.too_many_models(connection, model)?,
+            _ => None,
+        };
+        Ok(Some(Self {
+            owner: file::owner_of(connection, &claim.serial)?,
+            other_models,
+            tries_left: WRONG_CODES_MAX.saturating_sub(claim.wrong_codes),
             id: claim.id,
             wished: wished_id(said.id.as_deref(), &said.kind, &claim.serial),
             serial: claim.serial,
@@ -84,7 +106,7 @@ impl ClaimView {
             address: claim.address,
             clash: claim.state == State::Clash,
             asked: claim.asked,
-        })
+        }))
     }
 }
 
@@ -117,12 +139,18 @@ fn wished_id(id: Option<&str>, kind: &str, serial: &str) -> String {
 #[utoipa::path(get, path = "/api/v1/joining", tag = "joining",
     responses((status = 200, body = JoiningView)))]
 async fn read_joining(Given(joining): Given<Joining>) -> Result<Json<JoiningView>> {
-    let now = joining.0.clock.now();
-    let read = move |connection: &Connection| Ok(store::waiting(connection, now)?);
+    let (asked, now) = (joining.clone(), joining.0.clock.now());
+    let read = move |connection: &Connection| {
+        let mut claims = Vec::new();
+        for claim in store::waiting(connection, now)? {
+            claims.extend(ClaimView::of(connection, &asked, claim)?);
+        }
+        Ok(claims)
+    };
     let claims = joining.0.store.read(read).await?;
     Ok(Json(JoiningView {
         window: window_view(&joining),
-        claims: claims.into_iter().filter_map(ClaimView::of).collect(),
+        claims,
         fingerprint: joining.authority().fingerprint(),
     }))
 }
@@ -252,6 +280,14 @@ pub(super) async fn refuse(
     (staff, address): (String, String),
 ) -> Result<DecidedClaim> {
     let (now, reason) = (joining.0.clock.now(), reason.trim().to_owned());
+    let is_bad = reason.chars().count() > REASON_CHARS_MAX || reason.chars().any(char::is_control);
+    if is_bad {
+        let problem = format!("expected at most {REASON_CHARS_MAX} plain characters");
+        let facts = json!({ "max": REASON_CHARS_MAX });
+        return Err(WebError::invalid("reason", problem).because("reason-length", facts));
+    }
+    let wished = serde_json::from_str::<Said>(&claim.said)
+        .map(|said| wished_id(said.id.as_deref(), &said.kind, &claim.serial));
     let write = move |connection: &Connection| {
         let decision = Decision {
             state: State::Refused,
@@ -260,6 +296,15 @@ pub(super) async fn refuse(
             who: &staff,
         };
         store::decide(connection, claim.id, decision, now)?;
+        // It has no file yet: that of the device it would be, or claims to be.
+        let owner = file::owner_of(connection, &claim.serial)?;
+        if let Some(device) = owner.or(wished.ok()) {
+            let facts = json!({
+                "serial": claim.serial, "address": claim.address, "reason": decision.reason,
+            });
+            let facts = facts.to_string();
+            file::write(connection, &device, "join-refused", &facts, &staff, now)?;
+        }
         let detail = format!("serial {}", claim.serial);
         Ok(note(
             connection,
@@ -285,7 +330,8 @@ pub(super) async fn approve(
     check_code(joining, &claim, &body.code).await?;
     if claim.state == State::Clash && !body.replace {
         let problem = "this serial number is known: expected replace = true";
-        return Err(WebError::invalid("replace", problem));
+        let facts = json!({ "serial": claim.serial });
+        return Err(WebError::invalid("replace", problem).because("serial-known", facts));
     }
     let joined = joined(&claim, &body)?;
     let device = joined.new.device.to_string();
@@ -419,5 +465,6 @@ async fn check_code(joining: &Joining, claim: &Claim, code: &str) -> Result<()> 
     joining.0.store.write(write).await?;
     let left = WRONG_CODES_MAX.saturating_sub(claim.wrong_codes + 1);
     let problem = format!("not the code this device shows; {left} more tries");
-    Err(WebError::invalid("code", problem))
+    let facts = json!({ "tries_left": left });
+    Err(WebError::invalid("code", problem).because("code-wrong", facts))
 }

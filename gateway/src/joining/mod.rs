@@ -23,6 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use rusqlite::Connection;
+use serde_json::json;
 use tokio::sync::watch;
 use zhiban_kernel::authority::Authority;
 use zhiban_kernel::{Clock, Store, StoreError};
@@ -255,8 +256,9 @@ impl Joining {
         csr: Option<String>,
     ) -> Result<Answer, StoreError> {
         let (credential, proof, until) = self.make_credential(device, csr)?;
-        let detail = format!("{} by request {}{until}", proof.as_str(), claim.id);
-        self.0.devices.trust(device, &proof, detail).await?;
+        let facts = json!({ "claim": claim.id, "kind": proof.as_str(), "until": until });
+        let facts = facts.to_string();
+        self.0.devices.trust(device, &proof, facts).await?;
         Ok(Answer::Approved {
             device: device.to_owned(),
             credential,
@@ -269,19 +271,18 @@ impl Joining {
         &self,
         device: &str,
         csr: Option<String>,
-    ) -> Result<(Credential, Proof, String), StoreError> {
+    ) -> Result<(Credential, Proof, Option<Timestamp>), StoreError> {
         let Some(csr) = csr else {
             let secret = new_secret();
             let proof = Proof::Password(secret.clone());
-            return Ok((Credential::Password(secret), proof, String::new()));
+            return Ok((Credential::Password(secret), proof, None));
         };
         let signed = self.0.authority.sign_member(&csr, device);
         let signed = signed.map_err(|error| StoreError::Refused(error.to_string()))?;
-        let until = Timestamp::try_from(signed.until)
-            .map(|until| format!(", until {}", until.strftime("%Y-%m-%d")));
+        let until = Timestamp::try_from(signed.until).ok();
         let proof = Proof::Certificate(signed.certificate.to_vec());
         let credential = Credential::Certificate(signed.pem);
-        Ok((credential, proof, until.unwrap_or_default()))
+        Ok((credential, proof, until))
     }
 }
 

@@ -288,13 +288,27 @@ async fn two_that_race_under_one_serial_are_both_shown() {
 }
 
 #[tokio::test]
-async fn a_refused_device_is_told_why() {
+async fn a_refused_device_is_told_why_and_a_file_keeps_it() {
     let hall = Hall::open().await;
     hall.code("S1", TOKEN).await;
     let claim = hall.claim("S1").await;
+    let long = "x".repeat(129);
+    assert!(
+        refuse(&hall.joining, claim.clone(), &long, who())
+            .await
+            .is_err()
+    );
     refuse(&hall.joining, claim, "not ours", who())
         .await
         .unwrap();
+    let read = |connection: &Connection| Ok(file::events(connection, "kiosk-s1")?);
+    let events = hall.joining.0.store.read(read).await.unwrap();
+    assert_eq!(events[0].what, "join-refused");
+    assert!(
+        events[0].detail.contains("not ours"),
+        "{}",
+        events[0].detail
+    );
     let refused = Answer::Refused {
         reason: "not ours".into(),
     };

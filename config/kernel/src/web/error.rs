@@ -4,6 +4,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 use zhiban_vocabulary::roles::Capability;
 
@@ -18,6 +19,9 @@ pub enum WebError {
     NotSignedIn,
     #[error("staff number or password is wrong")]
     WrongCredentials,
+    /// A device that is who it says, and is not let in until a person decides.
+    #[error("this device is shut out: {0}")]
+    ShutOut(String),
     #[error("the code is wrong")]
     WrongCode,
     #[error("this needs the right {}", .0.as_str())]
@@ -41,6 +45,13 @@ pub enum WebError {
     Unavailable(String),
     #[error("internal error")]
     Internal(String),
+    /// Another error, with what a program needs to say it in words of its own.
+    #[error("{error}")]
+    Because {
+        error: Box<WebError>,
+        reason: &'static str,
+        facts: Value,
+    },
 }
 
 impl WebError {
@@ -51,12 +62,28 @@ impl WebError {
             problem: problem.to_string(),
         }
     }
+
+    /// Says why in a word of a closed list, with the numbers and names that belong to it, as a
+    /// JSON object.
+    #[must_use]
+    pub fn because(self, reason: &'static str, facts: Value) -> Self {
+        Self::Because {
+            error: Box::new(self),
+            reason,
+            facts,
+        }
+    }
 }
 
 impl From<StoreError> for WebError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Refused(reason) => Self::Conflict(reason),
+            StoreError::RefusedBecause {
+                text,
+                reason,
+                facts,
+            } => Self::Conflict(text).because(reason, facts),
             StoreError::Full | StoreError::Stopped(_) => Self::Unavailable(error.to_string()),
             StoreError::Database(detail) => Self::Internal(detail),
         }
@@ -75,7 +102,8 @@ pub struct ErrorBody {
     pub error: ErrorDetail,
 }
 
-/// What went wrong, for programs (`code`) and people (`message`).
+/// What went wrong, for programs (`code`; `reason` and its `facts` where there is more to say) and
+/// people (`message`).
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ErrorDetail {
     pub code: &'static str,
@@ -84,6 +112,11 @@ pub struct ErrorDetail {
     pub field: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capability: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub facts: Option<Value>,
 }
 
 impl WebError {
@@ -91,6 +124,7 @@ impl WebError {
         match self {
             Self::NotSignedIn => (StatusCode::UNAUTHORIZED, "not-signed-in"),
             Self::WrongCredentials => (StatusCode::UNAUTHORIZED, "wrong-credentials"),
+            Self::ShutOut(_) => (StatusCode::FORBIDDEN, "shut-out"),
             Self::WrongCode => (StatusCode::FORBIDDEN, "wrong-code"),
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
             Self::PasswordChangeDue => (StatusCode::FORBIDDEN, "password-change-due"),
@@ -101,6 +135,44 @@ impl WebError {
             Self::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many"),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+            Self::Because { error, .. } => error.kind(),
+        }
+    }
+
+    /// What is said of it on the wire.
+    fn detail(self) -> ErrorDetail {
+        let mut detail = ErrorDetail {
+            code: self.kind().1,
+            message: self.to_string(),
+            field: None,
+            capability: None,
+            reason: None,
+            facts: None,
+        };
+        match self {
+            Self::Invalid { field, .. } => detail.field = Some(field),
+            Self::Forbidden(needed) => detail.capability = Some(needed.as_str()),
+            Self::Because {
+                error,
+                reason,
+                facts,
+            } => {
+                detail = error.detail();
+                detail.reason = Some(reason);
+                detail.facts = Some(facts);
+            }
+            _ => {}
+        }
+        detail
+    }
+
+    /// Seconds after which it is worth while to try again.
+    fn wait_s(&self) -> Option<u64> {
+        match self {
+            Self::TooMany { retry_after_s } => Some(*retry_after_s),
+            Self::Unavailable(_) => Some(5),
+            Self::Because { error, .. } => error.wait_s(),
+            _ => None,
         }
     }
 }
@@ -110,29 +182,12 @@ impl IntoResponse for WebError {
         if let Self::Internal(detail) = &self {
             tracing::error!(detail, "request failed");
         }
-        let (status, code) = self.kind();
-        let field = if let Self::Invalid { field, .. } = &self {
-            Some(*field)
-        } else {
-            None
+        let (status, _) = self.kind();
+        let wait_s = self.wait_s();
+        let body = ErrorBody {
+            error: self.detail(),
         };
-        let capability = if let Self::Forbidden(needed) = &self {
-            Some(needed.as_str())
-        } else {
-            None
-        };
-        let detail = ErrorDetail {
-            code,
-            message: self.to_string(),
-            field,
-            capability,
-        };
-        let mut response = (status, Json(ErrorBody { error: detail })).into_response();
-        let wait_s = match self {
-            Self::TooMany { retry_after_s } => Some(retry_after_s),
-            Self::Unavailable(_) => Some(5),
-            _ => None,
-        };
+        let mut response = (status, Json(body)).into_response();
         if let Some(value) = wait_s.and_then(|s| HeaderValue::from_str(&s.to_string()).ok()) {
             response.headers_mut().insert(header::RETRY_AFTER, value);
         }

@@ -181,11 +181,9 @@ impl<C: Card> Talk<C> {
     }
 
     async fn report(&self, order: Order, answer: Option<Answer>) -> Result<(), DriverError> {
-        if let Command::Display(display) = &order.command {
-            let shown = ScreenShown {
-                text: display.to_string(),
-                acknowledged: Some(matches!(answer, Some(Ok(())))),
-            };
+        if let Command::Display(_) = &order.command {
+            let confirmed = matches!(answer, Some(Ok(())));
+            let shown = ScreenShown::of(&order.command, Some(confirmed));
             self.outlet()
                 .deliver(Observation::ScreenShown(shown))
                 .await?;

@@ -489,6 +489,16 @@ export interface components {
             roles: string[];
             staff: string;
         };
+        /** @description A change that waits for a person. */
+        AskView: {
+            /**
+             * Format: int64
+             * @description Number of the request.
+             */
+            id: number;
+            /** @description `identity`, `address`, `third-model` or `serial-clash` */
+            what: string;
+        };
         AskedView: {
             /** Format: int64 */
             id: number;
@@ -537,7 +547,16 @@ export interface components {
             kind: string;
             mac: string | null;
             model: string | null;
+            /**
+             * @description Models of kiosk the hall has, when this one is one too many (S0-2.5-3a): whoever lets it in
+             *     approves its model, too.
+             */
+            other_models: string[] | null;
+            /** @description The device that has this serial number; `null` when only another request has it. */
+            owner: string | null;
             serial: string;
+            /** Format: int32 */
+            tries_left: number;
             vendor: string | null;
             /** @description The id it would like, or one made of its serial number. */
             wished: string;
@@ -576,18 +595,27 @@ export interface components {
             asked_by: string;
             /** Format: int32 */
             attempts: number;
+            /** @description Of `call`. */
+            counter: string | null;
             /** Format: date-time */
             ended: string | null;
             /** Format: date-time */
             expires: string;
+            /** @description Why it failed: `expired`, `unsupported`, `overtaken`, `unanswered` or `refused`. */
+            failure: string | null;
             /** Format: int64 */
             id: number;
             /** @description `display`, `restart` or `power` */
             kind: string;
+            /** @description The same in words: the device's own where it refused. */
             reason: string | null;
             /** @description `init`, `executing`, `successful` or `failed` */
             state: string;
-            /** @description For people. */
+            /** @description Of `text`. */
+            text: string | null;
+            /** @description Of `call` and `serving`. */
+            ticket: string | null;
+            /** @description `call`, `serving`, `text`, `welcome`, `pause`, `restart`, `power-on` or `power-off` */
             what: string;
         };
         CommandsView: {
@@ -643,15 +671,22 @@ export interface components {
         };
         DecisionBody: {
             grant: boolean;
+            /** @description For a refusal: kept in the device's file, and told to the device. */
+            reason?: string | null;
         };
         DeviceChange: {
             /** @description `null` takes the device away from its counter; absent leaves it. */
             counter?: string | null;
             name?: string | null;
             new_secret?: boolean;
+            /** @description Why it is suspended or retired, for its file. */
+            reason?: string | null;
             /** @description Of a wired device; a secret that is left out stays. */
             settings?: Record<string, never> | null;
-            /** @description `active` or `retired` */
+            /**
+             * @description `active`, `suspended` or `retired`; a device whose change waits for a decision does not
+             *     become active by this.
+             */
             state?: string | null;
             /** @description Topic prefixes of a device that speaks another form; an empty list takes them away. */
             topics?: string[] | null;
@@ -672,6 +707,8 @@ export interface components {
         };
         DeviceView: {
             address: string | null;
+            /** @description Changes of it that wait for a person. */
+            asks: components["schemas"]["AskView"][];
             /** @description Its clock cannot be right. */
             clock_suspect: boolean;
             /** @description `null` for wired devices, whose health says it. */
@@ -690,7 +727,10 @@ export interface components {
             name: string;
             /** @description In use although a change of it waits for a person (S0-2.5-3b, lenient). */
             provisional: boolean;
-            /** @description Why it is suspended: `identity`, `address`, `third-model`, `serial-clash` or `refused`. */
+            /**
+             * @description Why it is suspended: `identity`, `address`, `third-model`, `serial-clash`, `refused` or
+             *     `by-hand`.
+             */
             reason: string | null;
             /** Format: int64 */
             reports: number;
@@ -756,10 +796,18 @@ export interface components {
             alarm: string | null;
             /** Format: date-time */
             at: string;
+            /** @description Names and numbers, such as `3.1 → 3.2`; empty where there are facts. */
             detail: string;
             /**
+             * @description What there is to know, by what it is about. Of a change `changes` (as in a request), of a
+             *     clash `part`, `value` and `owner`, of a decision `about`, `granted` and `reason`, of a
+             *     retirement `replaced_by` or `reason`, of an edit `fields`.
+             */
+            facts: Record<string, never> | null;
+            /**
              * @description `registered`, `identified`, `firmware`, `address`, `identity`, `serial-clash`,
-             *     `third-model`, `decided`, `changed`, `approved` or `retired`
+             *     `third-model`, `decided`, `changed`, `approved`, `credential`, `join-refused`, `suspended`,
+             *     `restored` or `retired`
              */
             what: string;
             /** @description Staff number, or `hall`. */
@@ -821,9 +869,15 @@ export interface components {
             store: string;
         };
         HealthView: {
+            /** @description In words of the device, or of its driver for whoever knows the protocol. */
             detail: string;
             /** @description `up`, `degraded`, `down` or `unknown` */
             status: string;
+            /**
+             * @description What keeps the driver of a wired device from running: `port`, `unreachable`, `silent`,
+             *     `refused`, `garbled`, `settings`, `box` or `other`.
+             */
+            trouble: string | null;
         };
         JoiningView: {
             claims: components["schemas"]["ClaimView"][];
@@ -937,6 +991,13 @@ export interface components {
             one_time_password: string | null;
             staff: string;
         };
+        /** @description A part of a device that is another than before. */
+        PartChange: {
+            after: string | null;
+            before: string | null;
+            /** @description `vendor`, `model`, `serial`, `mac` or `address` */
+            part: string;
+        };
         /** @description The newest state of one part of a device. */
         PartView: {
             /** @description Kind of report, such as `printer.health`. */
@@ -1040,13 +1101,17 @@ export interface components {
         };
         /** @description A change of a device that needs a person's approval. */
         RequestView: {
-            after: string;
             /** Format: date-time */
             asked: string;
-            before: string;
+            /** @description What would be another than before. Of a clash: the number two devices have. */
+            changes: components["schemas"]["PartChange"][];
             device: string;
             /** Format: int64 */
             id: number;
+            /** @description Of a third model: those the hall has. */
+            models: string[];
+            /** @description Of a clash: the device that had the number first. */
+            owner: string | null;
             /** @description `identity`, `address`, `third-model` or `serial-clash` */
             what: string;
         };

@@ -12,7 +12,7 @@ type Shaped<T, N extends { [K in keyof N]: K extends keyof T ? unknown : never }
 
 /** Errors are made below the routes, so their body is not in the documents. */
 export interface ErrorBody {
-  error: { code: string; message: string; field?: string; capability?: string };
+  error: { code: string; message: string; field?: string; capability?: string; reason?: string; facts?: Json };
 }
 
 // Both programs
@@ -54,8 +54,23 @@ export type DeviceDetail = Shaped<G["DeviceDetail"], DeviceParts & { settings: J
 export type DeviceSecret = G["SecretView"];
 export type DeviceChange = Partial<Shaped<G["DeviceChange"], { settings: Json | null }>>;
 export type NewDevice = Shaped<G["NewDeviceBody"], { settings: Json | null }>;
-export type FileEvent = G["FileEvent"];
-export type DeviceFile = Narrow<G["FileView"], { events: FileEvent[] }>;
+export type FileEvent = Shaped<G["FileEvent"], { facts: FileFacts | null }>;
+/** What there is to know of an entry, by what it is about. */
+export interface FileFacts {
+  changes?: PartChange[];
+  part?: string;
+  value?: string;
+  owner?: string;
+  about?: string;
+  granted?: boolean;
+  reason?: string | null;
+  replaced_by?: string;
+  serial?: string;
+  address?: string;
+  fields?: string[];
+}
+export type PartChange = G["PartChange"];
+export type DeviceFile = Shaped<G["FileView"], { events: FileEvent[] }>;
 export type DeviceRequest = G["RequestView"];
 export type DeviceRequests = G["RequestsView"];
 export type LineMeaning = G["Meaning"];

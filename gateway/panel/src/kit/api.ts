@@ -9,6 +9,9 @@ export class ApiError extends Error {
     readonly field: string | null = null,
     readonly retryAfter: number | null = null,
     readonly capability: string | null = null,
+    /** Why, in a word of a closed list, and the names and numbers that belong to it. */
+    readonly reason: string | null = null,
+    readonly facts: Record<string, unknown> = {},
   ) {
     super(message);
   }
@@ -85,7 +88,7 @@ function readError(response: Response, text: string): ApiError {
   const retryAfter = Number.isFinite(wait) && wait > 0 ? wait : null;
   try {
     const { error } = JSON.parse(text) as ErrorBody;
-    return new ApiError(response.status, error.code, error.message, error.field ?? null, retryAfter, error.capability ?? null);
+    return new ApiError(response.status, error.code, error.message, error.field ?? null, retryAfter, error.capability ?? null, error.reason ?? null, error.facts ?? {});
   } catch {
     return new ApiError(response.status, "other", text.slice(0, 200), null, retryAfter);
   }

@@ -7,6 +7,7 @@ export function useErrorWords() {
   const { t, te, code } = useWords();
   return (error: unknown): string => {
     if (!(error instanceof ApiError)) return t("error.other", { message: String(error) });
+    if (error.reason && te(`reason.${error.reason}`)) return t(`reason.${error.reason}`, error.facts);
     if (error.code === "too-many") {
       return error.retryAfter === null
         ? t("error.too-many")

@@ -1,14 +1,14 @@
 // Language of the panel. zh-CN first; the choice is remembered and `<html lang>` follows it.
 import { createI18n, useI18n } from "vue-i18n";
-import { en } from "@/words/en";
-import { zhCN } from "@/words/zh-CN";
+import { allWords } from "@/words/all";
+import { inLanguage } from "@/words/words";
 import { type Locale, remember, rememberedLocale } from "./prefs";
 
 export const i18n = createI18n({
   legacy: false,
   locale: rememberedLocale(),
   fallbackLocale: "zh-CN",
-  messages: { "zh-CN": zhCN, en },
+  messages: { "zh-CN": inLanguage(allWords, "zh-CN"), en: inLanguage(allWords, "en") },
   // A missing word is a fault that the browser walk must see.
   missing: (locale, key) => {
     console.error(`word missing: ${locale} ${key}`);

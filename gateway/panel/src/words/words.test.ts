@@ -1,16 +1,15 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { en } from "./en";
-import { wallEn } from "./wall.en";
-import { wallZhCN } from "./wall.zh-CN";
-import { zhCN } from "./zh-CN";
+import { allWords, GROUPS } from "./all";
+import { wallWords } from "./wall";
+import type { Word, Words } from "./words";
 
-function flatten(words: object, prefix = ""): Map<string, string> {
-  const found = new Map<string, string>();
-  for (const [key, value] of Object.entries(words)) {
-    if (typeof value === "string") found.set(prefix + key, value);
-    else for (const [inner, text] of flatten(value, `${prefix}${key}.`)) found.set(inner, text);
+function flatten(words: Words, prefix = ""): Map<string, Word> {
+  const found = new Map<string, Word>();
+  for (const [name, each] of Object.entries(words)) {
+    if (Array.isArray(each)) found.set(prefix + name, each as unknown as Word);
+    else for (const [inner, word] of flatten(each as Words, `${prefix}${name}.`)) found.set(inner, word);
   }
   return found;
 }
@@ -24,24 +23,28 @@ function sources(folder: string): string[] {
 }
 
 describe.each([
-  ["panels", zhCN, en],
-  ["wall", wallZhCN, wallEn],
-])("words of the %s", (_name, chinese, english) => {
-  const zh = flatten(chinese);
-  const other = flatten(english);
+  ["panels", allWords],
+  ["wall", wallWords],
+])("words of the %s", (_name, words) => {
+  const all = [...flatten(words)];
 
-  it("have the same keys in both languages", () => {
-    expect([...other.keys()].sort()).toEqual([...zh.keys()].sort());
-  });
   it("have the same placeholders in both languages", () => {
-    for (const [key, text] of zh) expect([key, placeholders(other.get(key) ?? "")]).toEqual([key, placeholders(text)]);
+    for (const [name, [zh, en]] of all) expect([name, placeholders(en)]).toEqual([name, placeholders(zh)]);
   });
   it("are never empty and never mean something to the message compiler", () => {
-    for (const [key, text] of [...zh, ...other]) {
-      expect(text.trim(), key).not.toBe("");
-      expect(text.replace(/\{\w+\}/g, ""), key).not.toMatch(/[{}@|]/);
+    for (const [name, text] of all.flatMap(([name, word]) => word.map((text) => [name, text]))) {
+      expect(text.trim(), name).not.toBe("");
+      expect(text.replace(/\{\w+\}/g, ""), name).not.toMatch(/[{}@|]/);
     }
   });
+  it("are English where they must be", () => {
+    const both = all.filter(([, [, en]]) => /[\u4e00-\u9fff]/.test(en));
+    expect(both.map(([name]) => name)).toEqual(words === allWords ? ["app.name"] : []);
+  });
+});
+
+it("no two pages have a group of the same name", () => {
+  expect(GROUPS.filter((group, at) => GROUPS.indexOf(group) !== at)).toEqual([]);
 });
 
 describe("sources", () => {
@@ -55,7 +58,7 @@ describe("sources", () => {
     }
   });
   it("name only words that exist", () => {
-    const known = flatten(zhCN);
+    const known = flatten(allWords);
     for (const path of sources(root).filter((each) => !each.includes("/app/wall/"))) {
       const text = readFileSync(path, "utf8");
       for (const match of text.matchAll(/\bt\(\s*["'`]([a-z][\w-]*\.[\w.-]+)["'`]/g)) {

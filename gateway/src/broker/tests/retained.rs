@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use zhiban_vocabulary::command::CommandKind;
+
 use super::*;
 
 async fn all(peer: &mut Peer, count: usize) -> BTreeSet<String> {
@@ -112,4 +114,25 @@ async fn the_hall_tells_a_device_and_it_is_kept() {
     assert_eq!(device.message().await, (topic.into(), "{}".into(), true));
     let nobody = broker.publish("te/hall", payload, false).await;
     assert!(matches!(nobody, Err(StoreError::Refused(_))));
+}
+
+#[tokio::test]
+async fn a_device_says_which_commands_it_understands() {
+    let hall = Hall::open("understands").await;
+    let mut device = hall.device("tm-1").await;
+    device
+        .acknowledged("te/device/tm-1///cmd/restart", "{}", 1, 1)
+        .await;
+    let commands = async |device: &'static str| {
+        let read = move |connection: &rusqlite::Connection| {
+            Ok(crate::broker::commands_of(connection, device)?)
+        };
+        hall.shared.store.read(read).await.unwrap()
+    };
+    assert_eq!(commands("tm-1").await, [CommandKind::Restart]);
+    assert_eq!(commands("tm-2").await, []);
+    device
+        .acknowledged("te/device/tm-1///cmd/restart", "", 2, 1)
+        .await;
+    assert_eq!(commands("tm-1").await, []);
 }

@@ -10,10 +10,12 @@ use utoipa::ToSchema;
 use zhiban_kernel::people::SignedIn;
 use zhiban_kernel::web::{Result, WebError};
 use zhiban_vocabulary::command::CommandKind;
+use zhiban_vocabulary::device::DeviceKind;
 use zhiban_vocabulary::roles::Capability;
 
 use super::wired::{hook_path, shown_settings};
-use super::{Desk, DeviceView, view};
+use super::{AskView, Desk, DeviceView, Known, troubles, view};
+use crate::broker;
 use crate::devices::model::Device;
 use crate::devices::{file, store};
 use crate::journal;
@@ -64,12 +66,22 @@ pub(super) async fn read_device(
         let seen = store::all_seen(connection)?
             .remove(&key)
             .unwrap_or_default();
-        let asks = file::has_requests(connection, &key)?;
+        let known = Known {
+            seen,
+            dead_letters: letters,
+            asks: file::requests_of(connection, &key)?
+                .iter()
+                .map(AskView::of)
+                .collect(),
+            trouble: None,
+        };
         let parts = store::parts(connection, &key)?;
-        Ok((store::find(connection, &key)?, seen, letters, asks, parts))
+        let announced = broker::commands_of(connection, &key)?;
+        Ok((store::find(connection, &key)?, known, parts, announced))
     };
-    let (found, seen, letters, asks, parts) = devices.0.store.read(read).await?;
+    let (found, mut known, parts, announced) = devices.0.store.read(read).await?;
     let device = found.ok_or_else(|| WebError::NotFound(format!("device {id}")))?;
+    known.trouble = troubles(&desk.drivers).get(&device.device).copied();
     let settings = device
         .settings
         .as_ref()
@@ -88,17 +100,69 @@ pub(super) async fn read_device(
         hook,
         topics: device.topics.clone(),
         from_file: device.from_file,
-        accepts: accepts(&device),
+        accepts: accepts(&device, &announced),
         parts: parts.into_iter().map(part).collect(),
-        device: view(&devices, device, seen, letters, asks),
+        device: view(&devices, device, known),
     }))
 }
 
-/// What a device that is no wired one understands is its own matter; it may refuse.
-fn accepts(device: &Device) -> Vec<&'static str> {
+/// A wired device understands what its driver does. Another says so itself; one that says nothing
+/// gets what such devices plainly can do. Devices of other forms are not commanded.
+fn accepts(device: &Device, announced: &[CommandKind]) -> Vec<&'static str> {
     let kinds = match zhiban_drivers::find(&device.driver) {
         Some(driver) => driver.accepts,
-        None => &CommandKind::ALL,
+        None if !device.topics.is_empty() => &[],
+        None if !announced.is_empty() => announced,
+        None => usual_commands(&device.kind),
     };
     kinds.iter().map(|kind| kind.as_str()).collect()
+}
+
+fn usual_commands(kind: &str) -> &'static [CommandKind] {
+    match kind.parse() {
+        Ok(DeviceKind::WindowScreen | DeviceKind::LedBoard | DeviceKind::Caller) => {
+            &[CommandKind::Display]
+        }
+        Ok(DeviceKind::Kiosk | DeviceKind::TicketMachine) => &[CommandKind::Restart],
+        Ok(DeviceKind::DigitalIo) => &[CommandKind::Power],
+        _ => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::devices::model::State;
+
+    fn device(kind: &str, driver: &str, topics: &[&str]) -> Device {
+        Device {
+            device: "d".parse().unwrap(),
+            kind: kind.into(),
+            name: String::new(),
+            counter: None,
+            driver: driver.into(),
+            settings: None,
+            topics: topics.iter().map(ToString::to_string).collect(),
+            from_file: false,
+            state: State::Active,
+            reason: None,
+            identity: zhiban_vocabulary::device::DeviceIdentity::default(),
+            address: None,
+        }
+    }
+
+    #[test]
+    fn only_what_a_device_can_do_is_offered() {
+        let said = [CommandKind::Power];
+        let offered = |device: Device, announced: &[CommandKind]| accepts(&device, announced);
+        assert_eq!(offered(device("kiosk", "mqtt", &[]), &[]), ["restart"]);
+        assert_eq!(offered(device("kiosk", "mqtt", &[]), &said), ["power"]);
+        assert_eq!(
+            offered(device("window-screen", "mqtt", &[]), &[]),
+            ["display"]
+        );
+        assert!(offered(device("evaluation-pad", "mqtt", &[]), &[]).is_empty());
+        assert!(offered(device("kiosk", "mqtt", &["+/plug"]), &said).is_empty());
+        assert_eq!(offered(device("other", "modbus", &[]), &[]), ["power"]);
+    }
 }

@@ -1,16 +1,16 @@
-//! Routes of the device file and of the changes that wait for a person.
+//! Routes of the device file.
 
+use axum::Json;
 use axum::extract::{Path, State};
-use axum::{Extension, Json};
 use jiff::Timestamp;
 use rusqlite::Connection;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
-use zhiban_kernel::people::{SignedIn, note};
-use zhiban_kernel::web::{Peer, Result, WebError};
+use zhiban_kernel::web::Result;
 
 use super::Desk;
-use crate::devices::{file, identity};
+use crate::devices::file;
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct FileView {
@@ -23,9 +23,16 @@ struct FileEvent {
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
     /// `registered`, `identified`, `firmware`, `address`, `identity`, `serial-clash`,
-    /// `third-model`, `withdrawn`, `decided`, `changed`, `credential`, `approved` or `retired`
+    /// `third-model`, `withdrawn`, `decided`, `changed`, `approved`, `credential`, `join-refused`,
+    /// `suspended`, `restored` or `retired`
     what: String,
+    /// Names and numbers, such as `3.1 → 3.2`; empty where there are facts.
     detail: String,
+    /// What there is to know, by what it is about. Of a change `changes` (as in a request), of a
+    /// clash `part`, `value` and `owner`, of a decision `about`, `granted` and `reason`, of a
+    /// retirement `replaced_by` or `reason`, of an edit `fields`.
+    #[schema(value_type = Option<Object>)]
+    facts: Option<Value>,
     /// Staff number, or `hall`.
     who: String,
     /// Severity, where the hall raised an alarm for it.
@@ -41,96 +48,18 @@ pub(super) async fn read_file(
 ) -> Result<Json<FileView>> {
     let read = move |connection: &Connection| Ok(file::events(connection, &device)?);
     let events = desk.devices.0.store.read(read).await?;
-    let view = |event: file::Event| FileEvent {
-        at: event.at,
-        what: event.what,
-        detail: event.detail,
-        who: event.who,
-        alarm: event.alarm,
+    let view = |event: file::Event| {
+        let facts = serde_json::from_str(&event.detail).ok();
+        let facts: Option<Value> = facts.filter(Value::is_object);
+        FileEvent {
+            at: event.at,
+            what: event.what,
+            detail: facts.is_none().then_some(event.detail).unwrap_or_default(),
+            facts,
+            who: event.who,
+            alarm: event.alarm,
+        }
     };
     let events = events.into_iter().map(view).collect();
     Ok(Json(FileView { events }))
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct RequestsView {
-    requests: Vec<RequestView>,
-}
-
-/// A change of a device that needs a person's approval.
-#[derive(Debug, Serialize, ToSchema)]
-struct RequestView {
-    id: i64,
-    device: String,
-    /// `identity`, `address`, `third-model` or `serial-clash`
-    what: String,
-    before: String,
-    after: String,
-    #[schema(value_type = String, format = DateTime)]
-    asked: Timestamp,
-}
-
-/// Changes that wait for a person, oldest first (S0-2.5-3).
-#[utoipa::path(get, path = "/api/v1/device-requests", tag = "devices",
-    responses((status = 200, body = RequestsView)))]
-pub(super) async fn list_requests(State(desk): State<Desk>) -> Result<Json<RequestsView>> {
-    let read = |connection: &Connection| Ok(file::requests(connection)?);
-    let requests = desk.devices.0.store.read(read).await?;
-    let view = |request: file::Request| RequestView {
-        id: request.id,
-        device: request.device,
-        what: request.what,
-        before: request.before,
-        after: request.after,
-        asked: request.asked,
-    };
-    let requests = requests.into_iter().map(view).collect();
-    Ok(Json(RequestsView { requests }))
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct DecisionBody {
-    grant: bool,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct DecidedView {
-    device: String,
-}
-
-/// Grants a change, which then holds, or refuses it, which shuts the device out.
-#[utoipa::path(post, path = "/api/v1/device-requests/{id}", tag = "devices",
-    params(("id" = i64, Path)), request_body = DecisionBody,
-    responses((status = 200, body = DecidedView)))]
-pub(super) async fn decide_request(
-    State(desk): State<Desk>,
-    Peer(address): Peer,
-    Extension(who): Extension<SignedIn>,
-    Path(id): Path<i64>,
-    Json(body): Json<DecisionBody>,
-) -> Result<Json<DecidedView>> {
-    let (registry, now) = (desk.devices.registry().clone(), desk.devices.0.clock.now());
-    let write = move |connection: &Connection| {
-        let staff = who.staff.as_str();
-        let decided = identity::decide(connection, &registry, id, body.grant, staff, now)?;
-        if let Some(request) = &decided {
-            let verdict = if body.grant { "granted" } else { "refused" };
-            let detail = format!("{} {} {verdict}", request.device, request.what);
-            note(
-                connection,
-                staff,
-                &address.to_string(),
-                "devices.decide",
-                &detail,
-            )?;
-        }
-        Ok(decided)
-    };
-    let decided = desk.devices.0.store.write(write).await?;
-    let request = decided.ok_or_else(|| WebError::NotFound(format!("request {id}")))?;
-    desk.devices.0.changed.notify_one();
-    Ok(Json(DecidedView {
-        device: request.device,
-    }))
 }

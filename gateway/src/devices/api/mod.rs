@@ -2,33 +2,41 @@
 
 mod detail;
 mod file;
+mod reports;
+mod requests;
 mod wired;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::{Extension, Json};
 use jiff::Timestamp;
 use rusqlite::Connection;
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
-use utoipa::{IntoParams, ToSchema};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
 use utoipa_axum::routes;
+use zhiban_drivers::Trouble;
 use zhiban_drivers::supervise::Supervisor;
 use zhiban_kernel::people::{SignedIn, note};
 use zhiban_kernel::web::{Access, Api, Peer, Result, WebError};
-use zhiban_vocabulary::CounterId;
 use zhiban_vocabulary::device::DeviceKind;
 use zhiban_vocabulary::roles::Capability;
+use zhiban_vocabulary::{CounterId, DeviceId};
 
+use super::change::Change;
 use super::model::{self, Device, NewDevice, new_secret, secret_hash};
+use super::standing::Turn;
 use super::{Devices, file as device_file, store};
 use crate::conventions::Topics;
-use crate::journal::{self, RawReport};
+use crate::journal;
 use crate::routes::with_state;
+
+/// Longest reason a person gives, in characters.
+const REASON_CHARS_MAX: usize = 128;
 
 /// What the routes of this slice work with.
 #[derive(Debug, Clone)]
@@ -49,10 +57,10 @@ pub fn add_routes(api: Api, devices: &Devices, drivers: &Arc<Supervisor>) -> Api
         .route(manage, with_state(routes!(add_device), desk))
         .route(read, with_state(routes!(detail::read_device), desk))
         .route(manage, with_state(routes!(change_device), desk))
-        .route(read, with_state(routes!(read_reports), desk))
+        .route(read, with_state(routes!(reports::read_reports), desk))
         .route(read, with_state(routes!(file::read_file), desk))
-        .route(read, with_state(routes!(file::list_requests), desk))
-        .route(manage, with_state(routes!(file::decide_request), desk))
+        .route(read, with_state(routes!(requests::list_requests), desk))
+        .route(manage, with_state(routes!(requests::decide_request), desk))
         .route(read, with_state(routes!(wired::list_drivers), desk))
         .route(manage, with_state(routes!(wired::search), desk))
         .route(manage, with_state(routes!(wired::read_line), desk))
@@ -81,8 +89,11 @@ struct DeviceView {
     driver: String,
     /// `active`, `suspended` or `retired`
     state: &'static str,
-    /// Why it is suspended: `identity`, `address`, `third-model`, `serial-clash` or `refused`.
+    /// Why it is suspended: `identity`, `address`, `third-model`, `serial-clash`, `refused` or
+    /// `by-hand`.
     reason: Option<String>,
+    /// Changes of it that wait for a person.
+    asks: Vec<AskView>,
     /// In use although a change of it waits for a person (S0-2.5-3b, lenient).
     provisional: bool,
     vendor: Option<String>,
@@ -101,18 +112,31 @@ struct DeviceView {
     health: HealthView,
 }
 
+/// A change that waits for a person.
+#[derive(Debug, Serialize, ToSchema)]
+struct AskView {
+    /// Number of the request.
+    id: i64,
+    /// `identity`, `address`, `third-model` or `serial-clash`
+    what: String,
+}
+
 #[derive(Debug, Serialize, ToSchema)]
 struct HealthView {
     /// `up`, `degraded`, `down` or `unknown`
     status: String,
+    /// In words of the device, or of its driver for whoever knows the protocol.
     detail: String,
+    /// What keeps the driver of a wired device from running: `port`, `unreachable`, `silent`,
+    /// `refused`, `garbled`, `settings`, `box` or `other`.
+    trouble: Option<&'static str>,
 }
 
 /// All devices of the hall.
 #[utoipa::path(get, path = "/api/v1/devices", tag = "devices",
     responses((status = 200, body = DevicesView)))]
 async fn list_devices(State(desk): State<Desk>) -> Result<Json<DevicesView>> {
-    let devices = desk.devices;
+    let devices = &desk.devices;
     let read = |connection: &Connection| {
         let letters = journal::letters_per_device(connection)?;
         Ok((
@@ -123,13 +147,18 @@ async fn list_devices(State(desk): State<Desk>) -> Result<Json<DevicesView>> {
         ))
     };
     let (all, mut seen, letters, requests) = devices.0.store.read(read).await?;
+    let troubles = troubles(&desk.drivers);
     let miscounts = miscounts(&devices.0.registry.expected, &all);
     let view = |device: Device| {
         let key = device.device.to_string();
-        let asks = requests.iter().any(|request| request.device == key);
-        let letters = letters.get(&key).copied().unwrap_or(0);
-        let seen = seen.remove(&key).unwrap_or_default();
-        view(&devices, device, seen, letters, asks)
+        let asks = requests.iter().filter(|request| request.device == key);
+        let known = Known {
+            seen: seen.remove(&key).unwrap_or_default(),
+            dead_letters: letters.get(&key).copied().unwrap_or(0),
+            asks: asks.map(AskView::of).collect(),
+            trouble: troubles.get(&device.device).copied(),
+        };
+        view(devices, device, known)
     };
     let devices = all.into_iter().map(view).collect();
     Ok(Json(DevicesView { devices, miscounts }))
@@ -154,16 +183,37 @@ fn miscounts(expected: &BTreeMap<DeviceKind, u32>, all: &[Device]) -> Vec<Miscou
         .collect()
 }
 
-fn view(
-    devices: &Devices,
-    device: Device,
+impl AskView {
+    fn of(request: &device_file::Request) -> Self {
+        Self {
+            id: request.id,
+            what: request.what.clone(),
+        }
+    }
+}
+
+/// What keeps drivers from running, by device.
+fn troubles(drivers: &Supervisor) -> HashMap<DeviceId, Trouble> {
+    let statuses = drivers.statuses().into_iter();
+    statuses
+        .filter_map(|status| Some((status.device, status.trouble?)))
+        .collect()
+}
+
+/// What is known of a device beside what it is.
+struct Known {
     seen: store::SeenRow,
     dead_letters: i64,
-    asks: bool,
-) -> DeviceView {
+    asks: Vec<AskView>,
+    trouble: Option<Trouble>,
+}
+
+fn view(devices: &Devices, device: Device, known: Known) -> DeviceView {
     let address = devices.address_of(&device.device);
+    let seen = known.seen;
     DeviceView {
-        provisional: asks && device.state == model::State::Active,
+        provisional: !known.asks.is_empty() && device.state == model::State::Active,
+        asks: known.asks,
         reason: device.reason.clone(),
         vendor: device.identity.vendor.clone(),
         model: device.identity.model.clone(),
@@ -179,11 +229,12 @@ fn view(
         driver: device.driver,
         last_report: seen.last_report,
         reports: seen.reports,
-        dead_letters,
+        dead_letters: known.dead_letters,
         clock_suspect: seen.clock_suspect,
         health: HealthView {
             status: seen.health.unwrap_or_else(|| "unknown".into()),
             detail: seen.health_detail.unwrap_or_default(),
+            trouble: known.trouble.map(Trouble::as_str),
         },
     }
 }
@@ -227,7 +278,7 @@ async fn add_device(
     Extension(who): Extension<SignedIn>,
     Json(body): Json<NewDeviceBody>,
 ) -> Result<impl IntoResponse> {
-    let device: zhiban_vocabulary::DeviceId = body
+    let device: DeviceId = body
         .device
         .parse()
         .map_err(|error| WebError::invalid("device", error))?;
@@ -291,8 +342,11 @@ struct DeviceChange {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     counter: Option<Option<String>>,
-    /// `active` or `retired`
+    /// `active`, `suspended` or `retired`; a device whose change waits for a decision does not
+    /// become active by this.
     state: Option<String>,
+    /// Why it is suspended or retired, for its file.
+    reason: Option<String>,
     #[serde(default)]
     new_secret: bool,
     /// Of a wired device; a secret that is left out stays.
@@ -332,9 +386,8 @@ async fn change_device(
         .await?;
     let device = found.ok_or_else(|| WebError::NotFound(format!("device {id}")))?;
     if device.from_file {
-        return Err(WebError::Conflict(
-            "this device is changed in gateway.toml".into(),
-        ));
+        let text = "this device is changed in gateway.toml";
+        return Err(WebError::Conflict(text.into()).because("owned-by-file", json!({})));
     }
     if body.new_secret && device.is_wired() {
         return Err(WebError::invalid("new_secret", "a wired device has none"));
@@ -344,21 +397,16 @@ async fn change_device(
         .map(|settings| new_settings(&device, settings))
         .transpose()?;
     let secret = body.new_secret.then(new_secret);
-    let change = store::Change {
+    let change = Change {
         name: body.name,
         counter: match body.counter {
             Some(counter) => Some(parse_counter(counter.as_deref())?),
             None => None,
         },
-        active: match body.state.as_deref() {
-            None => None,
-            Some("active") => Some(true),
-            Some("retired") => Some(false),
-            Some(other) => {
-                let problem = format!("expected active or retired, found {other:?}");
-                return Err(WebError::invalid("state", problem));
-            }
-        },
+        turn: body
+            .state
+            .map(|state| parse_turn(&state, body.reason.as_deref()))
+            .transpose()?,
         secret_hash: secret.as_deref().map(secret_hash),
         settings,
         topics: body
@@ -366,9 +414,34 @@ async fn change_device(
             .map(|topics| parse_topics(&topics, device.is_wired()))
             .transpose()?,
     };
+    let by = who.staff.to_string();
     let audit = audit(who, address, "devices.change", change.summary(&id));
-    devices.change(id.clone(), change, audit).await?;
+    devices.change(id.clone(), change, by, audit).await?;
     Ok(Json(SecretView { device: id, secret }))
+}
+
+fn parse_turn(state: &str, reason: Option<&str>) -> Result<Turn> {
+    let wrong = || {
+        let problem = format!("expected active, suspended or retired, found {state:?}");
+        WebError::invalid("state", problem)
+    };
+    Ok(Turn {
+        state: model::State::parse(state).ok_or_else(wrong)?,
+        why: parse_reason(reason)?,
+    })
+}
+
+/// A short text for the file of a device; nothing but blanks is none.
+fn parse_reason(text: Option<&str>) -> Result<Option<String>> {
+    let text = text.map(str::trim).filter(|text| !text.is_empty());
+    let is_bad =
+        |text: &str| text.chars().count() > REASON_CHARS_MAX || text.chars().any(char::is_control);
+    if text.is_some_and(is_bad) {
+        let problem = format!("expected at most {REASON_CHARS_MAX} plain characters");
+        let facts = json!({ "max": REASON_CHARS_MAX });
+        return Err(WebError::invalid("reason", problem).because("reason-length", facts));
+    }
+    Ok(text.map(str::to_owned))
 }
 
 /// JSON of a wired device's new settings, checked.
@@ -399,7 +472,11 @@ fn parse_topics(given: &[String], is_wired: bool) -> Result<Topics> {
     if is_wired && !given.is_empty() {
         return Err(WebError::invalid("topics", "a wired device has none"));
     }
-    Topics::check(given).map_err(|problem| WebError::invalid("topics", problem))
+    Topics::check(given).map_err(|problem| {
+        let facts = json!({ "prefix": problem.prefix });
+        let reason = problem.reason;
+        WebError::invalid("topics", problem).because(reason, facts)
+    })
 }
 
 fn parse_counter(text: Option<&str>) -> Result<Option<CounterId>> {
@@ -407,68 +484,4 @@ fn parse_counter(text: Option<&str>) -> Result<Option<CounterId>> {
     text.map(str::parse)
         .transpose()
         .map_err(|error| WebError::invalid("counter", error))
-}
-
-#[derive(Deserialize, IntoParams)]
-struct ReportPage {
-    before: Option<i64>,
-    limit: Option<u32>,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct ReportsView {
-    reports: Vec<ReportView>,
-}
-
-/// One report of a device.
-#[derive(Debug, Serialize, ToSchema)]
-struct ReportView {
-    id: i64,
-    #[schema(value_type = String, format = DateTime)]
-    received: Timestamp,
-    #[schema(value_type = String, format = DateTime)]
-    time: Timestamp,
-    kind: String,
-    boot: Option<String>,
-    seq: Option<u64>,
-    /// `ok`, `late` or `suspect`
-    clock: &'static str,
-    #[schema(value_type = Object)]
-    payload: Value,
-}
-
-impl From<RawReport> for ReportView {
-    fn from(report: RawReport) -> Self {
-        Self {
-            id: report.id,
-            received: report.received,
-            time: report.time,
-            kind: report.kind,
-            boot: report.boot,
-            seq: report.seq,
-            clock: report.clock.as_str(),
-            payload: serde_json::from_slice(&report.payload).unwrap_or(Value::Null),
-        }
-    }
-}
-
-/// What a device reported, newest first.
-#[utoipa::path(get, path = "/api/v1/devices/{device}/reports", tag = "devices",
-    params(("device" = String, Path), ReportPage), responses((status = 200, body = ReportsView)))]
-async fn read_reports(
-    State(desk): State<Desk>,
-    Path(device): Path<String>,
-    Query(page): Query<ReportPage>,
-) -> Result<Json<ReportsView>> {
-    let read = move |connection: &Connection| {
-        let before = page.before.unwrap_or(i64::MAX);
-        let limit = page.limit.unwrap_or(50).min(500);
-        Ok(journal::reports_of_device(
-            connection, &device, before, limit,
-        )?)
-    };
-    let reports = desk.devices.0.store.read(read).await?;
-    Ok(Json(ReportsView {
-        reports: reports.into_iter().map(ReportView::from).collect(),
-    }))
 }

@@ -9,7 +9,7 @@ use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 use zhiban_drivers::link::Direction;
 use zhiban_drivers::{Discover, DriverKind, Field, FieldKind, Form, Places};
@@ -164,14 +164,13 @@ pub(super) async fn search(
     let discover = discover_of(&body.driver)?;
     let hosts = match body.network.as_deref().map(str::trim) {
         None | Some("") => Vec::new(),
-        Some(network) => hosts(network).map_err(|error| WebError::invalid("network", error))?,
+        Some(network) => hosts(network)?,
     };
     let free = free_ports(&desk).await;
     if let Some(used) = body.ports.iter().find(|port| !free.contains(port)) {
-        return Err(WebError::invalid(
-            "ports",
-            format!("{used} is no free port"),
-        ));
+        let problem = format!("{used} is no free port");
+        let facts = json!({ "port": used });
+        return Err(WebError::invalid("ports", problem).because("port-taken", facts));
     }
     let network = body.network.unwrap_or_default();
     let detail = [&[body.driver, network][..], &body.ports]
@@ -188,7 +187,11 @@ pub(super) async fn search(
         ports: body.ports,
     };
     let searched = tokio::time::timeout(SEARCH_TIME_MAX, discover(places)).await;
-    let search = searched.map_err(|_| WebError::Conflict("the search took too long".into()))?;
+    let late = |_| {
+        let text = "the search took too long";
+        WebError::Conflict(text.into()).because("search-late", json!({}))
+    };
+    let search = searched.map_err(late)?;
     let view = |found: zhiban_drivers::Found| FoundDevice {
         settings: serde_json::to_value(found.settings).unwrap_or_default(),
         identity: found.identity,
@@ -207,8 +210,11 @@ fn discover_of(driver: &str) -> Result<Discover> {
 }
 
 /// The addresses of a private network; the box looks nowhere else.
-fn hosts(network: &str) -> std::result::Result<Vec<IpAddr>, String> {
-    let bad = || format!("expected a network such as 192.168.1.0/24, found {network:?}");
+fn hosts(network: &str) -> Result<Vec<IpAddr>> {
+    let bad = || {
+        let problem = format!("expected a network such as 192.168.1.0/24, found {network:?}");
+        WebError::invalid("network", problem).because("network-form", json!({}))
+    };
     let (address, bits) = network.split_once('/').unwrap_or((network, "32"));
     let address: Ipv4Addr = address.parse().map_err(|_| bad())?;
     let bits: u32 = bits
@@ -217,11 +223,15 @@ fn hosts(network: &str) -> std::result::Result<Vec<IpAddr>, String> {
         .filter(|bits| *bits <= 32)
         .ok_or_else(bad)?;
     if !(address.is_private() || address.is_loopback() || address.is_link_local()) {
-        return Err(format!("{address} is not in the hall's own network"));
+        let problem = format!("{address} is not in the hall's own network");
+        let facts = json!({ "address": address });
+        return Err(WebError::invalid("network", problem).because("network-foreign", facts));
     }
     let count = 1_u64 << (32 - bits);
     if count > u64::from(HOSTS_MAX) {
-        return Err(format!("at most {HOSTS_MAX} addresses, found {count}"));
+        let problem = format!("at most {HOSTS_MAX} addresses, found {count}");
+        let facts = json!({ "max": HOSTS_MAX, "found": count });
+        return Err(WebError::invalid("network", problem).because("network-size", facts));
     }
     let first = u64::from(u32::from(address)) / count * count;
     let hosts = first..first + count;
@@ -300,7 +310,10 @@ pub(super) async fn read_line(
 pub(super) fn check_settings(driver: &DriverKind, settings: &Value) -> Result<toml::Table> {
     let table: toml::Table = serde_json::from_value(settings.clone())
         .map_err(|error| WebError::invalid("settings", error))?;
-    (driver.build)(table.clone()).map_err(|error| WebError::invalid("settings", error))?;
+    (driver.build)(table.clone()).map_err(|error| {
+        let facts = json!({ "key": error.key, "expected": error.expected, "found": error.found });
+        WebError::invalid("settings", error).because("setting", facts)
+    })?;
     Ok(table)
 }
 
@@ -414,7 +427,7 @@ mod tests {
         let check = |network: &str, expected: &str| {
             let answer = match hosts(network) {
                 Ok(hosts) => format!("{} from {}", hosts.len(), hosts[0]),
-                Err(error) => error,
+                Err(error) => error.to_string(),
             };
             assert!(answer.contains(expected), "{network} gave {answer}");
         };

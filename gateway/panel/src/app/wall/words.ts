@@ -1,8 +1,7 @@
 // The wall has so few words that it goes without the word machine of the panels.
 import { ref } from "vue";
 import { type Locale, remember, rememberedLocale } from "@/kit/prefs";
-import { wallEn } from "@/words/wall.en";
-import { wallZhCN } from "@/words/wall.zh-CN";
+import { wallWords } from "@/words/wall";
 
 export const locale = ref<Locale>(rememberedLocale());
 export function setLocale(next: Locale): void {
@@ -11,8 +10,8 @@ export function setLocale(next: Locale): void {
   remember("locale", next);
 }
 
-export type WallWord = keyof typeof wallZhCN;
+export type WallWord = keyof typeof wallWords;
 export function w(word: WallWord, values: Record<string, string | number | null> = {}): string {
-  const text: string = (locale.value === "en" ? wallEn : wallZhCN)[word];
-  return text.replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? "—"));
+  const [zh, en] = wallWords[word];
+  return (locale.value === "en" ? en : zh).replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? "—"));
 }

@@ -17,12 +17,12 @@ export function isOpen(command: DeviceCommand): boolean {
   return command.state === "init" || command.state === "executing";
 }
 
-const WHOLE: Record<string, string> = { restart: "restart", "switch on": "power-on", "switch off": "power-off", welcome: "welcome", pause: "pause" };
-const BEGINNINGS = ["call", "serving", "text"];
+/** What it is done with: the ticket that is called, the text that is shown. */
+export function objectOf({ ticket, text }: { ticket?: string | null; text?: string | null }): string {
+  return ticket ?? text ?? "";
+}
 
-/** The server says it in English, such as `call A012`: the word of the act, and what it is done with. */
-export function actOf(what: string): { act: string | null; rest: string } {
-  if (what in WHOLE) return { act: WHOLE[what], rest: "" };
-  const beginning = BEGINNINGS.find((each) => what.startsWith(`${each} `));
-  return beginning ? { act: beginning, rest: what.slice(beginning.length + 1) } : { act: null, rest: what };
+/** What the device itself said; the words of a driver only repeat what the code says. */
+export function quoteOf({ failure, reason }: DeviceCommand): string | null {
+  return failure === null || failure === "refused" ? reason : null;
 }

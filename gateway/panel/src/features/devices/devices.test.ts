@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
-import type { DeviceRequest, FormField, LinePiece } from "@/api/types";
-import { actOf } from "./commands";
-import { missing, problemOf, settingsOf, valuesOf } from "./form";
-import { asText, groupsOf, spansOf } from "./line";
+import type { DeviceCommand, FormField, LinePiece } from "@/api/types";
+import { ApiError } from "@/kit/api";
+import { objectOf, quoteOf } from "./commands";
+import { missing, problemOf, settingsOf, valuesOf, wordOf } from "./form";
+import { asText, groupsOf, pulseOf, spansOf } from "./line";
 import { shownParts } from "./parts";
-import { clashingSerial, identityChanges, triesLeft } from "./requests";
+import { formOf, prefixesOf } from "./topics";
 
 const label = { zh: "-", en: "-" };
 const FIELDS: FormField[] = [
@@ -15,6 +16,8 @@ const FIELDS: FormField[] = [
   { key: "windows", kind: "pairs", label },
   { key: "token", kind: "secret", label, required: true },
 ];
+
+const refused = (key: string, expected: string, found: string) => new ApiError(422, "invalid", "-", "settings", null, null, "setting", { key, expected, found });
 
 describe("a driver's form", () => {
   it("begins with the defaults and says what is missing", () => {
@@ -37,9 +40,18 @@ describe("a driver's form", () => {
     expect(settingsOf(FIELDS, values, before)).toMatchObject({ map: { temperature: { address: 3 } }, retries: 5, unit: 3 });
   });
   it("finds the field a problem belongs to", () => {
-    expect(problemOf("settings: settings.link.tcp: expected host:port, found a", FIELDS)).toEqual({ field: "link", key: "link.tcp", expected: "host:port", found: "a" });
-    expect(problemOf("settings: settings.pol_s: expected `unit`, found an unknown key", FIELDS)?.field).toBeNull();
-    expect(problemOf("device id x is taken", FIELDS)).toBeNull();
+    expect(problemOf(refused("link.tcp", "host:port", "a"), FIELDS)).toEqual({ field: "link", key: "link.tcp", expected: "host:port", found: "a" });
+    expect(problemOf(refused("pol_s", "`unit`", "an unknown key"), FIELDS)?.field).toBeNull();
+    expect(problemOf(new ApiError(409, "conflict", "device id x is taken"), FIELDS)).toBeNull();
+  });
+  it.each([
+    ["1 to 247", "900", "expected-range"],
+    ["u8", "integer `300`", "expected-integer"],
+    ["host:port", "a", "expected-peer"],
+    ["a value", "nothing", "must-fill"],
+    ["an absolute path", "a", "expected-other"],
+  ])("says %s in words it has", (expected, found, word) => {
+    expect(wordOf({ field: null, key: "x", expected, found }).word).toBe(word);
   });
 });
 
@@ -51,6 +63,13 @@ describe("the bus monitor", () => {
       { bytes: ["11", "03", "00"], from: 1, meaning: 1, good: true },
     ]);
     expect(spansOf({ ...piece, meanings: [] })).toHaveLength(1);
+  });
+  it("says whether anybody answers", () => {
+    const out = { ...piece, direction: "out" as const };
+    expect(pulseOf([out, piece]).state).toBe("answers");
+    expect(pulseOf([piece, out, out]).state).toBe("answers");
+    expect(pulseOf([piece, out, out, out])).toMatchObject({ state: "unanswered", waiting: 3 });
+    expect(pulseOf([out, out, out, out]).state).toBe("only-out");
   });
   it("groups by eight from the start of the piece", () => {
     const bytes = Array.from({ length: 9 }, () => "00");
@@ -79,15 +98,34 @@ describe("parts of a device", () => {
   });
 });
 
-describe("texts of the server", () => {
-  it("are taken apart where they can be", () => {
-    expect(actOf("call A012")).toEqual({ act: "call", rest: "A012" });
-    expect(actOf("switch off")).toEqual({ act: "power-off", rest: "" });
-    expect(actOf("dance")).toEqual({ act: null, rest: "dance" });
-    expect(identityChanges("model: K1, V2 → K2, serial: S1 → S2")).toEqual([{ part: "model", before: "K1, V2", after: "K2" }, { part: "serial", before: "S1", after: "S2" }]);
-    expect(identityChanges("who knows")).toBeNull();
-    expect(clashingSerial({ after: "serial S 1 belongs to kiosk-1" } as DeviceRequest)).toBe("S 1");
-    expect(triesLeft("code: not the code this device shows; 4 more tries")).toBe(4);
-    expect(triesLeft("other")).toBeNull();
+describe("commands", () => {
+  it("are said with what they are done with", () => {
+    expect(objectOf({ ticket: "A012", text: null })).toBe("A012");
+    expect(objectOf({ ticket: null, text: "hello" })).toBe("hello");
+    expect(objectOf({})).toBe("");
+  });
+  it("quote the device, and no driver", () => {
+    const failed = { failure: "refused", reason: "in use" } as DeviceCommand;
+    expect(quoteOf(failed)).toBe("in use");
+    expect(quoteOf({ ...failed, failure: "unanswered" })).toBeNull();
+    expect(quoteOf({ ...failed, failure: null })).toBe("in use");
+  });
+});
+
+describe("topics of other forms", () => {
+  it.each([
+    ["home-assistant", ["zigbee2mqtt/"], ["zigbee2mqtt"]],
+    ["tasmota", ["tasmota_345678"], ["+/tasmota_345678"]],
+    ["sparkplug", ["hall", "n1"], ["spBv1.0/hall/+/n1"]],
+    ["other", ["a/b, c/+/d"], ["a/b", "c/+/d"]],
+  ] as const)("%s there and back", (form, answers, prefixes) => {
+    expect(prefixesOf(form, answers)).toEqual(prefixes);
+    expect(formOf(prefixes).form).toBe(form);
+    expect(prefixesOf(form, formOf(prefixes).answers)).toEqual(prefixes);
+  });
+  it("are none while something is missing", () => {
+    expect(prefixesOf("sparkplug", ["hall"])).toEqual([]);
+    expect(prefixesOf("own", ["x"])).toEqual([]);
+    expect(formOf([]).form).toBe("own");
   });
 });

@@ -1,5 +1,6 @@
 // A driver's form: what is typed, and the settings it stands for. Pure.
 import type { FormField, FormText, Json } from "@/api/types";
+import { ApiError } from "@/kit/api";
 
 export interface LinkValue {
   way: "serial" | "tcp";
@@ -121,11 +122,20 @@ export interface SettingsProblem {
   expected: string;
   found: string;
 }
-/** Reads `settings.link.tcp: expected host:port, found a`. */
-export function problemOf(message: string, fields: readonly FormField[]): SettingsProblem | null {
-  const match = /settings\.(.+?): expected (.+), found (.*)$/s.exec(message);
-  if (!match) return null;
-  const [, key, expected, found] = match;
+/** What a driver says of its settings; null when the error is about something else. */
+export function problemOf(error: unknown, fields: readonly FormField[]): SettingsProblem | null {
+  if (!(error instanceof ApiError) || error.reason !== "setting") return null;
+  const { key, expected, found } = error.facts as { key: string; expected: string; found: string };
   const field = fields.find((each) => key === each.key || key.startsWith(`${each.key}.`));
   return { field: field?.key ?? null, key, expected, found };
+}
+
+/** What is expected, as a word and its values. What has no word is quoted as the driver says it. */
+export function wordOf({ expected, found }: SettingsProblem): { word: string; values: Record<string, string> } {
+  const range = /^(-?\d+) to (-?\d+)$/.exec(expected);
+  if (found === "nothing") return { word: "must-fill", values: {} };
+  if (range) return { word: "expected-range", values: { from: range[1], to: range[2], found } };
+  if (/^[ui]\d+$/.test(expected)) return { word: "expected-integer", values: { found } };
+  if (expected === "host:port") return { word: "expected-peer", values: { found } };
+  return { word: "expected-other", values: { expected, found } };
 }

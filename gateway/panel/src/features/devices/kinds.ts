@@ -47,6 +47,11 @@ export function standingOf(device: Device): Standing {
   return device.state === "active" && device.provisional ? "provisional" : device.state;
 }
 
+/** Its model is one too many in this hall, and nobody has approved it yet (S0-2.5-3a). */
+export function waitsForModel(device: Device): boolean {
+  return device.asks.some((ask) => ask.what === "third-model");
+}
+
 export const DEVICE_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$/;
 export function devicePath(device: string): string {
   return `/devices/${encodeURIComponent(device)}`;

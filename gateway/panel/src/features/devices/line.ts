@@ -39,6 +39,22 @@ export function groupsOf(span: Span): string[] {
   return groups;
 }
 
+/** Whether anybody answers, for who does not read bytes. */
+export interface Pulse {
+  state: "answers" | "unanswered" | "only-out";
+  /** Pieces that went out since the last one came in. */
+  waiting: number;
+  lastIn: string | null;
+}
+/** A device is slow at times; so many questions in a row without a word are no accident. */
+const UNANSWERED_MIN = 3;
+export function pulseOf(pieces: readonly LinePiece[]): Pulse {
+  const last = pieces.map((piece) => piece.direction).lastIndexOf("in");
+  if (last < 0) return { state: "only-out", waiting: pieces.length, lastIn: null };
+  const waiting = pieces.length - 1 - last;
+  return { state: waiting >= UNANSWERED_MIN ? "unanswered" : "answers", waiting, lastIn: pieces[last].at };
+}
+
 /** Time of day with milliseconds: frames follow each other faster than seconds tell. */
 export function exactTime(at: string, timeZone: string): string {
   const ms = String(new Date(at).getUTCMilliseconds()).padStart(3, "0");

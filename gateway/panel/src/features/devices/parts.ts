@@ -53,6 +53,8 @@ export interface PartLine {
   tone?: Tone;
   /** A span of time, to be put into words. */
   seconds?: number;
+  /** What a screen shows, to be put into words. */
+  display?: { show: string; ticket?: string; text?: string };
 }
 export interface ShownPart {
   kind: string;
@@ -76,6 +78,7 @@ const UNITS: Record<string, (value: number) => string> = {
 };
 
 function lineOf(field: string, value: unknown): PartLine[] {
+  if (field === "display") return [{ field: "text", text: "", display: value as PartLine["display"] }];
   if (field === "faults" && Array.isArray(value)) return value.map((fault) => ({ field, text: String(fault), tone: "bad" as const }));
   if (typeof value === "number") {
     if (field === "runtime_s") return [{ field, text: String(value), seconds: value }];
@@ -98,7 +101,8 @@ export function worst(tones: readonly Tone[]): Tone {
 export function shownParts(parts: readonly DevicePart[]): ShownPart[] {
   const shown = parts.map((part): ShownPart => {
     const lines = Object.entries(part.state)
-      .filter(([field]) => !NAMES.includes(field))
+      // What is said for programs stands for the same text.
+      .filter(([field]) => !NAMES.includes(field) && !(field === "text" && "display" in part.state))
       .flatMap(([field, value]) => lineOf(field, value));
     const name = NAMES.map((field) => part.state[field]).find((value) => typeof value === "string") as string | undefined;
     return { kind: part.kind, name: name ?? null, time: part.time, lines, tone: worst(lines.map((line) => line.tone ?? "calm")) };

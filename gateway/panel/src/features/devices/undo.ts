@@ -6,7 +6,7 @@ import { post } from "@/kit/api";
 
 interface Done {
   device: string;
-  what: "retired" | "revived" | "changed";
+  what: "retired" | "revived" | "suspended" | "changed";
   back: DeviceChange;
 }
 export const done = shallowRef<Done | null>(null);
@@ -22,8 +22,7 @@ export async function tryOut(device: Device, what: Done["what"], change: DeviceC
   if (change.counter !== undefined) back.counter = device.counter;
   if (change.state !== undefined) back.state = device.state;
   await changeDevice(device.device, change);
-  // Nobody but the hall suspends a device, so there is no way back to that.
-  done.value = back.state === "suspended" ? null : { device: device.device, what, back };
+  done.value = { device: device.device, what, back };
 }
 
 export async function takeBack(): Promise<void> {

@@ -3,7 +3,7 @@ import { computed, ref, shallowRef } from "vue";
 import type { FormField, Json } from "@/api/types";
 import { ApiError } from "@/kit/api";
 import { useWords } from "@/kit/i18n";
-import { type FormValues, missing, problemOf, settingsOf, valuesOf } from "./form";
+import { type FormValues, missing, problemOf, settingsOf, valuesOf, wordOf } from "./form";
 
 export function useSettings() {
   const { t } = useWords();
@@ -43,14 +43,15 @@ export function useSettings() {
     }
   }
   function place(problem: unknown): void {
-    const found = problem instanceof ApiError ? problemOf(problem.message, fields.value) : null;
+    const found = problemOf(problem, fields.value);
     if (!found) {
       error.value = problem;
       return;
     }
-    const { expected, found: given, key, field } = found;
-    if (!field) error.value = new ApiError(422, "other", t("wire.wrong-other", { key, expected, found: given }));
-    else problems.value = { [field]: given === "nothing" ? t("wire.must-fill") : t("wire.wrong-value", { expected, found: given }) };
+    const { word, values } = wordOf(found);
+    const words = t(`wire.${word}`, values);
+    if (found.field) problems.value = { [found.field]: words };
+    else error.value = new ApiError(422, "other", t("wire.wrong-other", { key: found.key, words }));
   }
 
   return { fields, before, isChange, values, problems, error, busy, begin, submit };
