@@ -8,7 +8,6 @@ use super::SignSimulator;
 use crate::NotDone;
 use crate::simulator::Port;
 use crate::testing::{Hall, device, id, order};
-use crate::simulator::Port;
 
 fn open(link: &str) -> Hall {
     let settings = format!("link = {{ {link} }}\naddress = '03'\npause_ms = 50");

@@ -8,7 +8,6 @@ use zhiban_vocabulary::command::{Command, Display};
 use crate::COMMANDS_WAITING_MAX;
 use crate::simulator::Port;
 use crate::testing::{Hall, device, id, order};
-use crate::simulator::Port;
 
 fn open(link: &str) -> Hall {
     open_with(link, "ack_timeout_ms = 200\nretries = 1")

@@ -9,7 +9,6 @@ use super::{BoardSimulator, Conduct};
 use crate::NotDone;
 use crate::simulator::Port;
 use crate::testing::{Hall, device, id, order};
-use crate::simulator::Port;
 
 const ADDRESS: u16 = 7;
 

@@ -12,7 +12,6 @@ use session::Printer;
 
 pub use simulator::{OfficePrinterSimulator, Supplies};
 
-pub use simulator::{OfficePrinterSimulator, Supplies};
 
 pub(crate) const DRIVER: DriverKind = DriverKind {
     name: "snmp-printer",

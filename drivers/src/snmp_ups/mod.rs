@@ -12,7 +12,6 @@ use session::Ups;
 
 pub use simulator::CardUpsSimulator;
 
-pub use simulator::CardUpsSimulator;
 
 pub(crate) const DRIVER: DriverKind = DriverKind {
     name: "snmp-ups",

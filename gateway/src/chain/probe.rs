@@ -217,6 +217,7 @@ mod tests {
             line: device.to_owned(),
             state,
             detail: detail.map(str::to_owned),
+            trouble: None,
             restarts: 0,
             bad_frames: 0,
         };

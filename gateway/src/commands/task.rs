@@ -294,12 +294,7 @@ impl Dispatcher {
         self.fail(asked, failure, reason).await
     }
 
-    async fn fail(
-        &self,
-        asked: Asked,
-        failure: Failure,
-        reason: String,
-    ) -> Result<(), StoreError> {
+    async fn fail(&self, asked: Asked, failure: Failure, reason: String) -> Result<(), StoreError> {
         self.note(asked.id, asked.device, Some(failure), reason)
             .await
     }

@@ -278,7 +278,7 @@ impl Devices {
                 connection,
                 &id,
                 "credential",
-                &facts,
+                &detail,
                 file::HALL,
                 now,
             )?)

@@ -47,14 +47,14 @@ impl Hall {
     }
 
     /// A kiosk of this id, with its secret.
-    async fn kiosk(&self, id: &str) -> String {
+    async fn kiosk(&self, id: &str) -> Proof {
         let new = NewDevice {
             device: id.parse().unwrap(),
             kind: DeviceKind::Kiosk,
             name: id.into(),
             counter: None,
         };
-        self.devices.add(new, |_| Ok(())).await.unwrap()
+        Proof::Password(self.devices.add(new, |_| Ok(())).await.unwrap())
     }
 
     async fn says(&self, id: &str, who: DeviceIdentity) {
@@ -100,10 +100,11 @@ impl Hall {
             granted,
             reason: reason.map(str::to_owned),
         };
-        let now = self.devices.0.clock.now();
+        let (registry, now) = (self.devices.0.registry.clone(), self.devices.0.clock.now());
         let write = move |connection: &Connection| {
+            let id = request.id;
             Ok(identity::decide(
-                connection, request.id, &verdict, "1001", now,
+                connection, &registry, id, &verdict, "1001", now,
             )?)
         };
         self.devices.0.store.write(write).await.unwrap().unwrap();
@@ -165,9 +166,13 @@ async fn a_refused_device_is_told_why_and_the_file_keeps_it() {
     assert!(hall.devices.knows(&id, &secret), "lenient: it goes on");
     hall.decide(false, Some("not ours")).await;
     assert!(!hall.devices.knows(&id, &secret));
-    let told = hall.devices.shut_out(&id, &Proof::Password(secret.clone()));
+    let told = hall.devices.shut_out(&id, &secret);
     assert_eq!(told.as_deref(), Some("refused: not ours"));
-    assert_eq!(hall.devices.shut_out(&id, &Proof::Password("a guess".into())), None);
+    assert_eq!(
+        hall.devices
+            .shut_out(&id, &Proof::Password("a guess".into())),
+        None
+    );
     let (what, who, facts) = hall.newest("k1").await;
     assert_eq!((what.as_str(), who.as_str()), ("decided", "1001"));
     assert_eq!(facts["granted"], false);
@@ -175,7 +180,7 @@ async fn a_refused_device_is_told_why_and_the_file_keeps_it() {
     assert_eq!(facts["changes"][0]["after"], "S2");
     hall.turn("k1", State::Active, None).await.unwrap();
     assert!(hall.devices.knows(&id, &secret));
-    assert_eq!(hall.devices.shut_out(&id, &Proof::Password(secret.clone())), None);
+    assert_eq!(hall.devices.shut_out(&id, &secret), None);
 }
 
 #[tokio::test]
@@ -185,12 +190,12 @@ async fn a_person_suspends_and_retires_and_takes_it_back() {
     hall.turn("k1", State::Suspended, Some("repair"))
         .await
         .unwrap();
-    let told = hall.devices.shut_out(&id, &Proof::Password(secret.clone()));
+    let told = hall.devices.shut_out(&id, &secret);
     assert_eq!(told.as_deref(), Some("by-hand: repair"));
     assert_eq!(hall.newest("k1").await.2["reason"], "repair");
     hall.turn("k1", State::Retired, None).await.unwrap();
     assert!(!hall.devices.knows(&id, &secret));
-    assert_eq!(hall.devices.shut_out(&id, &Proof::Password(secret.clone())), None);
+    assert_eq!(hall.devices.shut_out(&id, &secret), None);
     hall.turn("k1", State::Active, None).await.unwrap();
     assert!(hall.devices.knows(&id, &secret));
     let (what, who, facts) = hall.newest("k1").await;

@@ -301,7 +301,7 @@ async fn a_refused_device_is_told_why_and_a_file_keeps_it() {
     refuse(&hall.joining, claim, "not ours", who())
         .await
         .unwrap();
-    let read = |connection: &Connection| Ok(file::events(connection, "kiosk-s1")?);
+    let read = |connection: &Connection| Ok(devices::file::events(connection, "kiosk-s1")?);
     let events = hall.joining.0.store.read(read).await.unwrap();
     assert_eq!(events[0].what, "join-refused");
     assert!(

@@ -9,7 +9,6 @@ use zhiban_vocabulary::report::Observation;
 
 use crate::simulator::Port;
 use crate::testing::{Hall, debian, device, id, order};
-use crate::simulator::Port;
 
 async fn mbpoll(arguments: &[&str]) -> String {
     let output = debian("mbpoll").args(arguments).output().await.unwrap();

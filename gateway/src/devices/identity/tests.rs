@@ -68,7 +68,11 @@ impl Hall {
         let id = request.expect(what).id;
         let now = self.clock();
         let (connection, registry) = (&self.connection, &self.registry);
-        decide(connection, registry, id, granted, "2001", now).unwrap();
+        let verdict = Verdict {
+            granted,
+            reason: None,
+        };
+        decide(connection, registry, id, &verdict, "2001", now).unwrap();
     }
 
     /// What waits: device, what, before, after.
