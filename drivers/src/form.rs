@@ -108,14 +108,10 @@ mod tests {
             for field in fields.filter(|field| field.kind == FieldKind::Pairs) {
                 let pair = toml::Table::from_iter([("1".to_owned(), "1".into())]);
                 let table = toml::Table::from_iter([(field.key.clone(), pair.into())]);
-                let Err(error) = (driver.build)(table) else {
-                    panic!("{}: needs nothing but {}", driver.name, field.key)
-                };
-                assert!(
-                    !error.found.starts_with("string"),
-                    "{}: {error}",
-                    driver.name
-                );
+                if let Err(error) = (driver.build)(table) {
+                    let is_text = error.found.starts_with("string");
+                    assert!(!is_text, "{}: {error}", driver.name);
+                }
                 pairs += 1;
             }
         }
