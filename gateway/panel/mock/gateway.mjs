@@ -128,7 +128,7 @@ export function gateway({ speed, big, quiet }) {
           { name: "queue", position: 128420, lag: 0 },
         ],
         doors: {
-          mqtt: { listen: "0.0.0.0:1883", connections: 31, refused: 4 },
+          mqtt: { listen: "127.0.0.1:1883", listen_tls: "0.0.0.0:8883", connections: 31, refused: 4 },
           wired: [
             { device: "th-1", driver: "modbus", status: "running", detail: null, restarts: 0, bad_frames: 0 },
             { device: "screen-3", driver: "lihe-screen", status: "restarting", detail: "no answer from address 3, trying again in 8 s", restarts: 2, bad_frames: 5 },

@@ -40,6 +40,7 @@ pub struct BoxState {
     pub journal: Journal,
     pub broker: Broker,
     pub mqtt: SocketAddr,
+    pub mqtts: Option<SocketAddr>,
     pub drivers: Arc<Supervisor>,
     pub uplink: Option<watch::Receiver<UplinkState>>,
     pub routers: Vec<String>,
@@ -163,6 +164,8 @@ struct DoorsView {
 #[derive(Debug, Serialize, ToSchema)]
 struct MqttView {
     listen: String,
+    /// Of the encrypted door.
+    listen_tls: Option<String>,
     connections: usize,
     refused: u64,
 }
@@ -280,6 +283,7 @@ fn doors(state: &BoxState) -> DoorsView {
         });
     let mqtt = MqttView {
         listen: state.mqtt.to_string(),
+        listen_tls: state.mqtts.map(|address| address.to_string()),
         connections: state.broker.connections(),
         refused: state.broker.refused(),
     };

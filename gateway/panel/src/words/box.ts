@@ -45,6 +45,7 @@ export const boxWords = {
     behind: ["落后", "behind"],
     "caught-up": ["已跟上", "caught up"],
     listen: ["监听", "Listens on"],
+    "listen-tls": ["监听（加密）", "Listens on (encrypted)"],
     connections: ["连接数", "Connections"],
     refused: ["拒绝数", "Refused"],
     drivers: ["有线驱动", "Wired drivers"],
