@@ -68,7 +68,7 @@ export function hallDevices({ day, stamp, now, quiet }) {
       const found = find(parameters.device);
       const said = found.topics?.length ? [] : (USUAL[found.kind] ?? []);
       const accepts = found.connected === null ? (driverOf(found.driver)?.accepts ?? []) : said;
-      return { ...view(found), settings: found.settings ?? null, topics: found.topics ?? [], from_file: found.from_file ?? false, accepts, parts: found.parts ?? [] };
+      return { ...view(found), settings: found.settings ?? null, hook: null, topics: found.topics ?? [], from_file: found.from_file ?? false, accepts, parts: found.parts ?? [] };
     },
     "POST /api/v1/devices/:device": ({ request, parameters, body }) => {
       const who = need(request, "devices.manage");
@@ -141,11 +141,11 @@ export function hallDevices({ day, stamp, now, quiet }) {
       await new Promise((resolve) => setTimeout(resolve, 2500));
       const onPort = (body.ports ?? []).map((port) => ({ settings: { link: { serial: port }, unit: 3 }, identity: {} }));
       const onNetwork = body.network ? [{ settings: { link: { tcp: "192.168.8.61:502" }, unit: 1 }, identity: { vendor: "Advantech", model: "ADAM-6050", serial: "9FE1120034" } }] : [];
-      return { found: [...onNetwork, ...onPort] };
+      return { unasked: 0, found: [...onNetwork, ...onPort] };
     },
     "GET /api/v1/joining": ({ request }) => {
       need(request, "devices.manage");
-      return { window: openWindow(), claims: state.claims.map(claimView) };
+      return { window: openWindow(), fingerprint: "5a".repeat(32), claims: state.claims.map(claimView) };
     },
     "POST /api/v1/joining/window": ({ request, body }) => {
       const who = need(request, "devices.manage");
@@ -280,7 +280,7 @@ function makeFile(device, stamp, now) {
     event(86400 * 3, "decided", { about: "address", granted: false, changes: [change("address", "192.168.8.31", "192.168.8.44")], reason: "没有报备就搬了位置" }, "1001"),
     event(86400 * 3 + 600, "address", { changes: [change("address", "192.168.8.31", "192.168.8.44")] }, "hall", "warning"),
     event(86400 * 12, "firmware", "3.1.7 → 3.2.1"),
-    event(86400 * 40 - 60, "credential", { claim: 12 }),
+    event(86400 * 40 - 60, "credential", { kind: "password", claim: 12, until: null }),
     event(86400 * 40 - 90, "approved", `证通 ${device.model} ${device.serial} 3.1.7`, "1001"),
     registered,
   ];

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::Connection;
 use serde_json::json;
-use zhiban_config::gateway::Registry;
+use zhiban_config::gateway::{Changes, Registry};
 use zhiban_kernel::StoreError;
 
 use super::model::{Device, State};
@@ -38,7 +38,7 @@ pub(super) fn turn(
     let id = device.device.as_str();
     let what = match turn.state {
         State::Active => {
-            may_return(connection, device)?;
+            may_return(connection, registry, device)?;
             store::set_state(connection, id, turn.state, None)?;
             "restored"
         }
@@ -62,12 +62,20 @@ pub(super) fn turn(
     Ok(())
 }
 
-/// What shut a device out is decided where it was asked, not passed by.
-fn may_return(connection: &Connection, device: &Device) -> Result<(), StoreError> {
+/// What shuts a device out is decided where it was asked, not passed by. One that was in use although
+/// a change waits (lenient) may come back as it was.
+fn may_return(
+    connection: &Connection,
+    registry: &Registry,
+    device: &Device,
+) -> Result<(), StoreError> {
     let id = device.device.as_str();
     let asked = file::requests_of(connection, id)?;
-    // One in use although a change waits (lenient) may come back as it was.
-    if let (Some(request), Some(_)) = (asked.first(), &device.reason) {
+    let shuts_out = |request: &&file::Request| {
+        registry.changes == Changes::Strict
+            || matches!(request.what.as_str(), "third-model" | "serial-clash")
+    };
+    if let Some(request) = asked.iter().find(shuts_out) {
         return Err(StoreError::RefusedBecause {
             text: format!("{id}: request {} waits for a decision", request.id),
             reason: "request-open",

@@ -294,10 +294,10 @@ pub(super) fn set_address(connection: &Connection, device: &str, address: &str) 
     Ok(())
 }
 
-/// Shuts a device out until a person decides. What a person refused stays refused.
+/// Shuts a device out until a person decides. What a person refused or suspended stays so.
 pub(super) fn suspend(connection: &Connection, device: &str, reason: &str) -> Result<()> {
     let sql = "update devices_device set state = 'suspended',
-             reason = iif(state = 'suspended' and reason = 'refused', reason, ?2)
+             reason = iif(state = 'suspended' and reason in ('refused', 'by-hand'), reason, ?2)
          where device = ?1 and state <> 'retired'";
     connection.prepare_cached(sql)?.execute([device, reason])?;
     Ok(())
@@ -306,7 +306,7 @@ pub(super) fn suspend(connection: &Connection, device: &str, reason: &str) -> Re
 /// Lets a device that waited for a decision take part again.
 pub(super) fn admit(connection: &Connection, device: &str) -> Result<()> {
     let sql = "update devices_device set state = 'active', reason = null
-         where device = ?1 and state = 'suspended' and reason <> 'refused'";
+         where device = ?1 and state = 'suspended' and reason not in ('refused', 'by-hand')";
     connection.prepare_cached(sql)?.execute([device])?;
     Ok(())
 }

@@ -227,3 +227,20 @@ async fn nobody_comes_back_to_a_place_that_is_taken() {
     assert_eq!(back.state, State::Suspended);
     assert_eq!(back.reason.as_deref(), Some("third-model"));
 }
+
+#[tokio::test]
+async fn what_a_person_suspended_stays_so_whatever_is_granted() {
+    let hall = Hall::open().await;
+    hall.kiosk("k1").await;
+    hall.says("k1", said("A", "S1")).await;
+    hall.turn("k1", State::Suspended, None).await.unwrap();
+    hall.says("k1", said("A", "S2")).await;
+    hall.decide(true, None).await;
+    let still = hall.device("k1").await;
+    assert_eq!(still.identity.serial.as_deref(), Some("S2"));
+    assert_eq!(still.reason.as_deref(), Some("by-hand"));
+    // A change that waits in a lenient hall keeps nobody out.
+    hall.says("k1", said("A", "S3")).await;
+    hall.turn("k1", State::Active, None).await.unwrap();
+    assert_eq!(hall.device("k1").await.state, State::Active);
+}

@@ -70,8 +70,8 @@ struct ClaimView {
     clash: bool,
     /// The device that has this serial number; `null` when only another request has it.
     owner: Option<String>,
-    /// Models of kiosk the hall has, when this one is one too many (S0-2.5-3a): whoever lets it in
-    /// approves its model, too.
+    /// Models of kiosk the hall has, when this one is one too many (S0-2.5-3a): once let in it is
+    /// shut out until its model is approved.
     other_models: Option<Vec<String>>,
     tries_left: u32,
     #[schema(value_type = String, format = DateTime)]

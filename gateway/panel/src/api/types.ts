@@ -68,6 +68,8 @@ export interface FileFacts {
   serial?: string;
   address?: string;
   fields?: string[];
+  kind?: string;
+  until?: string | null;
 }
 export type PartChange = G["PartChange"];
 export type DeviceFile = Shaped<G["FileView"], { events: FileEvent[] }>;

@@ -39,7 +39,7 @@ export const joiningWords = {
     gone: ["这项申请已经有人处理，或已经过期。", "Somebody has decided about this request, or it has expired."],
     "taken-hint": ["该编号已被使用，请换一个。", "This id is taken, choose another."],
     "third-model": ["本厅的自助终端已有机型 {models}，这是多出的一种。", "The hall has kiosks of the models {models}; this is one more."],
-    "third-model-text": ["准许加入，就是同意使用这种机型。", "Letting it in approves its model."],
+    "third-model-text": ["加入后它先停用，等您在“等待处理”中批准这种机型。", "Once let in it is shut out until its model is approved on the board."],
     "owner-online": ["原来的设备现在在线，所以申请的是另一台：两台不可能同号，请核对铭牌；不是本厅的就拒绝。", "The device with this number is on line now, so another box asks. Two boxes cannot have one number: compare the labels, and refuse what is not yours."],
     "owner-away": ["原来的设备现在不在线：可能就是它重置后再次申请，也可能是另一台。核对铭牌后，同一台或替换就勾选“接替”，否则拒绝。", "The device with this number is not on line: it may be the same one, set up anew, or another. Compare the labels; if it is the same or replaces it, tick the box, else refuse it."],
     link: ["打开设备页", "Open the device's page"],
