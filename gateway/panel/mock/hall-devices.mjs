@@ -141,7 +141,7 @@ export function hallDevices({ day, stamp, now, quiet }) {
       await new Promise((resolve) => setTimeout(resolve, 2500));
       const onPort = (body.ports ?? []).map((port) => ({ settings: { link: { serial: port }, unit: 3 }, identity: {} }));
       const onNetwork = body.network ? [{ settings: { link: { tcp: "192.168.8.61:502" }, unit: 1 }, identity: { vendor: "Advantech", model: "ADAM-6050", serial: "9FE1120034" } }] : [];
-      return { found: [...onNetwork, ...onPort] };
+      return { found: [...onNetwork, ...onPort], unasked: 0 };
     },
     "GET /api/v1/joining": ({ request }) => {
       need(request, "devices.manage");

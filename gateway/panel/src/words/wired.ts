@@ -18,6 +18,7 @@ export const wiredWords = {
     start: ["开始查找", "Start looking"],
     searching: ["正在查找，已 {seconds} 秒…", "Looking, {seconds} s so far…"],
     "found-none": ["没有找到应答的设备。检查接线、地址与供电，或直接在下面填写。", "Nothing answered. Check wiring, address and power, or fill in the form below."],
+    "found-unasked": ["还有 {n} 个地址没来得及查，请分成小一些的网段再查。", "There was no time to ask {n} addresses: search smaller networks."],
     found: ["找到 {n} 台，点选后填入下面的表单", "Found: {n}. Choose one to fill in the form below."],
     settings: ["怎样连接", "How it is connected"],
     who: ["叫什么、在哪里", "What it is called and where it stands"],
