@@ -21,6 +21,7 @@ export const auditWords = {
     people_change: ["修改人员", "Person changed"],
     devices_add: ["新增设备", "Device added"],
     devices_change: ["修改设备", "Device changed"],
+    devices_search: ["查找设备", "Devices searched for"],
     devices_decide: ["决定设备变更", "Device change decided"],
     devices_command: ["向设备下命令", "Device told to do something"],
     joining_window: ["打开或关闭设备加入", "Joining opened or closed"],
