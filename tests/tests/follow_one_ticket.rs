@@ -157,11 +157,12 @@ impl Line {
             seen(shown.contains(&call), shown)
         })
         .await;
-        let path = "/api/v1/devices/screen-3/reports?limit=1";
-        let acknowledged = "/reports/0/payload/acknowledged";
+        let path = "/api/v1/devices/screen-3/reports?limit=2";
         let want = [
-            ("/reports/0/kind", json!("screen.shown")),
-            (acknowledged, json!(true)),
+            ("/reports/0/kind", json!("command.state")),
+            ("/reports/0/payload/status", json!("successful")),
+            ("/reports/1/kind", json!("screen.shown")),
+            ("/reports/1/payload/acknowledged", json!(true)),
         ];
         self.shows("the screen acknowledged", path, &want).await;
     }
@@ -170,6 +171,11 @@ impl Line {
         let at_3 = json!({"counter": "3", "staff": "2001"});
         self.report(3, "ticket.started", at_3).await;
         self.report(4, "ticket.finished", json!({})).await;
+        until("nobody is on the sign any more", SOON, async || {
+            let shown = self.screen.shown();
+            seen(shown.ends_with(&["serving".into(), "pause".into()]), shown)
+        })
+        .await;
         let pressed = json!({"score": 5, "counter": "3"});
         self.publish(1, "mqttv5", "rating.given", &pressed).await;
         let want = [
