@@ -280,6 +280,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/joining/authority.pem": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The certificate of the hall's authority (PEM), which signs the hall's doors and devices. No
+         *     secret: a device must have it before it can trust the door.
+         */
+        get: operations["read_authority"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/joining/claims/{id}": {
         parameters: {
             query?: never;
@@ -548,8 +568,8 @@ export interface components {
             mac: string | null;
             model: string | null;
             /**
-             * @description Models of kiosk the hall has, when this one is one too many (S0-2.5-3a): whoever lets it in
-             *     approves its model, too.
+             * @description Models of kiosk the hall has, when this one is one too many (S0-2.5-3a): once let in it is
+             *     shut out until its model is approved.
              */
             other_models: string[] | null;
             /** @description The device that has this serial number; `null` when only another request has it. */
@@ -806,8 +826,8 @@ export interface components {
             facts: Record<string, never> | null;
             /**
              * @description `registered`, `identified`, `firmware`, `address`, `identity`, `serial-clash`,
-             *     `third-model`, `decided`, `changed`, `approved`, `credential`, `join-refused`, `suspended`,
-             *     `restored` or `retired`
+             *     `third-model`, `withdrawn`, `decided`, `changed`, `approved`, `credential`, `join-refused`,
+             *     `suspended`, `restored` or `retired`
              */
             what: string;
             /** @description Staff number, or `hall`. */
@@ -881,6 +901,11 @@ export interface components {
         };
         JoiningView: {
             claims: components["schemas"]["ClaimView"][];
+            /**
+             * @description SHA-256 of the certificate of the hall's authority, 64 hexadecimal digits: what a device
+             *     that speaks TLS should find at the door.
+             */
+            fingerprint: string;
             window: components["schemas"]["WindowView"] | null;
         };
         JournalView: {
@@ -965,6 +990,8 @@ export interface components {
         MqttView: {
             connections: number;
             listen: string;
+            /** @description Of the encrypted door. */
+            listen_tls: string | null;
             /** Format: int64 */
             refused: number;
         };
@@ -1670,6 +1697,25 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["JoiningView"];
+                };
+            };
+        };
+    };
+    read_authority: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-pem-file": string;
                 };
             };
         };
