@@ -17,6 +17,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use sha2::{Digest, Sha256};
 
+use crate::Clock;
 use crate::runtime::write_atomically;
 
 /// 2025-01-01: no certificate begins later, so that a clock that is behind does no harm.
@@ -163,7 +164,10 @@ impl Authority {
         let first = names.first().map_or("server", String::as_str);
         let mut params = params(first, SERVER_DAYS);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        params.subject_alt_names = names.iter().map(alternative).collect::<Result<_, _>>()?;
+        params.subject_alt_names = names
+            .iter()
+            .map(|name| alternative(name))
+            .collect::<Result<_, _>>()?;
         let made = params.signed_by(&key, &self.issuer)?;
         Ok(ServerIdentity {
             chain: vec![made.der().clone(), self.certificate.clone()],
@@ -185,16 +189,21 @@ fn read_request(request: &str) -> Result<CertificateSigningRequestParams, Author
     CertificateSigningRequestParams::from_pem(request).map_err(AuthorityError::Request)
 }
 
-fn alternative(name: &String) -> Result<SanType, AuthorityError> {
+fn alternative(name: &str) -> Result<SanType, AuthorityError> {
     if let Ok(address) = name.parse::<IpAddr>() {
         return Ok(SanType::IpAddress(address));
     }
     let name_error = |error| AuthorityError::Name {
-        name: name.clone(),
+        name: name.to_owned(),
         error,
     };
-    let text = name.as_str().try_into().map_err(name_error)?;
+    let text = name.try_into().map_err(name_error)?;
     Ok(SanType::DnsName(text))
+}
+
+/// Not that of a replay: others judge certificates by theirs.
+fn real_now() -> SystemTime {
+    Clock::new(None).now().into()
 }
 
 /// Common to all: the name, and how long it holds.
@@ -204,7 +213,7 @@ fn params(name: &str, days: u32) -> CertificateParams {
     params.distinguished_name.push(DnType::CommonName, name);
     let begins = UNIX_EPOCH + BEGINS;
     params.not_before = begins.into();
-    params.not_after = (SystemTime::now().max(begins) + DAY * days).into();
+    params.not_after = (real_now().max(begins) + DAY * days).into();
     params
 }
 

@@ -51,10 +51,10 @@ impl BoardsFollower {
                     ticket,
                     counter: counter.clone(),
                 };
-                self.show_all(connection, Some(counter), call)
+                self.show_all(connection, Some(counter), &call)
             }
             TicketStep::Started { counter, .. } => {
-                self.show_at(connection, counter, Display::Serving { ticket })
+                self.show_at(connection, counter, &Display::Serving { ticket })
             }
             TicketStep::Finished { .. }
             | TicketStep::NoShow {}
@@ -91,7 +91,7 @@ impl BoardsFollower {
         &self,
         connection: &Connection,
         counter: &CounterId,
-        display: Display,
+        display: &Display,
     ) -> rusqlite::Result<()> {
         let screens = devices::screens_at(connection, Some(counter), false)?;
         let mut screens = screens.iter();
@@ -103,7 +103,7 @@ impl BoardsFollower {
         &self,
         connection: &Connection,
         counter: Option<&CounterId>,
-        display: Display,
+        display: &Display,
     ) -> rusqlite::Result<()> {
         let screens = devices::screens_at(connection, counter, true)?;
         let mut screens = screens.iter();
@@ -130,12 +130,12 @@ impl Follower for BoardsFollower {
             match &entry.observation {
                 Observation::Ticket(event) => self.ticket(connection, event)?,
                 Observation::Counter(change) => {
-                    self.show_at(connection, &change.counter, sign_of(change.state))?;
+                    self.show_at(connection, &change.counter, &sign_of(change.state))?;
                 }
                 Observation::ScreenText(asked) => {
                     let (text, speak) = (asked.text.clone(), asked.speak);
                     let text = Display::Text { text, speak };
-                    self.show_all(connection, asked.counter.as_ref(), text)?;
+                    self.show_all(connection, asked.counter.as_ref(), &text)?;
                 }
                 Observation::DayClosed(_) => self.close_counters(connection)?,
                 _ => {}

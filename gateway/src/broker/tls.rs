@@ -7,8 +7,9 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use rustls::RootCertStore;
 use rustls::ServerConfig;
 use rustls::server::WebPkiClientVerifier;
@@ -16,6 +17,7 @@ use rustls::server::danger::ClientCertVerifier;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use zhiban_kernel::Clock;
 use zhiban_kernel::authority::Authority;
 
 use super::refusal::Refusal;
@@ -23,7 +25,7 @@ use crate::devices::Proof;
 
 const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(5);
 /// A certificate of the door is made anew after this time, long before it ends.
-const RENEW_AFTER: Duration = Duration::from_secs(30 * 86_400);
+const RENEW_AFTER: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// What an encrypted connection begins with.
 pub(super) struct Tls {
@@ -37,7 +39,7 @@ pub(super) struct Tls {
 
 struct Made {
     config: Arc<ServerConfig>,
-    at: SystemTime,
+    at: Timestamp,
 }
 
 impl std::fmt::Debug for Tls {
@@ -88,12 +90,12 @@ impl Tls {
     /// The door's certificate names the address the device reached it at, whatever other addresses
     /// the box gets one day.
     fn config_for(&self, local: IpAddr) -> std::io::Result<Arc<ServerConfig>> {
-        let now = SystemTime::now();
+        let now = Clock::new(None).now();
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         // A clock that was set back makes it anew, too.
         let is_fresh = |made: &&Made| {
-            now.duration_since(made.at)
-                .is_ok_and(|age| age < RENEW_AFTER)
+            let age = now.duration_since(made.at);
+            !age.is_negative() && age < RENEW_AFTER
         };
         if let Some(made) = made.get(&local).filter(is_fresh) {
             return Ok(Arc::clone(&made.config));

@@ -365,7 +365,7 @@ async fn one_that_ended_just_before_the_lights_went_out_is_taken_away_too() {
     let hall = Hall::open("ended").await;
     let id = hall.ask(Command::Restart {}).await;
     hall.dispatch_until(one_waits).await;
-    hall.execute("update commands_command set state = 'successful', ended_ms = 1")
+    hall.execute("update commands_command set state = 'successful', ended_ms = asked_ms")
         .await;
     hall.dispatch_until(none_waits).await;
     assert_eq!(hall.state(id).await.0, "successful");

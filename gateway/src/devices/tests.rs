@@ -85,7 +85,10 @@ impl Hall {
             .change(id.into(), change, "1001".into(), |_| Ok(()));
         match changed.await {
             Err(StoreError::RefusedBecause { reason, .. }) => Err(reason),
-            other => Ok(other.unwrap()),
+            other => {
+                other.unwrap();
+                Ok(())
+            }
         }
     }
 

@@ -143,7 +143,7 @@ impl Said {
         }
     }
 
-    fn kept(topic: impl Into<String>, payload: impl ToString) -> Self {
+    fn kept(topic: impl Into<String>, payload: &impl ToString) -> Self {
         Self {
             topic: topic.into(),
             payload: payload.to_string().into_bytes(),
@@ -169,14 +169,14 @@ fn zigbee_announces() -> Vec<Said> {
         });
         Said::kept(
             format!("homeassistant/sensor/{ZIGBEE}/{class}/config"),
-            config,
+            &config,
         )
     };
     // The state last: said before the discovery that names its topic, it means nothing to the hall.
     vec![
         quantity("temperature", "°C"),
         quantity("humidity", "%"),
-        Said::kept("zigbee2mqtt/bridge/state", json!({ "state": "online" })),
+        Said::kept("zigbee2mqtt/bridge/state", &json!({ "state": "online" })),
     ]
 }
 
@@ -207,9 +207,9 @@ fn plug_announces() -> Vec<Said> {
     });
     let sensors = json!({ "sn": { "ENERGY": { "Total": 0, "Power": 0, "Voltage": 0 } }, "ver": 1 });
     vec![
-        Said::kept(format!("tele/{PLUG}/LWT"), "Online"),
-        Said::kept(format!("tasmota/discovery/{PLUG_MAC}/config"), config),
-        Said::kept(format!("tasmota/discovery/{PLUG_MAC}/sensors"), sensors),
+        Said::kept(format!("tele/{PLUG}/LWT"), &"Online"),
+        Said::kept(format!("tasmota/discovery/{PLUG_MAC}/config"), &config),
+        Said::kept(format!("tasmota/discovery/{PLUG_MAC}/sensors"), &sensors),
     ]
 }
 

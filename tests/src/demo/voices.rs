@@ -18,7 +18,7 @@ use zhiban_drivers::simulator::Port;
 use zhiban_vocabulary::counter::CounterState;
 use zhiban_vocabulary::queue::TicketStep;
 use zhiban_vocabulary::report::Observation;
-use zhiban_vocabulary::{CounterId, TicketNumber};
+use zhiban_vocabulary::{CounterId, StaffId, TicketNumber};
 
 use crate::harness::MqttDevice;
 
@@ -279,7 +279,7 @@ async fn post(
 ) -> anyhow::Result<()> {
     let event = match observation {
         Observation::Counter(change) => {
-            let user = change.staff.as_ref().map(|staff| staff.as_str());
+            let user = change.staff.as_ref().map(StaffId::as_str);
             let user = user.filter(|_| change.state != CounterState::Closed);
             return Ok(orchestra.session(number(&change.counter), user, at).await?);
         }

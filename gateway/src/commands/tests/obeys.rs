@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
+use serde::Deserialize;
 use zhiban_drivers::supervise::WiredDevice;
 use zhiban_drivers::{Driver, DriverError, DriverKind, Running, Session, SettingsError};
 use zhiban_kernel::Store;
@@ -71,22 +72,14 @@ fn told() -> MutexGuard<'static, BTreeMap<String, Vec<String>>> {
     TOLD.lock().unwrap()
 }
 
+#[derive(Deserialize)]
 struct Obeying {
     device: String,
     does: Vec<String>,
 }
 
 fn build(settings: toml::Table) -> Result<Box<dyn Driver>, SettingsError> {
-    let text = |value: &toml::Value| value.as_str().unwrap().to_owned();
-    Ok(Box::new(Obeying {
-        device: text(&settings["device"]),
-        does: settings["does"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(text)
-            .collect(),
-    }))
+    Ok(Box::new(settings.try_into::<Obeying>().unwrap()))
 }
 
 impl Driver for Obeying {

@@ -54,7 +54,10 @@ pub(super) async fn read_file(
         FileEvent {
             at: event.at,
             what: event.what,
-            detail: facts.is_none().then_some(event.detail).unwrap_or_default(),
+            detail: match facts {
+                None => event.detail,
+                Some(_) => String::new(),
+            },
             facts,
             who: event.who,
             alarm: event.alarm,

@@ -376,7 +376,7 @@ mod tests {
     #[test]
     fn the_key_of_a_hook_is_a_secret_and_never_gone() {
         const OLD: &str = r#"{"best":5,"hook_key":"0123456789abcdef"}"#;
-        for name in ["http_pad", "qmatic"] {
+        for name in ["http-pad", "qmatic"] {
             let driver = zhiban_drivers::find(name).unwrap();
             assert_eq!(shown_settings(name, OLD), serde_json::json!({"best": 5}));
             let changed = |new: Value| {
