@@ -66,12 +66,8 @@ pub async fn run(config: GatewayConfig) -> Result<()> {
 
     let (delivered, from_drivers) = deliveries();
     let drivers = Supervisor::start(Vec::new(), delivered, new_boot(), stop.clone());
-    let joining = Joining::new(
-        store.clone(),
-        clock,
-        devices.clone(),
-        open_authority(&config)?,
-    );
+    let authority = open_authority(&config)?;
+    let joining = Joining::new(store.clone(), clock, devices.clone(), authority);
     let door = open_mqtt(&config, &journal, &devices, &joining).await?;
     let (mqtt, mqtts, broker) = (door.local_addr()?, door.tls_addr(), door.broker());
     let advert = advert(&config, mqtt, mqtts, &joining);
@@ -94,14 +90,7 @@ pub async fn run(config: GatewayConfig) -> Result<()> {
         stop.clone(),
     );
     tasks.spawn("floor", floor.clone().run());
-    let probes = chain::run_probes(
-        journal.clone(),
-        Arc::clone(&drivers),
-        uplink.clone(),
-        health.clone(),
-        stop.clone(),
-    );
-    tasks.spawn("probes", probes);
+    start_probes(&tasks, &journal, &drivers, &uplink, &health);
 
     let state = BoxState {
         store_id: config.hall.store.to_string(),
@@ -327,6 +316,23 @@ fn start_doors(
         });
     });
     Ok(())
+}
+
+fn start_probes(
+    tasks: &Tasks,
+    journal: &Journal,
+    drivers: &Arc<Supervisor>,
+    uplink: &Option<watch::Receiver<UplinkState>>,
+    health: &Health,
+) {
+    let probes = chain::run_probes(
+        journal.clone(),
+        Arc::clone(drivers),
+        uplink.clone(),
+        health.clone(),
+        tasks.shutdown.clone(),
+    );
+    tasks.spawn("probes", probes);
 }
 
 fn start_followers(

@@ -100,18 +100,7 @@ async fn three_actions_bring_a_device_from_its_box_to_its_first_report() {
     );
 
     commands_reach_it(&manager, &mut kiosk, &device).await;
-    // The key was good for one device; the panel shows the next one.
-    let joining: Value = manager.get("/api/v1/joining").await.unwrap();
-    let next = joining["window"]["key"].as_str().unwrap().to_owned();
-    assert_ne!(next, key);
-    let mut late = sample(
-        &gateway,
-        folder.path(),
-        "KS-9",
-        "late.json",
-        &["--key", &key],
-    );
-    late.until("refused claim key").await;
+    let next = next_key(&gateway, &manager, folder.path(), &key).await;
     a_second_box_is_parked(&gateway, &manager, folder.path(), &next).await;
 
     // It has its own credential now: no key, no window.
@@ -124,6 +113,16 @@ async fn three_actions_bring_a_device_from_its_box_to_its_first_report() {
     kiosk.until(&format!("connected {device}")).await;
     drop(kiosk);
     assert_eq!(gateway.stop().await.unwrap(), Ended::Cleanly);
+}
+
+/// A key is good for one device; the panel shows the next one.
+async fn next_key(gateway: &Running, manager: &Account, folder: &Path, key: &str) -> String {
+    let joining: Value = manager.get("/api/v1/joining").await.unwrap();
+    let next = joining["window"]["key"].as_str().unwrap().to_owned();
+    assert_ne!(next, key);
+    let mut late = sample(gateway, folder, "KS-9", "late.json", &["--key", key]);
+    late.until("refused claim key").await;
+    next
 }
 
 /// Restart is done, a switch it does not have is refused with the device's own reason.

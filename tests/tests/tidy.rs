@@ -1,7 +1,6 @@
 //! The rules of the house, held against the sources. What is over a limit stands in a list that
 //! may only get shorter.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -17,7 +16,7 @@ const LONG_FILES: [(&str, usize); 1] = [("config/kernel/src/people/api.rs", 640)
 /// Functions over [`FUNCTION_LINES_MAX`], with the lines they have.
 const LONG_FUNCTIONS: [(&str, &str, usize); 1] = [
     // All wiring, in reading order.
-    ("gateway/src/appliance.rs", "run", 90),
+    ("gateway/src/appliance.rs", "run", 88),
 ];
 
 /// Tasks begin here and nowhere else. (Beside `Tasks::spawn`, which stops the program when a task
@@ -282,7 +281,7 @@ fn every_path_the_documents_name_exists() {
 }
 
 /// Folders of `drivers/src` that are no drivers.
-const NO_DRIVERS: [&str; 4] = ["link", "simulator", "supervise", "testing"];
+const NO_DRIVERS: [&str; 5] = ["link", "picture", "simulator", "supervise", "testing"];
 
 #[test]
 fn every_driver_is_complete() {
@@ -373,45 +372,6 @@ fn every_part_says_its_licence() {
         wrong.push("gateway/panel/package.json".into());
     }
     report("no licence", &wrong);
-}
-
-/// Dotted keys of a table of words; one key or bracket a line, as the formatter leaves it.
-fn words(path: &str) -> BTreeSet<String> {
-    let (mut keys, mut above) = (BTreeSet::new(), Vec::new());
-    for line in read(path).lines() {
-        let line = line.trim();
-        if line.starts_with("}") {
-            above.pop();
-        }
-        let Some((key, value)) = line.split_once(':') else {
-            continue;
-        };
-        let key = key.trim_matches('"');
-        if line.starts_with("//")
-            || !key
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-        {
-            continue;
-        }
-        if value.trim() == "{" {
-            above.push(key.to_owned());
-        } else {
-            keys.insert(format!("{}.{key}", above.join(".")));
-        }
-    }
-    keys
-}
-
-#[test]
-fn both_languages_have_the_same_words() {
-    for part in ["", "wall."] {
-        let path = |locale| format!("gateway/panel/src/words/{part}{locale}.ts");
-        let (zh, en) = (words(&path("zh-CN")), words(&path("en")));
-        assert!(zh.len() > 5, "{}: {zh:?}", path("zh-CN"));
-        let wrong: Vec<_> = zh.symmetric_difference(&en).cloned().collect();
-        report("words that only one language has", &wrong);
-    }
 }
 
 #[test]

@@ -60,11 +60,8 @@ impl Fleet {
         let mut halls = Vec::new();
         let count = replay.halls.len();
         for (nth, plan) in replay.halls.iter().enumerate() {
-            say(&format!(
-                "preparing hall {} of {count}: {}",
-                nth + 1,
-                plan.hall.name
-            ));
+            let (number, name) = (nth + 1, &plan.hall.name);
+            say(&format!("preparing hall {number} of {count}: {name}"));
             let folder = data.join("halls").join(plan.hall.store.as_str());
             let name = format!("hall {}", plan.hall.store);
             let program = Program::in_folder(&name, programs.join("zhiban-gateway"), &folder);
