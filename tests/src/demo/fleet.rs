@@ -101,9 +101,7 @@ impl Fleet {
         for (program, mut config, wired, secrets) in halls {
             config["clock"] = json!(clock);
             program.write_config(&toml(&config)?)?;
-            if let Some(showroom) = &wired.showroom {
-                showroom.set_clock(clock);
-            }
+            wired.set_clock(clock);
             running.push(HallRun {
                 gateway: program.spawn()?,
                 wired,

@@ -223,7 +223,7 @@ async fn press(
 ) {
     let (counter, press) = match observation {
         Observation::Counter(change) => {
-            let employee = change.staff.as_ref().map_or("", |staff| staff.as_str());
+            let employee = change.staff.as_ref().map_or("", StaffId::as_str);
             let press = match change.state {
                 CounterState::Closed => Press::Logout,
                 _ => Press::Login { employee },
@@ -256,10 +256,7 @@ async fn rate(pad: &PadSimulator, observation: &Observation) {
     let Observation::Rating(rating) = observation else {
         return;
     };
-    let window = rating
-        .counter
-        .as_ref()
-        .map_or("", |counter| counter.as_str());
+    let window = rating.counter.as_ref().map_or("", CounterId::as_str);
     let answer = PadAnswer {
         // The first button is 非常满意.
         button: 6 - rating.score.value(),
@@ -295,7 +292,7 @@ async fn post(
             queue: queue.as_str(),
         },
         TicketStep::Called { staff, .. } | TicketStep::Started { staff, .. } => {
-            let user = staff.as_ref().map_or("", |staff| staff.as_str());
+            let user = staff.as_ref().map_or("", StaffId::as_str);
             match event.step {
                 TicketStep::Called { .. } => VisitStep::Call { counter, user },
                 _ => VisitStep::Confirm { counter, user },
@@ -314,7 +311,7 @@ fn attend(sga: &NovoSgaSimulator, at: Timestamp, observation: &Observation) -> u
         TicketStep::Issued { .. } => AttendanceStep::Issue,
         TicketStep::Called { counter, staff } => AttendanceStep::Call {
             place: number(counter),
-            user: staff.as_ref().map_or("", |staff| staff.as_str()),
+            user: staff.as_ref().map_or("", StaffId::as_str),
         },
         TicketStep::Started { .. } => AttendanceStep::Start,
         _ => AttendanceStep::Finish,

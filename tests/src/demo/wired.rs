@@ -88,6 +88,13 @@ impl Wired {
             .collect()
     }
 
+    /// The clock of the programs, from now on.
+    pub fn set_clock(&self, clock: ReplayClock) {
+        if let Some(showroom) = &self.showroom {
+            showroom.set_clock(clock);
+        }
+    }
+
     /// Lets the air change: warmer towards the afternoon, in some halls out of the band.
     pub fn air(&self, clock: ReplayClock, zone: TimeZone) -> impl Future<Output = ()> + use<> {
         let (sensor, warmth) = (Arc::clone(&self.sensor), self.warmth);
