@@ -31,6 +31,8 @@ use crate::journal::{self, Journal, RawReport, follow};
 
 /// How long the hall listens after the device has connected before it asks for anything.
 const SETTLE: Duration = Duration::from_secs(3);
+/// Reports read at once.
+const PAGE: u32 = 500;
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// What is checked, with its verdict.
@@ -246,7 +248,15 @@ impl Hall {
     async fn reports(&self, device: &DeviceId) -> Result<Vec<RawReport>> {
         let id = device.to_string();
         let read = move |connection: &Connection| {
-            Ok(journal::reports_of_device(connection, &id, i64::MAX, 500)?)
+            let (mut reports, mut before) = (Vec::new(), i64::MAX);
+            loop {
+                let page = journal::reports_of_device(connection, &id, before, PAGE)?;
+                let Some(last) = page.last() else {
+                    return Ok(reports);
+                };
+                before = last.id;
+                reports.extend(page);
+            }
         };
         let mut reports = self.store.read(read).await?;
         reports.reverse();
@@ -397,8 +407,10 @@ fn check_stamps(reports: &[RawReport], findings: &mut Findings) {
     let own: Vec<&RawReport> = reports
         .iter()
         .filter(|report| {
-            let kind = Kind::from_text(&report.kind);
-            !matches!(kind, Some(Kind::DeviceHealth | Kind::CommandState))
+            let is_will = matches!(observed(report), Some(Observation::Health(health))
+                if health.status == HealthStatus::Down);
+            // Answers to commands are the commands themselves, with another status.
+            !is_will && Kind::from_text(&report.kind) != Some(Kind::CommandState)
         })
         .collect();
     if own.is_empty() {

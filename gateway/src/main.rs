@@ -43,8 +43,8 @@ enum Command {
         /// Where it finds the hall within TLS, such as 127.0.0.1:8883; by default nowhere.
         #[arg(long)]
         tls_listen: Option<SocketAddr>,
-        /// Seconds to wait for the device.
-        #[arg(long, default_value_t = 300)]
+        /// Seconds to wait for the device, at most the ten minutes a claim key holds.
+        #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=600))]
         wait: u64,
         /// Seconds the device may take for each step.
         #[arg(long, default_value_t = 30)]

@@ -16,13 +16,11 @@ use zhiban_kernel::web::{Access, Api, Peer, Result, WebError};
 use zhiban_vocabulary::roles::Capability;
 use zhiban_vocabulary::{CounterId, DeviceId};
 
-use super::store::{self, Claim, Decision, State};
+use super::store::{self, Claim, Decision, State, Tried, WRONG_CODES_MAX};
 use super::{Ask, Joining};
 use crate::devices::{Joined, NewDevice, file};
 use crate::routes::with_state;
 
-/// Wrong codes after which a request is refused.
-const WRONG_CODES_MAX: u32 = 5;
 /// Longest reason of a refusal, in characters.
 const REASON_CHARS_MAX: usize = 128;
 
@@ -444,27 +442,15 @@ fn joined(claim: &Claim, body: &DecideBody) -> Result<Joined> {
 /// The person stands before the device: that is what the code proves.
 async fn check_code(joining: &Joining, claim: &Claim, code: &str) -> Result<()> {
     let typed: String = code.chars().filter(char::is_ascii_digit).collect();
-    if typed == claim.code {
-        return Ok(());
-    }
     let (id, now) = (claim.id, joining.0.clock.now());
-    let is_last = claim.wrong_codes + 1 >= WRONG_CODES_MAX;
-    let write = move |connection: &Connection| {
-        store::count_wrong_code(connection, id)?;
-        if is_last {
-            let decision = Decision {
-                state: State::Refused,
-                device: None,
-                reason: Some("wrong code, too often"),
-                who: "hall",
-            };
-            store::decide(connection, id, decision, now)?;
+    let write = move |connection: &Connection| store::try_code(connection, id, &typed, now);
+    match joining.0.store.write(write).await? {
+        Tried::Right => Ok(()),
+        Tried::Over => Err(WebError::NotFound(format!("request {id}"))),
+        Tried::Wrong(left) => {
+            let problem = format!("not the code this device shows; {left} more tries");
+            let facts = json!({ "tries_left": left });
+            Err(WebError::invalid("code", problem).because("code-wrong", facts))
         }
-        Ok(())
-    };
-    joining.0.store.write(write).await?;
-    let left = WRONG_CODES_MAX.saturating_sub(claim.wrong_codes + 1);
-    let problem = format!("not the code this device shows; {left} more tries");
-    let facts = json!({ "tries_left": left });
-    Err(WebError::invalid("code", problem).because("code-wrong", facts))
+    }
 }

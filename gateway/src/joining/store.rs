@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
+use zhiban_kernel::StoreError;
 use zhiban_kernel::clock::{from_ms, to_ms};
 
 use super::model::{Answer, Ask};
@@ -190,11 +191,8 @@ pub(super) fn find(connection: &Connection, id: i64) -> Result<Option<Claim>> {
     statement.query_row([id], read).optional()
 }
 
-pub(super) fn count_wrong_code(connection: &Connection, id: i64) -> Result<()> {
-    let sql = "update joining_claim set wrong_codes = wrong_codes + 1 where id = ?1";
-    connection.prepare_cached(sql)?.execute([id])?;
-    Ok(())
-}
+/// Wrong codes after which a request is refused.
+pub(super) const WRONG_CODES_MAX: u32 = 5;
 
 /// What a person decided.
 #[derive(Debug, Clone, Copy)]
@@ -210,12 +208,12 @@ pub(super) fn decide(
     id: i64,
     decision: Decision<'_>,
     now: Timestamp,
-) -> Result<()> {
-    connection
+) -> std::result::Result<(), StoreError> {
+    let changed = connection
         .prepare_cached(
             "update joining_claim set state = ?2, device = ?3, reason = ?4, decided_by = ?5,
                  decided_ms = ?6
-             where id = ?1",
+             where id = ?1 and state in ('pending', 'clash')",
         )?
         .execute(params![
             id,
@@ -225,5 +223,49 @@ pub(super) fn decide(
             decision.who,
             to_ms(now),
         ])?;
-    Ok(())
+    match changed {
+        0 => Err(StoreError::Refused(format!(
+            "request {id} was decided meanwhile"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// What came of a code that a person typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tried {
+    Right,
+    /// How often more may be tried; with none left the request is refused.
+    Wrong(u32),
+    /// Nobody waits for it any more.
+    Over,
+}
+
+/// Compares and counts in one step: those who try at once have no more tries than one alone.
+pub(super) fn try_code(
+    connection: &Connection,
+    id: i64,
+    typed: &str,
+    now: Timestamp,
+) -> std::result::Result<Tried, StoreError> {
+    let waits = |claim: &Claim| matches!(claim.state, State::Pending | State::Clash);
+    let Some(claim) = find(connection, id)?.filter(waits) else {
+        return Ok(Tried::Over);
+    };
+    if typed == claim.code {
+        return Ok(Tried::Right);
+    }
+    let sql = "update joining_claim set wrong_codes = wrong_codes + 1 where id = ?1";
+    connection.prepare_cached(sql)?.execute([id])?;
+    let left = WRONG_CODES_MAX.saturating_sub(claim.wrong_codes + 1);
+    if left == 0 {
+        let decision = Decision {
+            state: State::Refused,
+            device: None,
+            reason: Some("wrong code, too often"),
+            who: "hall",
+        };
+        decide(connection, id, decision, now)?;
+    }
+    Ok(Tried::Wrong(left))
 }

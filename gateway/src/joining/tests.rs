@@ -314,3 +314,29 @@ async fn a_refused_device_is_told_why_and_a_file_keeps_it() {
     };
     assert_eq!(hall.ask("S1", TOKEN).await, refused);
 }
+
+#[tokio::test]
+async fn who_guesses_codes_at_once_has_no_more_tries() {
+    let hall = Hall::open().await;
+    let code = hall.code("S1", TOKEN).await;
+    let claim = hall.claim("S1").await;
+    let guesses = (0..50).filter(|guess| format!("{guess:06}") != code);
+    let tries = guesses.map(|guess| {
+        let body = DecideBody::approval("kiosk-1", &format!("{guess:06}"), false);
+        approve(&hall.joining, claim.clone(), body, who())
+    });
+    let answers = futures_util::future::join_all(tries).await;
+    let compared = answers.iter().filter_map(|answer| answer.as_ref().err());
+    let compared = compared.filter(|error| error.to_string().contains("not the code"));
+    assert_eq!(compared.count(), 5);
+    let late = DecideBody::approval("kiosk-1", &code, false);
+    assert!(
+        approve(&hall.joining, claim.clone(), late, who())
+            .await
+            .is_err()
+    );
+    assert!(
+        refuse(&hall.joining, claim, "late", who()).await.is_err(),
+        "decided already"
+    );
+}
