@@ -38,10 +38,10 @@ pub async fn play(port: u16, clock: ReplayClock) {
 async fn talk(port: u16, every: Duration) -> io::Result<()> {
     let mut service = TcpStream::connect(("127.0.0.1", port)).await?;
     for notice in NOTICES.iter().cycle() {
-        let line = format!("1|{BOARD}|{notice}|1|\n");
-        service
-            .write_all(&gbk::encode(&line, LINE_BYTES_MAX))
-            .await?;
+        let line = format!("1|{BOARD}|{notice}|1|");
+        let mut line = gbk::encode(&line, LINE_BYTES_MAX);
+        line.push(b'\n');
+        service.write_all(&line).await?;
         // The service answers with one figure; the host waits for it.
         let answer = service.read_u8().await?;
         if answer != b'0' {

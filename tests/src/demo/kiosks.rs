@@ -14,7 +14,7 @@ use crate::harness::{MqttDevice, NewDevice};
 /// Id, name and model.
 const KIOSKS: [(&str, &str, &str); 3] = [
     ("kiosk-1", "大厅自助缴费机 1", "ZT-200"),
-    ("kiosk-2", "大厅自助缴费机 2", "ZT-200"),
+    ("kiosk-2", "大厅自助缴费机 2", "LK-30"),
     ("kiosk-3", "二楼自助查询机", "HM-9"),
 ];
 /// Between the kiosks' first words, so that they come in order.
