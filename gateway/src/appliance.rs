@@ -9,7 +9,6 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
 use zhiban_config::GatewayConfig;
 use zhiban_drivers::supervise::{Supervisor, WiredDevice};
@@ -18,7 +17,7 @@ use zhiban_kernel::authority::Authority;
 use zhiban_kernel::health::Health;
 use zhiban_kernel::people::{self, People, Program};
 use zhiban_kernel::runtime::{RunFile, Tasks, take_folder};
-use zhiban_kernel::web::{self, Api, RouteRule};
+use zhiban_kernel::web::{self, Api};
 use zhiban_kernel::{Clock, Store};
 use zhiban_vocabulary::BootId;
 use zhiban_vocabulary::envelope::{Epoch, Item};
@@ -37,6 +36,10 @@ use crate::joining::{self, Advert, Joining, host_name};
 use crate::journal::{self, Follower, Journal, follow};
 use crate::queue::{self, Names, QueueFollower, SlotCloser};
 use crate::{doors, panel};
+
+mod describe;
+
+pub use describe::describe;
 
 /// Name of the database in the data directory.
 pub const DATABASE: &str = "hall.db";
@@ -444,51 +447,4 @@ impl Slices {
         let api = journal::add_routes(api, &self.journal);
         chain::add_routes(api, &self.state)
     }
-}
-
-/// The description of the API and the table of routes, without running anything but an empty
-/// hall in a temporary directory.
-///
-/// # Errors
-/// When that directory cannot be used.
-pub async fn describe(config: &GatewayConfig) -> Result<(String, Vec<RouteRule>, axum::Router)> {
-    let data = &config.hall.data;
-    std::fs::create_dir_all(data)?;
-    let clock = Clock::new(None);
-    let store = Store::open(&data.join(DATABASE), journal::migrate)?;
-    let journal = Journal::open(store.clone(), clock).await?;
-    let devices = Devices::open(store.clone(), clock, config.registry.clone()).await?;
-    let (people, _) = People::open(store, program(config, clock), data).await?;
-    let names = Names::new(config);
-    let stop = CancellationToken::new();
-    let floor = Floor::new(journal.clone(), names.clone(), config, None, stop.clone());
-    let (delivered, _) = deliveries();
-    let authority = open_authority(config)?;
-    let joining = Joining::new(journal.store().clone(), clock, devices.clone(), authority);
-    let door = open_mqtt(config, &journal, &devices, &joining).await?;
-    let state = BoxState {
-        store_id: config.hall.store.to_string(),
-        epoch: Epoch(1),
-        started: clock.now(),
-        started_at: Instant::now(),
-        journal: journal.clone(),
-        broker: door.broker(),
-        mqtt: door.local_addr()?,
-        mqtts: door.tls_addr(),
-        drivers: Supervisor::start(Vec::new(), delivered, new_boot(), stop),
-        uplink: None,
-        routers: Vec::new(),
-    };
-    let slices = Slices {
-        journal,
-        devices,
-        joining,
-        names,
-        floor,
-        state,
-        zone: config.hall.zone(),
-        wake: Wake::default(),
-    };
-    let (router, openapi, rules) = slices.api(people).split();
-    Ok((openapi.to_pretty_json()?, rules, router))
 }

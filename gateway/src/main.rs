@@ -239,11 +239,7 @@ fn add_batch(config: &GatewayConfig, file: &Path) -> Result<()> {
 
 fn print_openapi() -> Result<()> {
     let folder = std::env::temp_dir().join(format!("zhiban-openapi-{}", std::process::id()));
-    let text = include_str!("../../config/samples/gateway.toml");
-    let mut config = GatewayConfig::parse(Path::new("gateway.toml"), text)?;
-    config.hall.data.clone_from(&folder);
-    config.mqtt.listen.set_port(0);
-    let described = runtime()?.block_on(async { appliance::describe(&config).await });
+    let described = runtime()?.block_on(async { appliance::describe(&folder).await });
     let _ = std::fs::remove_dir_all(&folder);
     println!("{}", described?.0);
     Ok(())

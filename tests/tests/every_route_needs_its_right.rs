@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
-use zhiban_config::GatewayConfig;
 use zhiban_gateway::appliance::describe;
 use zhiban_kernel::web::{Access, RouteRule};
 use zhiban_tests::harness::configs::Folder;
@@ -64,11 +63,7 @@ async fn person(running: &Running, manager: &Account, role: Role) -> Visitor {
 
 /// The table as the program has it.
 async fn table(folder: &Path) -> Vec<RouteRule> {
-    let sample = include_str!("../../config/samples/gateway.toml");
-    let mut config = GatewayConfig::parse(Path::new("gateway.toml"), sample).unwrap();
-    config.hall.data = folder.join("described");
-    config.mqtt.listen.set_port(0);
-    describe(&config).await.unwrap().1
+    describe(&folder.join("described")).await.unwrap().1
 }
 
 /// What a request must be refused with; `None` when the handler decides.
