@@ -125,12 +125,18 @@ async fn next_key(gateway: &Running, manager: &Account, folder: &Path, key: &str
     next
 }
 
-/// Restart is done, a switch it does not have is refused with the device's own reason.
+/// The hall offers what the device says it obeys. Restart is done; what it cannot is refused with
+/// the device's own reason.
 async fn commands_reach_it(manager: &Account, kiosk: &mut Peer, device: &str) {
+    let page: Value = manager
+        .get(&format!("/api/v1/devices/{device}"))
+        .await
+        .unwrap();
+    assert_eq!(page["accepts"], json!(["display", "restart"]));
     let path = format!("/api/v1/devices/{device}/commands");
     for (what, kind, expected) in [
         ("restart", "restart", ("successful", Value::Null)),
-        ("power-off", "power", ("failed", json!("has no switch"))),
+        ("power-off", "power", ("failed", json!("cannot power"))),
     ] {
         let asked: Value = manager.post(&path, &json!({"what": what})).await.unwrap();
         kiosk.until(&format!("command {kind} ")).await;

@@ -62,7 +62,8 @@ string Stamped(JsonObject fields)
 
 using var client = factory.CreateMqttClient();
 
-// 3. Obey: begin, do it, say how it went, on the same topic.
+// 3. Obey: say what can be done; begin, do it, say how it went, on the same topic.
+var commands = new[] { "display", "restart" };
 client.ApplicationMessageReceivedAsync += async message =>
 {
     var payload = message.ApplicationMessage.PayloadSegment;
@@ -70,9 +71,12 @@ client.ApplicationMessageReceivedAsync += async message =>
     var command = JsonNode.Parse(payload)!.AsObject();
     if ((string?)command["status"] != "init") return;
     var topic = message.ApplicationMessage.Topic;
-    foreach (var status in new[] { "executing", "successful" })
+    var kind = topic.Split('/')[^2];
+    var end = commands.Contains(kind) ? "successful" : "failed";
+    foreach (var status in new[] { "executing", end })
     {
         command["status"] = status;
+        if (status == "failed") command["reason"] = $"cannot {kind}";
         await client.PublishStringAsync(topic, command.ToJsonString(), MqttQualityOfServiceLevel.AtLeastOnce, retain: true);
     }
 };
@@ -80,6 +84,8 @@ client.ApplicationMessageReceivedAsync += async message =>
 client.ConnectedAsync += async _ =>
 {
     await client.SubscribeAsync(own + "//cmd/#", MqttQualityOfServiceLevel.AtLeastOnce);
+    foreach (var command in commands)
+        await client.PublishStringAsync($"{own}//cmd/{command}", "{}", MqttQualityOfServiceLevel.AtLeastOnce, retain: true);
     await Publish(own + "/", new JsonObject { ["vendor"] = "Sample", ["model"] = "S-1", ["serial"] = serial });
     await Publish(health, new JsonObject { ["status"] = "up" });
 };

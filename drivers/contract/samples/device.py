@@ -25,6 +25,7 @@ from datetime import datetime, timezone
 import paho.mqtt.client as mqtt
 
 MEASUREMENTS = ("climate", "energy", "people.count", "measurement")
+COMMANDS = ("display", "restart")
 print_lock = threading.Lock()
 
 
@@ -165,6 +166,8 @@ class Device:
             "firmware": self.arguments.firmware,
         }
         self.client.subscribe(self.own + "//cmd/#", qos=1)
+        for command in COMMANDS:
+            self.client.publish(f"{self.own}//cmd/{command}", "{}", qos=1, retain=True)
         self.client.publish(self.own + "/", self.stamped(identity), qos=1)
         self.client.publish(self.health, self.stamped({"status": "up"}), qos=1)
         say("connected", self.name)
@@ -174,13 +177,14 @@ class Device:
         if not message.payload:
             return
         command = json.loads(message.payload)
+        kind = message.topic.split("/")[-2]
         if command.get("status") != "init":
             return
-        say("command", message.topic.split("/")[-2], json.dumps(command))
+        say("command", kind, json.dumps(command))
         self.client.publish(message.topic, json.dumps({**command, "status": "executing"}), 1, True)
         ended = {**command, "status": "successful"}
-        if message.topic.split("/")[-2] == "power":
-            ended = {**command, "status": "failed", "reason": "has no switch"}
+        if kind not in COMMANDS:
+            ended = {**command, "status": "failed", "reason": f"cannot {kind}"}
         self.client.publish(message.topic, json.dumps(ended), 1, True)
 
     def report(self, kind, fields):
