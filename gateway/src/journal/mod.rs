@@ -5,6 +5,7 @@
 
 mod api;
 mod follow;
+mod letters;
 mod model;
 mod pages;
 mod seen;
@@ -114,7 +115,7 @@ impl Journal {
         let now = self.0.clock.now();
         self.0
             .store
-            .write(move |connection| Ok(store::bury(connection, &letter, now)?))
+            .write(move |connection| Ok(letters::bury(connection, &letter, now)?))
             .await
     }
 

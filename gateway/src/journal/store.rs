@@ -7,21 +7,15 @@ use zhiban_kernel::clock::{from_ms, to_ms};
 use zhiban_vocabulary::report::{self, Origin};
 use zhiban_vocabulary::{BootId, DeviceId};
 
-use super::model::{
-    ClockFlag, DeadLetter, Entry, Identity, Numbered, Outcome, Prepared, Redelivery,
-};
+use super::letters;
+use super::model::{ClockFlag, Entry, Identity, Numbered, Outcome, Prepared, Redelivery};
 use super::seen::{Seen, Sight};
 
-/// Most bytes of a payload kept in a dead letter.
-const LETTER_BYTES_MAX: usize = 64 << 10;
-/// Most dead letters kept; beyond, the oldest go and are counted.
-const LETTERS_MAX: i64 = 20_000;
 /// Packet ids are compared within a window of this many.
 const PACKET_SLOTS: u16 = 1_024;
 /// How long a redelivery without number and without time is known again. Longer, and a pad that
 /// says the same thing with the same packet id again would lose a press.
 const UNTIMED_WINDOW_MS: i64 = 120_000;
-const LETTERS_DROPPED: &str = "dead_letters_dropped";
 
 pub(super) fn last_id(connection: &Connection) -> Result<i64> {
     connection.query_row(
@@ -44,7 +38,7 @@ pub(super) fn append(
         let outcome = match one {
             Prepared::Report(report) => appending.append(report)?,
             Prepared::Dead(letter) => {
-                bury(connection, letter, now)?;
+                letters::bury(connection, letter, now)?;
                 Outcome::DeadLettered {
                     code: letter.code,
                     reason: letter.reason.clone(),
@@ -101,8 +95,8 @@ impl<'c> Appending<'c> {
             }
             Sight::Duplicate => Ok(Outcome::Duplicate),
             Sight::Unknowable => {
-                let letter = stale_letter(report);
-                bury(connection, &letter, now)?;
+                let letter = letters::stale_letter(report);
+                letters::bury(connection, &letter, now)?;
                 Ok(Outcome::DeadLettered {
                     code: letter.code,
                     reason: letter.reason,
@@ -285,57 +279,7 @@ fn seq_bits(seq: u64) -> i64 {
     seq.cast_signed()
 }
 
-fn stale_letter(report: &Numbered) -> DeadLetter {
-    DeadLetter {
-        door: report.door,
-        device: Some(report.device.clone()),
-        topic: report
-            .topic
-            .clone()
-            .or_else(|| Some(report.kind.as_str().into())),
-        code: "stale-seq",
-        reason: "seq is older than the numbers kept, so it cannot be told from a duplicate".into(),
-        payload: report.payload.clone(),
-        size: report.payload.len(),
-    }
-}
-
-pub(super) fn bury(connection: &Connection, letter: &DeadLetter, now: Timestamp) -> Result<()> {
-    let kept = &letter.payload[..letter.payload.len().min(LETTER_BYTES_MAX)];
-    connection
-        .prepare_cached(
-            "insert into journal_dead_letter
-                 (received_ms, door, device, topic, reason_code, reason, payload, size)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-        )?
-        .execute(params![
-            to_ms(now),
-            letter.door.as_str(),
-            letter.device.as_ref().map(DeviceId::as_str),
-            letter.topic,
-            letter.code,
-            letter.reason,
-            kept,
-            i64::try_from(letter.size).unwrap_or(i64::MAX),
-        ])?;
-    metrics::counter!("zhiban_dead_letters_total").increment(1);
-    drop_old_letters(connection, connection.last_insert_rowid() - LETTERS_MAX)
-}
-
-fn drop_old_letters(connection: &Connection, up_to: i64) -> Result<()> {
-    let sql = "delete from journal_dead_letter where id <= ?1";
-    let dropped = connection.prepare_cached(sql)?.execute([up_to])?;
-    if dropped > 0 {
-        add_to_value(
-            connection,
-            LETTERS_DROPPED,
-            i64::try_from(dropped).unwrap_or(0),
-        )?;
-    }
-    Ok(())
-}
-
-fn add_to_value(connection: &Connection, name: &str, more: i64) -> Result<()> {
+pub(super) fn add_to_value(connection: &Connection, name: &str, more: i64) -> Result<()> {
     let sql = "insert into journal_value values (?1, ?2)
          on conflict do update set value = value + excluded.value";
     connection
@@ -385,7 +329,7 @@ pub fn counts(connection: &Connection) -> Result<Counts> {
     Ok(Counts {
         last_id: last_id(connection)?,
         dead_letters: connection.query_row(sql, [], |row| row.get(0))?,
-        dead_letters_dropped: value(connection, LETTERS_DROPPED)?,
+        dead_letters_dropped: value(connection, letters::DROPPED)?,
     })
 }
 

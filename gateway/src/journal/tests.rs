@@ -171,6 +171,40 @@ async fn what_cannot_be_understood_is_kept_with_bytes_and_reason() {
 }
 
 #[tokio::test]
+async fn a_refused_transaction_keeps_no_phone_number() {
+    let hall = open("numbers").await;
+    let refused = |hash: &str| {
+        let payload = format!(
+            r#"{{"id":"T-42","kind":"payment","amount_fen":123456,"method":"cash","succeeded":true,"number_hash":{hash}}}"#
+        );
+        let mut txn = issued("ks-1", &payload);
+        txn.kind = Kind::KioskTxn.as_str().into();
+        txn
+    };
+    let bad = vec![refused(r#""13800001111""#), refused("13800001111")];
+    for outcome in hall.journal.submit(bad).await.unwrap() {
+        assert!(
+            matches!(outcome, Outcome::DeadLettered { .. }),
+            "{outcome:?}"
+        );
+    }
+    let read = |c: &Connection| Ok(pages::letters(c, i64::MAX, 10, Some("ks-1"), None)?);
+    let letters = hall.journal.store().read(read).await.unwrap();
+    assert_eq!(letters.len(), 2);
+    for letter in letters {
+        let text = String::from_utf8(letter.payload).unwrap();
+        assert!(
+            text.contains("***********") && text.contains("123456"),
+            "{text}"
+        );
+        assert!(
+            !letter.reason.contains("1380") && !text.contains("1380"),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn clocks_are_judged_and_a_wrong_one_loses_nothing() {
     let hall = open("clocks").await;
     let at = |time: &str| {
