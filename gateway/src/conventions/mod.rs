@@ -18,7 +18,7 @@ mod tests;
 mod thin_edge;
 mod topics;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use jiff::tz::Offset;
@@ -67,7 +67,15 @@ pub(crate) struct Translator {
     presence: Presence,
     /// Retained messages of an earlier connection the device has not said again yet.
     kept: HashMap<String, [u8; 32]>,
+    /// Retained messages on topics it may yet announce: zigbee2mqtt says first whether a thing is
+    /// there, then what it is.
+    early: BTreeMap<String, Vec<u8>>,
 }
+
+/// Messages kept for an announcement to come, and how long one may be in bytes. Longer ones, such as
+/// zigbee2mqtt's own `bridge/info`, are no value of a thing.
+const EARLY_MAX: usize = 256;
+const EARLY_BYTES_MAX: usize = 4 << 10;
 
 impl Translator {
     /// Takes up what the device announced before, from its retained messages: topic and payload.
@@ -84,6 +92,7 @@ impl Translator {
             plug: Plug::default(),
             presence: Presence::default(),
             kept: HashMap::new(),
+            early: BTreeMap::new(),
         };
         let is_discovery =
             |topic: &str| Place::of(topic).is_some() || topic.starts_with("tasmota/");
@@ -93,7 +102,7 @@ impl Translator {
                 .filter(|(topic, _)| is_discovery(topic) == first)
             {
                 // It was reported when it came.
-                let _ = translator.translate(topic, payload, now);
+                let _ = translator.translate(topic, payload, true, now);
                 translator.kept.insert(topic.clone(), digest(payload));
             }
         }
@@ -113,32 +122,67 @@ impl Translator {
         if retain && before == Some(digest(payload)) {
             return Translated::said(Vec::new());
         }
-        self.translate(topic, payload, now)
+        self.translate(topic, payload, retain, now)
     }
 
-    fn translate(&mut self, topic: &str, payload: &[u8], now: Timestamp) -> Translated {
+    fn translate(
+        &mut self,
+        topic: &str,
+        payload: &[u8],
+        retain: bool,
+        now: Timestamp,
+    ) -> Translated {
         if let Some(place) = Place::of(topic) {
             let (home, presence) = (&mut self.home, &mut self.presence);
-            return home.announce(&self.own, presence, topic, place, payload);
+            let announced = home.announce(&self.own, presence, topic, place, payload);
+            return self.hear_early(announced, now);
         }
-        if let Some(translated) = self.tasmota.announce(&self.own, topic, payload) {
-            return translated;
+        if let Some(announced) = self.tasmota.announce(&self.own, topic, payload) {
+            return self.hear_early(announced, now);
         }
         if payload.is_empty() {
+            self.early.remove(topic);
             return Translated::said(Vec::new());
         }
+        match self.hear(topic, payload, now) {
+            Some(translated) => translated,
+            None if retain => self.keep_early(topic, payload),
+            None => Translated::unclear(unannounced()),
+        }
+    }
+
+    fn hear(&mut self, topic: &str, payload: &[u8], now: Timestamp) -> Option<Translated> {
         let presence = &mut self.presence;
-        let translated = self
-            .plug
+        self.plug
             .hear(presence, topic, payload, now)
             .or_else(|| self.home.hear(presence, topic, payload))
-            .or_else(|| self.tasmota.hear(presence, topic, payload));
-        translated.unwrap_or_else(|| {
-            Translated::unclear(Problem::unknown(
-                "the device announced nothing on this topic",
-            ))
-        })
+            .or_else(|| self.tasmota.hear(presence, topic, payload))
     }
+
+    fn keep_early(&mut self, topic: &str, payload: &[u8]) -> Translated {
+        if payload.len() <= EARLY_BYTES_MAX {
+            if self.early.len() == EARLY_MAX && !self.early.contains_key(topic) {
+                return Translated::unclear(unannounced());
+            }
+            self.early.insert(topic.to_owned(), payload.to_vec());
+        }
+        Translated::said(Vec::new())
+    }
+
+    /// What came before it was announced.
+    fn hear_early(&mut self, mut announced: Translated, now: Timestamp) -> Translated {
+        for (topic, payload) in std::mem::take(&mut self.early) {
+            match self.hear(&topic, &payload, now) {
+                Some(translated) => announced.and(translated),
+                None => drop(self.early.insert(topic, payload)),
+            }
+        }
+        announced
+    }
+}
+
+fn unannounced() -> Problem {
+    Problem::unknown("the device announced nothing on this topic")
 }
 
 fn digest(payload: &[u8]) -> [u8; 32] {

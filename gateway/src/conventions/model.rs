@@ -99,6 +99,13 @@ impl Translated {
             ..Self::refused(problem)
         }
     }
+
+    /// Adds what another message says; the first problem stays.
+    pub(super) fn and(&mut self, other: Self) {
+        self.said.extend(other.said);
+        self.problem = self.problem.take().or(other.problem);
+        self.orders.extend(other.orders);
+    }
 }
 
 impl From<Result<Translated, Problem>> for Translated {

@@ -42,6 +42,31 @@ fn short_words_a_base_and_a_template_are_understood() {
 }
 
 #[test]
+fn what_is_retained_before_it_is_announced_counts_then() {
+    let mut z2m = device(&["z2m"]);
+    for (topic, payload) in [
+        ("z2m/bridge/info", "i".repeat(EARLY_BYTES_MAX + 1)),
+        ("z2m/bridge/state", "online".into()),
+        ("z2m/door/availability", "offline".into()),
+    ] {
+        let early = z2m.take(topic, payload.as_bytes(), true, now());
+        assert_eq!(early, Translated::said(Vec::new()), "{topic}");
+    }
+    let config = json!({"stat_t": "z2m/door", "avty_t": "z2m/door/availability"});
+    let down = r#"device.health {"detail":"gone: z2m/door/availability","status":"down"}"#;
+    let topic = "homeassistant/sensor/door/config";
+    check(&mut z2m, topic, &config, &[down]);
+    // Heard once.
+    check(&mut z2m, topic, &config, &[]);
+    for number in 1..EARLY_MAX {
+        let early = z2m.take(&format!("z2m/{number}"), b"x", true, now());
+        assert_eq!(early, Translated::said(Vec::new()));
+    }
+    let more = z2m.take("z2m/more", b"x", true, now());
+    assert_eq!(shown(&more), ["! unknown-kind"]);
+}
+
+#[test]
 fn a_long_message_of_many_parts_makes_no_flood_of_long_reports() {
     let mut own = device(&["own"]);
     for number in 0..256 {
@@ -277,7 +302,8 @@ fn what_is_retained_is_no_news_after_a_restart_and_what_was_announced_is_still_k
         now(),
     );
     assert_eq!(shown(&said), Vec::<String>::new());
-    check(&mut esp, "esp-hall/x", &json!("21"), &[]);
+    let said = esp.take("esp-hall/x", b"21", true, now());
+    assert_eq!(shown(&said), Vec::<String>::new());
     // It is measured again, and the same.
     check(
         &mut esp,

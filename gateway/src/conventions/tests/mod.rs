@@ -50,7 +50,7 @@ fn check(translator: &mut Translator, topic: &str, payload: &Value, expected: &[
         Value::String(text) => text.clone(),
         payload => payload.to_string(),
     };
-    let translated = translator.take(topic, payload.as_bytes(), true, now());
+    let translated = translator.take(topic, payload.as_bytes(), false, now());
     assert_eq!(shown(&translated), expected, "{topic} {payload}");
 }
 
