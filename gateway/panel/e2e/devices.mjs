@@ -116,13 +116,15 @@ async function manual(visitor, tally) {
     await visitor.until("the new name", async () => (await row.innerText()).includes("南门取号机") && (await row.innerText()).includes("77"));
     await page.locator("[data-undo]").click();
     await visitor.until("the old name", async () => (await row.innerText()).includes("巡检取号机"));
-    await row.locator('[data-action="secret"]').click();
+    await visitor.open(`/devices/${id}`);
+    await page.locator('[data-action="secret"]').click();
     await page.locator(".el-dialog .el-button--danger").click();
     await page.waitForSelector('[data-dialog="secret"]');
     const second = await page.locator('[data-dialog="secret"] .copy input').inputValue();
     expect(second.length >= 12 && second !== secret, "the new secret is not new");
     await page.locator('[data-dialog="secret"] .el-button--primary').click();
     await page.waitForSelector('[data-dialog="secret"]', { state: "detached" });
+    await visitor.open("/devices");
     await page.fill('.filters input[name="q"]', id);
     await visitor.until("only this device is found", async () => (await page.locator("main table tbody tr").count()) === 1);
     await page.fill('.filters input[name="q"]', "");

@@ -56,6 +56,7 @@ export const deviceWords = {
     left: ["离开", "Left"],
     temperature: ["温度", "Temperature"],
     humidity: ["湿度", "Humidity"],
+    value: ["数值", "Value"],
     on: ["状态", "State"],
     severity: ["程度", "Severity"],
     text: ["内容", "Text"],

@@ -70,6 +70,7 @@ export const ticketsWords = {
     climate: ["温湿度", "Climate"],
     energy: ["用电", "Energy"],
     people_count: ["客流", "People count"],
+    measurement: ["测量值", "Measurement"],
     power_state: ["供电状态", "Power state"],
     printer_health: ["打印机状态", "Printer state"],
     input_state: ["触点状态", "Contact state"],

@@ -43,7 +43,7 @@ export const VALUE_TONES: Record<string, Tone> = {
 };
 const OVERLOAD = 100;
 /** These name the part; they are no state of it. */
-const NAMES = ["input", "alarm"];
+const NAMES = ["input", "alarm", "name"];
 
 export interface PartLine {
   field: string;
@@ -101,9 +101,9 @@ export function worst(tones: readonly Tone[]): Tone {
 export function shownParts(parts: readonly DevicePart[]): ShownPart[] {
   const shown = parts.map((part): ShownPart => {
     const lines = Object.entries(part.state)
-      // What is said for programs stands for the same text.
-      .filter(([field]) => !NAMES.includes(field) && !(field === "text" && "display" in part.state))
-      .flatMap(([field, value]) => lineOf(field, value));
+      // What is said for programs stands for the same text; a unit stands behind its value.
+      .filter(([field]) => !NAMES.includes(field) && field !== "unit" && !(field === "text" && "display" in part.state))
+      .flatMap(([field, value]) => lineOf(field, "unit" in part.state ? `${value} ${part.state.unit}` : value));
     const name = NAMES.map((field) => part.state[field]).find((value) => typeof value === "string") as string | undefined;
     return { kind: part.kind, name: name ?? null, time: part.time, lines, tone: worst(lines.map((line) => line.tone ?? "calm")) };
   });
