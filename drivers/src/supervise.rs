@@ -269,7 +269,7 @@ impl Supervisor {
             return Err(CommandError::NotUnderstood(device.clone(), kind.as_str()));
         }
         if let Some(order) = post.desk.orders.put(order) {
-            tracing::warn!(%device, command = %order.command, "device is behind, command put off");
+            tracing::debug!(%device, command = %order.command, "device is behind, command put off");
             order.put_off("the device was behind and newer commands came");
         }
         Ok(())

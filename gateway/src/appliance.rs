@@ -358,10 +358,11 @@ fn start_followers(
         journal,
         DevicesFollower::new(devices.clone(), registry),
     );
-    let queue = QueueFollower::new(zone.clone(), config.hall.rating_ends_ticket);
+    let rating_ends_ticket = config.hall.rating_ends_ticket;
+    let queue = QueueFollower::new(zone.clone(), rating_ends_ticket);
     start(tasks, journal, queue);
     start(tasks, journal, ClimateFollower);
-    let boards = BoardsFollower::new(journal.clock(), wake.clone());
+    let boards = BoardsFollower::new(journal.clock(), wake.clone(), rating_ends_ticket);
     start(tasks, journal, boards);
     start(tasks, journal, CommandsFollower::new(wake.clone()));
     let stop = tasks.shutdown.clone();

@@ -12,6 +12,7 @@ use zhiban_kernel::{Clock, StoreError};
 use zhiban_vocabulary::command::{Command, Display};
 use zhiban_vocabulary::counter::CounterState;
 use zhiban_vocabulary::queue::{TicketEvent, TicketStep};
+use zhiban_vocabulary::rating::Rating;
 use zhiban_vocabulary::report::Observation;
 use zhiban_vocabulary::time::elapsed_s;
 use zhiban_vocabulary::{CounterId, DeviceId, TicketNumber};
@@ -28,12 +29,17 @@ const CALL_FRESH_S: u32 = 60;
 pub struct BoardsFollower {
     clock: Clock,
     wake: Wake,
+    rating_ends_ticket: bool,
 }
 
 impl BoardsFollower {
     #[must_use]
-    pub fn new(clock: Clock, wake: Wake) -> Self {
-        Self { clock, wake }
+    pub fn new(clock: Clock, wake: Wake, rating_ends_ticket: bool) -> Self {
+        Self {
+            clock,
+            wake,
+            rating_ends_ticket,
+        }
     }
 
     /// Whether it happened a moment ago, also in a replay that runs faster than the wires.
@@ -72,6 +78,29 @@ impl BoardsFollower {
             if shown.is_some_and(|shown| names(&shown, ticket)) {
                 let state = queue::counter_state(connection, &counter)?;
                 self.show(connection, &screen, sign_of(state))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The customer has rated: who was served at the counter of the pad is done (F-21).
+    fn rated(
+        &self,
+        connection: &Connection,
+        pad: &DeviceId,
+        rating: &Rating,
+    ) -> Result<(), StoreError> {
+        if let Some(ticket) = &rating.ticket {
+            return Ok(self.free(connection, ticket)?);
+        }
+        let counter = match rating.counter.clone() {
+            Some(counter) => Some(counter),
+            None => devices::counter_of(connection, pad)?,
+        };
+        for screen in devices::screens_at(connection, counter.as_ref(), false)? {
+            if let Some(Display::Serving { ticket }) = commands::last_display(connection, &screen)?
+            {
+                self.free(connection, &ticket)?;
             }
         }
         Ok(())
@@ -136,6 +165,9 @@ impl Follower for BoardsFollower {
                     let (text, speak) = (asked.text.clone(), asked.speak);
                     let text = Display::Text { text, speak };
                     self.show_all(connection, asked.counter.as_ref(), &text)?;
+                }
+                Observation::Rating(rating) if self.rating_ends_ticket => {
+                    self.rated(connection, &entry.device, rating)?;
                 }
                 Observation::DayClosed(_) => self.close_counters(connection)?,
                 _ => {}

@@ -2,6 +2,7 @@
 
 use jiff::tz::TimeZone;
 use zhiban_vocabulary::counter::CounterChange;
+use zhiban_vocabulary::rating::Score;
 use zhiban_vocabulary::report::DayClosed;
 use zhiban_vocabulary::time::BusinessDay;
 
@@ -55,7 +56,7 @@ impl Hall {
         let entries = std::slice::from_ref(entry);
         let queue = QueueFollower::new(TimeZone::UTC, true);
         queue.apply(&self.connection, entries).unwrap();
-        let boards = BoardsFollower::new(self.clock, Wake::default());
+        let boards = BoardsFollower::new(self.clock, Wake::default(), true);
         boards.apply(&self.connection, entries).unwrap();
     }
 
@@ -100,6 +101,10 @@ fn observation(what: &str, now: jiff::Timestamp) -> Observation {
             counter: words[1].parse().unwrap(),
             state: serde_json::from_value(words[2].into()).unwrap(),
             staff: None,
+        }),
+        "rated" => Observation::Rating(Rating {
+            counter: Some(words[1].parse().unwrap()),
+            ..Rating::of(Score::new(5).unwrap())
         }),
         "text" => Observation::ScreenText(zhiban_vocabulary::device::ScreenText {
             counter: None,
@@ -190,6 +195,23 @@ fn the_end_of_a_ticket_that_is_not_on_the_sign_changes_nothing() {
 fn a_customer_who_is_sent_on_is_no_longer_on_the_sign() {
     let events = ["counter 3 open", "started A1 3", "transferred A1"];
     check(&events, &["welcome", "serving A1", "welcome"]);
+}
+
+#[test]
+fn a_rating_that_ends_the_service_frees_the_sign() {
+    check(
+        &[
+            "counter 3 open",
+            "called A1 3",
+            "started A1 3",
+            "rated 3",
+            "finished A1",
+            "called A2 3",
+            // The pad of the last customer, late: nobody is served.
+            "rated 3",
+        ],
+        &["welcome", "call A1", "serving A1", "welcome", "call A2"],
+    );
 }
 
 #[test]
