@@ -10,6 +10,7 @@ mod identity;
 mod join;
 mod keeper;
 mod model;
+mod parts;
 mod screens;
 mod standing;
 mod store;

@@ -468,20 +468,6 @@ pub(super) fn note_part(
     Ok(())
 }
 
-/// Kind, time and state of each part, newest first.
-pub(super) fn parts(
-    connection: &Connection,
-    device: &str,
-) -> Result<Vec<(String, Timestamp, String)>> {
-    let sql = "select kind, time_ms, state from devices_part where device = ?1
-         order by time_ms desc, kind, name";
-    let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map([device], |row| {
-        Ok((row.get(0)?, from_ms(row.get(1)?), row.get(2)?))
-    })?;
-    rows.collect()
-}
-
 /// What a device is, if it is in use.
 ///
 /// # Errors

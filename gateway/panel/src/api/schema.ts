@@ -718,8 +718,6 @@ export interface components {
             from_file: boolean;
             /** @description Path programs of the hall call, with its key; only for those who may change the device. */
             hook: string | null;
-            /** @description What its parts last said, newest first. */
-            parts: components["schemas"]["PartView"][];
             /** @description Of a wired device, without its secrets. */
             settings: Record<string, never> | null;
             /** @description Topic prefixes of one that speaks another form than ours. */
@@ -745,6 +743,11 @@ export interface components {
             last_report: string | null;
             model: string | null;
             name: string;
+            /**
+             * @description What its parts last said, newest first; in the list of all devices only those parts that
+             *     can be unwell.
+             */
+            parts: components["schemas"]["PartView"][];
             /** @description In use although a change of it waits for a person (S0-2.5-3b, lenient). */
             provisional: boolean;
             /**

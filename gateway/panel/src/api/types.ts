@@ -45,12 +45,12 @@ export type DeviceState = "active" | "suspended" | "retired";
 export type CommandFamily = "display" | "restart" | "power";
 /** What the schema calls an object is JSON of any shape. */
 export type Json = Record<string, unknown>;
-type DeviceParts = { state: DeviceState; health: Narrow<G["HealthView"], { status: DeviceHealth }> };
-export type Device = Narrow<G["DeviceView"], DeviceParts>;
-export type Miscount = G["Miscount"];
-export type Devices = Narrow<G["DevicesView"], { devices: Device[] }>;
 export type DevicePart = Shaped<G["PartView"], { state: Json }>;
-export type DeviceDetail = Shaped<G["DeviceDetail"], DeviceParts & { settings: Json | null; accepts: CommandFamily[]; parts: DevicePart[] }>;
+type DeviceParts = { state: DeviceState; health: Narrow<G["HealthView"], { status: DeviceHealth }>; parts: DevicePart[] };
+export type Device = Shaped<G["DeviceView"], DeviceParts>;
+export type Miscount = G["Miscount"];
+export type Devices = Shaped<G["DevicesView"], { devices: Device[] }>;
+export type DeviceDetail = Shaped<G["DeviceDetail"], DeviceParts & { settings: Json | null; accepts: CommandFamily[] }>;
 export type DeviceSecret = G["SecretView"];
 export type DeviceChange = Partial<Shaped<G["DeviceChange"], { settings: Json | null }>>;
 export type NewDevice = Shaped<G["NewDeviceBody"], { settings: Json | null }>;

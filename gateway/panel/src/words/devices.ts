@@ -97,7 +97,9 @@ export const devicesWords = {
   condition: {
     down: ["故障", "down"],
     gone: ["已断开", "disconnected"],
+    faulty: ["部件故障", "a part fails"],
     degraded: ["降级", "degraded"],
+    attention: ["部件需留意", "a part needs a look"],
     never: ["从未上报", "never reported"],
     unknown: ["未知", "unknown"],
     connected: ["在线", "connected"],

@@ -2,7 +2,6 @@
 
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
-use jiff::Timestamp;
 use rusqlite::Connection;
 use serde::Serialize;
 use serde_json::Value;
@@ -17,7 +16,7 @@ use super::wired::{hook_path, shown_settings};
 use super::{AskView, Desk, DeviceView, Known, troubles, view};
 use crate::broker;
 use crate::devices::model::Device;
-use crate::devices::{file, store};
+use crate::devices::{file, parts, store};
 use crate::journal;
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -35,19 +34,6 @@ pub(super) struct DeviceDetail {
     from_file: bool,
     /// Commands it understands: `display`, `restart`, `power`.
     accepts: Vec<&'static str>,
-    /// What its parts last said, newest first.
-    parts: Vec<PartView>,
-}
-
-/// The newest state of one part of a device.
-#[derive(Debug, Serialize, ToSchema)]
-struct PartView {
-    /// Kind of report, such as `printer.health`.
-    kind: String,
-    #[schema(value_type = String, format = DateTime)]
-    time: Timestamp,
-    #[schema(value_type = Object)]
-    state: Value,
 }
 
 /// One device with all that is known of it.
@@ -74,12 +60,12 @@ pub(super) async fn read_device(
                 .map(AskView::of)
                 .collect(),
             trouble: None,
+            parts: parts::parts(connection, &key)?,
         };
-        let parts = store::parts(connection, &key)?;
         let announced = broker::commands_of(connection, &key)?;
-        Ok((store::find(connection, &key)?, known, parts, announced))
+        Ok((store::find(connection, &key)?, known, announced))
     };
-    let (found, mut known, parts, announced) = devices.0.store.read(read).await?;
+    let (found, mut known, announced) = devices.0.store.read(read).await?;
     let device = found.ok_or_else(|| WebError::NotFound(format!("device {id}")))?;
     known.trouble = troubles(&desk.drivers).get(&device.device).copied();
     let settings = device
@@ -90,18 +76,12 @@ pub(super) async fn read_device(
         Some(settings) if who.may(Capability::DevicesManage) => hook_path(&id, settings),
         _ => None,
     };
-    let part = |(kind, time, state): (String, Timestamp, String)| PartView {
-        kind,
-        time,
-        state: serde_json::from_str(&state).unwrap_or_default(),
-    };
     Ok(Json(DeviceDetail {
         settings,
         hook,
         topics: device.topics.clone(),
         from_file: device.from_file,
         accepts: accepts(&device, &announced),
-        parts: parts.into_iter().map(part).collect(),
         device: view(&devices, device, known),
     }))
 }

@@ -29,6 +29,7 @@ use zhiban_vocabulary::{CounterId, DeviceId};
 
 use super::change::Change;
 use super::model::{self, Device, NewDevice, new_secret, secret_hash};
+use super::parts::{self, Part};
 use super::standing::Turn;
 use super::{Devices, file as device_file, store};
 use crate::conventions::Topics;
@@ -110,6 +111,20 @@ struct DeviceView {
     /// Its clock cannot be right.
     clock_suspect: bool,
     health: HealthView,
+    /// What its parts last said, newest first; in the list of all devices only those parts that
+    /// can be unwell.
+    parts: Vec<PartView>,
+}
+
+/// The newest state of one part of a device.
+#[derive(Debug, Serialize, ToSchema)]
+struct PartView {
+    /// Kind of report, such as `printer.health`.
+    kind: String,
+    #[schema(value_type = String, format = DateTime)]
+    time: Timestamp,
+    #[schema(value_type = Object)]
+    state: Value,
 }
 
 /// A change that waits for a person.
@@ -144,9 +159,10 @@ async fn list_devices(State(desk): State<Desk>) -> Result<Json<DevicesView>> {
             store::all_seen(connection)?,
             letters,
             device_file::requests(connection)?,
+            parts::of_health(connection)?,
         ))
     };
-    let (all, mut seen, letters, requests) = devices.0.store.read(read).await?;
+    let (all, mut seen, letters, requests, mut parts) = devices.0.store.read(read).await?;
     let troubles = troubles(&desk.drivers);
     let miscounts = miscounts(&devices.0.registry.expected, &all);
     let view = |device: Device| {
@@ -157,6 +173,7 @@ async fn list_devices(State(desk): State<Desk>) -> Result<Json<DevicesView>> {
             dead_letters: letters.get(&key).copied().unwrap_or(0),
             asks: asks.map(AskView::of).collect(),
             trouble: troubles.get(&device.device).copied(),
+            parts: parts.remove(&key).unwrap_or_default(),
         };
         view(devices, device, known)
     };
@@ -206,6 +223,7 @@ struct Known {
     dead_letters: i64,
     asks: Vec<AskView>,
     trouble: Option<Trouble>,
+    parts: Vec<Part>,
 }
 
 fn view(devices: &Devices, device: Device, known: Known) -> DeviceView {
@@ -236,6 +254,17 @@ fn view(devices: &Devices, device: Device, known: Known) -> DeviceView {
             detail: seen.health_detail.unwrap_or_default(),
             trouble: known.trouble.map(Trouble::as_str),
         },
+        parts: known.parts.into_iter().map(PartView::of).collect(),
+    }
+}
+
+impl PartView {
+    fn of(part: Part) -> Self {
+        Self {
+            kind: part.kind,
+            time: part.time,
+            state: serde_json::from_str(&part.state).unwrap_or_default(),
+        }
     }
 }
 

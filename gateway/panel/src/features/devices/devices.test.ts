@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
-import type { DeviceCommand, FormField, LinePiece } from "@/api/types";
+import type { Device, DeviceCommand, DevicePart, FormField, LinePiece } from "@/api/types";
 import { ApiError } from "@/kit/api";
 import { objectOf, quoteOf } from "./commands";
 import { missing, problemOf, settingsOf, valuesOf, wordOf } from "./form";
+import { conditionOf } from "./kinds";
 import { asText, groupsOf, pulseOf, spansOf } from "./line";
 import { shownParts } from "./parts";
 import { formOf, prefixesOf } from "./topics";
@@ -127,5 +128,21 @@ describe("topics of other forms", () => {
     expect(prefixesOf("sparkplug", ["hall"])).toEqual([]);
     expect(prefixesOf("own", ["x"])).toEqual([]);
     expect(formOf([]).form).toBe("own");
+  });
+});
+
+describe("the condition of a device", () => {
+  const part = (kind: string, state: object): DevicePart => ({ kind, time: "2020-01-02T02:00:00Z", state: state as DevicePart["state"] });
+  const device = (status: string, ...parts: DevicePart[]) => ({ state: "active", connected: true, last_report: null, health: { status }, parts }) as unknown as Device;
+  it.each([
+    ["up", [], "up"],
+    ["unknown", [], "connected"],
+    ["up", [part("printer.health", { paper: "jammed" })], "faulty"],
+    ["up", [part("printer.health", { paper: "low" })], "attention"],
+    ["up", [part("printer.health", { paper: "ok" }), part("device.alarm", { alarm: "x", severity: "cleared" })], "up"],
+    ["down", [part("printer.health", { paper: "jammed" })], "down"],
+    ["degraded", [part("printer.health", { paper: "jammed" })], "degraded"],
+  ])("%s with %j is %s", (status, parts, condition) => {
+    expect(conditionOf(device(status, ...parts))).toBe(condition);
   });
 });

@@ -1,6 +1,7 @@
 // Device kinds of the contract, and what a device's condition is.
 import type { Device } from "@/api/types";
 import type { Tone } from "@/kit/Mark.vue";
+import { shownParts, worst } from "./parts";
 
 export const KINDS = [
   "ticket-machine",
@@ -20,20 +21,23 @@ export const KINDS = [
 ] as const;
 
 /** From worst to best. */
-export const CONDITIONS = ["down", "gone", "degraded", "never", "unknown", "connected", "up", "retired"] as const;
+export const CONDITIONS = ["down", "gone", "faulty", "degraded", "attention", "never", "unknown", "connected", "up", "retired"] as const;
 export type Condition = (typeof CONDITIONS)[number];
-export const CONDITION_TONES: Record<Condition, Tone> = { down: "bad", gone: "bad", degraded: "warn", never: "calm", unknown: "calm", connected: "good", up: "good", retired: "calm" };
+export const CONDITION_TONES: Record<Condition, Tone> = { down: "bad", gone: "bad", faulty: "bad", degraded: "warn", attention: "warn", never: "calm", unknown: "calm", connected: "good", up: "good", retired: "calm" };
 
-/** What the device says of itself; where it says nothing, whether it is there. */
+/** What the device says of itself; where it says nothing, whether it is there. A part in need is told before that all is well. */
 export function conditionOf(device: Device): Condition {
   if (device.state === "retired") return "retired";
   const { status } = device.health;
   if (device.connected === false) return device.last_report === null ? "never" : "gone";
-  if (status === "unknown" && device.connected) return "connected";
-  return status;
+  if (status === "down" || status === "degraded") return status;
+  const parts = worst(shownParts(device.parts).map((part) => part.tone));
+  if (parts === "bad") return "faulty";
+  if (parts === "warn") return "attention";
+  return status === "unknown" && device.connected ? "connected" : status;
 }
 export function inTrouble(device: Device): boolean {
-  return device.state === "suspended" || ["down", "gone", "degraded"].includes(conditionOf(device));
+  return device.state === "suspended" || ["down", "gone", "faulty", "degraded", "attention"].includes(conditionOf(device));
 }
 /** What comes in by wire is run by a driver of this box. */
 export function isWired(device: Device): boolean {
