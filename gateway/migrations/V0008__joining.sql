@@ -18,7 +18,9 @@ create table joining_claim (
     asked_ms integer not null,
     decided_ms integer,
     decided_by text,
-    reason text
+    reason text,
+    -- when it fetched its credential for the first time
+    collected_ms integer
 ) strict;
 
 create index joining_claim_serial on joining_claim (serial);

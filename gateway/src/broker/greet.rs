@@ -172,14 +172,17 @@ async fn check(
         return Err(Refusal::ClientId);
     }
     let password = || Some(Proof::Password(connect.login.as_ref()?.1.clone()));
-    let proof = certificate
-        .or_else(password)
-        .ok_or(Refusal::NoCredentials)?;
-    let device = claimed.ok_or(Refusal::BadCredentials)?;
-    if !proves(shared, &device, &proof, address) {
-        let shut_out = shared.devices.shut_out(&device, &proof);
-        return Err(shut_out.map_or(Refusal::BadCredentials, Refusal::ShutOut));
+    // One may be of a time before the other.
+    let proofs: Vec<Proof> = password().into_iter().chain(certificate).collect();
+    if proofs.is_empty() {
+        return Err(Refusal::NoCredentials);
     }
+    let device = claimed.ok_or(Refusal::BadCredentials)?;
+    let proof = proven(shared, &device, &proofs, address)?.clone();
+    // A device that may not move is shut out by this, if it did.
+    let spoke = shared.devices.speaks_from(&device, address).await;
+    spoke.map_err(|_| Refusal::StoreFailing)?;
+    proven(shared, &device, &proofs, address)?;
     if !is_foreign && id.as_ref() != Some(&device) {
         return Err(Refusal::ClientId);
     }
@@ -198,6 +201,22 @@ fn claimed(shared: &Shared, connect: &Connect, certificate: Option<&Proof>) -> O
         (None, Some(certificate)) => shared.devices.of_certificate(certificate),
         (None, None) => None,
     }
+}
+
+/// The proof that holds.
+fn proven<'a>(
+    shared: &Shared,
+    device: &DeviceId,
+    proofs: &'a [Proof],
+    address: IpAddr,
+) -> Result<&'a Proof, Refusal> {
+    let mut all = proofs.iter();
+    if let Some(proof) = all.find(|proof| proves(shared, device, proof, address)) {
+        return Ok(proof);
+    }
+    let mut all = proofs.iter();
+    let shut_out = all.find_map(|proof| shared.devices.shut_out(device, proof));
+    Err(shut_out.map_or(Refusal::BadCredentials, Refusal::ShutOut))
 }
 
 fn proves(shared: &Shared, device: &DeviceId, proof: &Proof, address: IpAddr) -> bool {

@@ -106,7 +106,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Reception<S> {
                     if changed.is_err() {
                         return Ok(());
                     }
-                    self.answer().await;
+                    self.answer(false).await;
                 }
             }
         }
@@ -138,7 +138,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Reception<S> {
                 answer::suback(out, self.version, packet_id, &codes);
                 // It may have asked before it listened.
                 if self.asked.is_some() {
-                    self.answer().await;
+                    self.answer(true).await;
                 }
             }
             Packet::Unsubscribe { packet_id, filters } => {
@@ -164,7 +164,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Reception<S> {
             match Ask::read(&publish.payload) {
                 Ok(ask) => {
                     self.asked = Some(ask);
-                    self.answer().await;
+                    self.answer(true).await;
                 }
                 Err(problem) => self.say(&Answer::Refused { reason: problem }),
             }
@@ -174,8 +174,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Reception<S> {
         }
     }
 
-    /// Says how the request stands, if anyone listens: a credential is made only to be heard.
-    async fn answer(&mut self) {
+    /// Says how the request stands, if anyone listens: a credential is made only to be heard. That it
+    /// still waits is said only `again` when the device wants to know.
+    async fn answer(&mut self, again: bool) {
         let Some(ask) = self.asked.clone().filter(|_| self.listens) else {
             return;
         };
@@ -188,7 +189,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Reception<S> {
         if answer.is_final() {
             self.asked = None;
         }
-        self.say(&answer);
+        if again || answer.is_final() {
+            self.say(&answer);
+        }
     }
 
     fn say(&mut self, answer: &Answer) {

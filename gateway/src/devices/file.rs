@@ -13,9 +13,9 @@ const EVENTS_SHOWN: u32 = 500;
 /// Who acts when it is no person.
 pub(crate) const HALL: &str = "hall";
 
-/// What the hall by itself writes about one device in an hour: a device that changes its mind all
-/// the time does not fill the disk.
-const BY_HALL_MAX: u32 = 60;
+/// Entries of one kind the hall by itself writes about a device in an hour: a device that changes
+/// its mind all the time does not fill the disk, and what else happens to it is written still.
+const BY_HALL_MAX: u32 = 20;
 
 /// One entry of a device's file.
 #[derive(Debug, Clone)]
@@ -53,7 +53,7 @@ struct Entry<'a> {
 }
 
 fn insert(connection: &Connection, device: &str, entry: &Entry<'_>, now: Timestamp) -> Result<()> {
-    if entry.who == HALL && device != HALL && is_flooded(connection, device, now)? {
+    if entry.who == HALL && device != HALL && is_flooded(connection, device, entry.what, now)? {
         metrics::counter!("zhiban_device_file_dropped_total").increment(1);
         return Ok(());
     }
@@ -73,13 +73,13 @@ fn insert(connection: &Connection, device: &str, entry: &Entry<'_>, now: Timesta
     Ok(())
 }
 
-fn is_flooded(connection: &Connection, device: &str, now: Timestamp) -> Result<bool> {
-    let sql = "select count(*) from (select at_ms, who from devices_event where device = ?1
-             order by id desc limit ?2)
-         where who = ?3 and at_ms > ?4";
+fn is_flooded(connection: &Connection, device: &str, what: &str, now: Timestamp) -> Result<bool> {
+    let sql = "select count(*) from (select at_ms from devices_event
+             where device = ?1 and who = ?3 and what = ?5 order by id desc limit ?2)
+         where at_ms > ?4";
     let since = to_ms(now - SignedDuration::from_hours(1));
     let mut statement = connection.prepare_cached(sql)?;
-    let params = params![device, BY_HALL_MAX, HALL, since];
+    let params = params![device, BY_HALL_MAX, HALL, since, what];
     let count: u32 = statement.query_row(params, |row| row.get(0))?;
     Ok(count >= BY_HALL_MAX)
 }

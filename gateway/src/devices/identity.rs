@@ -38,8 +38,11 @@ pub(super) fn judge(
         let facts = json!({ "changes": changed });
         return ask(connection, registry, asked, &facts, now);
     }
-    // It is who it was: whatever it said in between needs no decision any more.
-    file::withdraw(connection, device, "identity", now)?;
+    // It is who it was: whatever it said in between needs no decision any more, unless it is shut
+    // out for it.
+    if known.state == State::Active {
+        file::withdraw(connection, device, "identity", now)?;
+    }
     if merged(&known.identity, said) == known.identity {
         return Ok(());
     }

@@ -11,6 +11,7 @@ mod join;
 mod keeper;
 mod model;
 mod parts;
+mod presence;
 mod screens;
 mod standing;
 mod store;
@@ -25,8 +26,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
 use subtle::ConstantTimeEq;
-use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::{Notify, watch};
 use zhiban_config::gateway::Registry;
 use zhiban_kernel::people::note;
 use zhiban_kernel::{Clock, Store, StoreError};
@@ -43,6 +43,9 @@ pub(crate) use store::clock_suspects;
 pub use store::{counter_of, is_active, is_wired, kind_in_use, sync_wired};
 
 use crate::conventions::Topics;
+use file::Request;
+use identity::Verdict;
+use presence::Presence;
 use store::Way;
 
 /// The hall's name for itself among its devices.
@@ -69,23 +72,17 @@ struct Inner {
     /// Prefixes of devices that speak another form, likewise.
     topics: Mutex<HashMap<DeviceId, Topics>>,
     reloading: tokio::sync::Mutex<()>,
-    /// Where devices that report without a connection were last heard from.
+    /// Where devices were last heard from, since the last reload.
     heard_from: Mutex<HashMap<DeviceId, IpAddr>>,
     /// Devices connected now.
     connected: Mutex<BTreeMap<DeviceId, Presence>>,
     registry: Registry,
     /// Wakes the keeper.
     changed: Notify,
+    /// Counts what may have changed, so that a device that waits for an answer looks again.
+    revision: watch::Sender<u64>,
     /// A follower's step changed something the keeper must see once it is committed.
     is_dirty: AtomicBool,
-}
-
-/// A device's connection.
-#[derive(Debug)]
-struct Presence {
-    address: IpAddr,
-    connection: u64,
-    expelled: CancellationToken,
 }
 
 impl Devices {
@@ -115,6 +112,7 @@ impl Devices {
             heard_from: Mutex::default(),
             registry,
             changed: Notify::new(),
+            revision: watch::Sender::new(0),
             is_dirty: AtomicBool::new(false),
         })))
     }
@@ -246,6 +244,12 @@ impl Devices {
     /// Wakes the keeper.
     pub(crate) fn look_again(&self) {
         self.0.changed.notify_one();
+        self.0.revision.send_modify(|count| *count += 1);
+    }
+
+    /// Changes whenever something may have changed that was decided about devices.
+    pub(crate) fn revision(&self) -> watch::Receiver<u64> {
+        self.0.revision.subscribe()
     }
 
     fn note_change(&self) {
@@ -318,6 +322,28 @@ impl Devices {
         done.map_err(|error| StoreError::Database(error.to_string()))?
     }
 
+    /// A person decides about a change that waits; `None` when nobody asks for it any more.
+    async fn decide(
+        &self,
+        id: i64,
+        verdict: Verdict,
+        who: String,
+        audit: impl FnOnce(&Connection, &Request) -> rusqlite::Result<()> + Send + 'static,
+    ) -> Result<Option<Request>, StoreError> {
+        let (registry, now) = (self.0.registry.clone(), self.0.clock.now());
+        let write = move |connection: &Connection| {
+            let decided = identity::decide(connection, &registry, id, &verdict, &who, now)?;
+            if let Some(request) = &decided {
+                audit(connection, request)?;
+            }
+            Ok(decided)
+        };
+        let decided = self.0.store.write(write).await?;
+        self.reload().await?;
+        self.0.changed.notify_one();
+        Ok(decided)
+    }
+
     pub(crate) async fn reload(&self) -> Result<(), StoreError> {
         // One after another, or an older answer could overwrite a newer one.
         let _turn = self.0.reloading.lock().await;
@@ -333,110 +359,8 @@ impl Devices {
         *lock(&self.0.hook_keys) = hook_keys;
         *lock(&self.0.topics) = all_topics;
         lock(&self.0.heard_from).clear();
+        self.0.revision.send_modify(|count| *count += 1);
         Ok(())
-    }
-
-    /// Notes that a device is connected, by the connection of this number. What it gives falls
-    /// when the connection must end.
-    #[must_use]
-    pub fn connected(
-        &self,
-        device: &DeviceId,
-        address: IpAddr,
-        connection: u64,
-    ) -> CancellationToken {
-        let expelled = CancellationToken::new();
-        let presence = Presence {
-            address,
-            connection,
-            expelled: expelled.clone(),
-        };
-        self.presences().insert(device.clone(), presence);
-        self.note_address(device.clone(), address);
-        expelled
-    }
-
-    /// A device reported without a connection.
-    pub(crate) fn heard_from(&self, device: &DeviceId, address: IpAddr) {
-        let before = lock(&self.0.heard_from).insert(device.clone(), address);
-        if before != Some(address) {
-            self.note_address(device.clone(), address);
-        }
-    }
-
-    /// Holds the address against the one known. Whoever connects does not wait for it.
-    fn note_address(&self, device: DeviceId, address: IpAddr) {
-        let devices = self.clone();
-        tokio::spawn(async move {
-            let (registry, now) = (devices.0.registry.clone(), devices.0.clock.now());
-            let address = address.to_string();
-            let write = move |connection: &Connection| {
-                let device = device.as_str();
-                Ok(identity::judge_address(
-                    connection, &registry, device, &address, now,
-                )?)
-            };
-            match devices.0.store.write(write).await {
-                Ok(()) => devices.0.changed.notify_one(),
-                Err(error) => tracing::warn!(%error, "an address was not noted"),
-            }
-        });
-    }
-
-    /// Ends the connections of devices that are shut out.
-    fn expel_strangers(&self) {
-        let secrets = self
-            .0
-            .secrets
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        for (device, presence) in self.presences().iter() {
-            if !secrets.contains_key(device) {
-                presence.expelled.cancel();
-            }
-        }
-    }
-
-    /// Ends the connection of a device, which may come back.
-    pub(crate) fn cut(&self, device: &DeviceId) {
-        self.expel(device.as_str());
-    }
-
-    /// Ends the connection of a device that no longer may have one.
-    fn expel(&self, device: &str) {
-        for (known, presence) in self.presences().iter() {
-            if known.as_str() == device {
-                presence.expelled.cancel();
-            }
-        }
-    }
-
-    fn presences(&self) -> std::sync::MutexGuard<'_, BTreeMap<DeviceId, Presence>> {
-        let presences = self.0.connected.lock();
-        presences.unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Notes that a connection ended; ignored when the device has since come back by another.
-    pub fn disconnected(&self, device: &DeviceId, connection: u64) {
-        let mut presences = self.presences();
-        if presences
-            .get(device)
-            .is_some_and(|presence| presence.connection == connection)
-        {
-            presences.remove(device);
-        }
-    }
-
-    /// How many devices are connected by MQTT.
-    #[must_use]
-    pub fn connections(&self) -> usize {
-        self.presences().len()
-    }
-
-    fn address_of(&self, device: &DeviceId) -> Option<IpAddr> {
-        self.presences()
-            .get(device)
-            .map(|presence| presence.address)
     }
 }
 
@@ -497,4 +421,20 @@ pub fn add_offline(
     }
     transaction.commit()?;
     Ok(secrets)
+}
+
+#[cfg(test)]
+impl Devices {
+    /// A person grants the change of this device that waits.
+    pub(crate) async fn grant(&self, device: &str) {
+        let key = device.to_owned();
+        let read = move |connection: &Connection| Ok(file::requests_of(connection, &key)?);
+        let request = self.0.store.read(read).await.unwrap().remove(0);
+        let verdict = Verdict {
+            granted: true,
+            reason: None,
+        };
+        let decided = self.decide(request.id, verdict, "1001".into(), |_, _| Ok(()));
+        decided.await.unwrap().unwrap();
+    }
 }

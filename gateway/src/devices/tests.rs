@@ -103,15 +103,10 @@ impl Hall {
             granted,
             reason: reason.map(str::to_owned),
         };
-        let (registry, now) = (self.devices.0.registry.clone(), self.devices.0.clock.now());
-        let write = move |connection: &Connection| {
-            let id = request.id;
-            Ok(identity::decide(
-                connection, &registry, id, &verdict, "1001", now,
-            )?)
-        };
-        self.devices.0.store.write(write).await.unwrap().unwrap();
-        self.devices.reload().await.unwrap();
+        let decided = self
+            .devices
+            .decide(request.id, verdict, "1001".into(), |_, _| Ok(()));
+        decided.await.unwrap().unwrap();
     }
 
     async fn device(&self, id: &str) -> Device {

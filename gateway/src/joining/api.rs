@@ -267,7 +267,6 @@ async fn decide(
     } else {
         refuse(&joining, claim, &body.reason, from).await?
     };
-    joining.0.decided.send_modify(|count| *count += 1);
     Ok(Json(decided))
 }
 
@@ -313,6 +312,7 @@ pub(super) async fn refuse(
         )?)
     };
     joining.0.store.write(write).await?;
+    joining.0.devices.look_again();
     Ok(DecidedClaim {
         state: "refused",
         device: None,
@@ -357,6 +357,7 @@ async fn write_approval(
             who: &staff,
         };
         store::decide(connection, claim.id, decision, now)?;
+        store::end_others(connection, &claim, id)?;
         let detail = format!("{id} serial {}", claim.serial);
         Ok(note(
             connection,

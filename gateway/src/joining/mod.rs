@@ -35,7 +35,7 @@ pub use api::add_routes;
 pub use model::{Answer, Ask, Credential};
 
 use crate::devices::{self, Devices, Proof, new_secret, secret_hash};
-use model::{Window, new_code, plain};
+use model::{Window, plain};
 use store::{Claim, State};
 
 /// User name of a device that is not known yet.
@@ -80,8 +80,6 @@ struct Inner {
     window: Mutex<Option<Window>>,
     /// Keys that were good once: a device that still tries one is no guesser.
     old_keys: Mutex<VecDeque<String>>,
-    /// Counts decisions, so that a device that waits looks again.
-    decided: watch::Sender<u64>,
 }
 
 impl Joining {
@@ -94,7 +92,6 @@ impl Joining {
             authority,
             window: Mutex::new(None),
             old_keys: Mutex::default(),
-            decided: watch::Sender::new(0),
         }))
     }
 
@@ -111,11 +108,13 @@ impl Joining {
     /// Whether this lets a device that is not known speak: the key of the open window, or the token
     /// of a request that stands. Five wrong keys close the window.
     pub async fn admits(&self, key: &str) -> Option<Pass> {
-        if self.is_key(key) {
-            return Some(Pass::Key(plain(key)));
-        }
+        // What may be a token is never held against the key, and everything else counts.
         if key.len() < model::TOKEN_MIN {
-            self.note_wrong(key);
+            let key = plain(key);
+            if self.is_key(&key) {
+                return Some(Pass::Key(key));
+            }
+            self.note_wrong(&key);
             return None;
         }
         let (hash, now) = (secret_hash(key), self.0.clock.now());
@@ -130,8 +129,22 @@ impl Joining {
         open.is_some_and(|open| open.is_key(key))
     }
 
+    /// Whether the key is good for one device more; from now on the next one needs another.
+    fn use_up(&self, key: &str) -> bool {
+        let now = self.0.clock.now();
+        let mut window = self.window();
+        let open = window.as_mut().filter(|open| open.until > now);
+        let Some(open) = open.filter(|open| open.is_key(key)) else {
+            return false;
+        };
+        let old = open.rotate();
+        drop(window);
+        self.keep_old(old);
+        true
+    }
+
     fn note_wrong(&self, key: &str) {
-        if lock(&self.0.old_keys).contains(&plain(key)) {
+        if lock(&self.0.old_keys).iter().any(|old| old == key) {
             return;
         }
         let mut window = self.window();
@@ -141,13 +154,6 @@ impl Joining {
             *window = None;
             tracing::warn!("five wrong claim keys: the window for new devices is closed");
             self.note_guessing();
-        }
-    }
-
-    /// The next device needs another key.
-    fn rotate_key(&self) {
-        if let Some(open) = self.window().as_mut() {
-            self.keep_old(open.rotate());
         }
     }
 
@@ -203,7 +209,6 @@ impl Joining {
         };
         let (serial, code) = (claim.serial.clone(), claim.code.clone());
         let device = api::admit(self, claim).await?;
-        self.0.decided.send_modify(|count| *count += 1);
         Ok(Some(Admitted {
             device,
             serial,
@@ -211,10 +216,10 @@ impl Joining {
         }))
     }
 
-    /// Falls whenever a person has decided about something.
+    /// Changes whenever a person has decided about something, at least.
     #[must_use]
     pub fn decisions(&self) -> watch::Receiver<u64> {
-        self.0.decided.subscribe()
+        self.0.devices.revision()
     }
 
     /// A device asks, or asks again. The answer says how its request stands; an approved one gets
@@ -224,29 +229,33 @@ impl Joining {
     /// [`StoreError`]: nothing is known, the device must ask again.
     pub async fn ask(&self, ask: Ask, address: IpAddr, pass: &Pass) -> Result<Answer, StoreError> {
         let now = self.0.clock.now();
-        let may_file = matches!(pass, Pass::Key(key) if self.is_key(key));
         let csr = ask.csr.clone();
-        let write = move |connection: &Connection| {
-            let (hash, code) = (secret_hash(&ask.token), new_code());
-            let known = store::latest(connection, &ask.serial, &hash)?;
-            if let Some(known) = known.filter(|known| known.stands(now)) {
-                return Ok((known, false));
-            }
-            if !may_file {
+        let (serial, hash) = (ask.serial.clone(), secret_hash(&ask.token));
+        let read = move |connection: &Connection| {
+            let known = store::latest(connection, &serial, &hash)?;
+            Ok(known.filter(|known| known.stands(now)))
+        };
+        let claim = match (self.0.store.read(read).await?, pass) {
+            (Some(known), _) => known,
+            (None, Pass::Key(key)) if self.use_up(key) => self.file(ask, address).await?,
+            (None, _) => {
                 let why = "this needs the claim key that the hall's panel shows now";
                 return Err(StoreError::Refused(why.into()));
             }
-            Ok((file(connection, &ask, address, &code, now)?, true))
         };
-        let (claim, is_new) = self.0.store.write(write).await?;
-        if is_new {
-            self.rotate_key();
-            self.0.devices.look_again();
-        }
         match (claim.state, &claim.device) {
+            (State::Approved, Some(_)) if claim.waits_for_model => Ok(claim.pending()),
             (State::Approved, Some(device)) => self.give_credential(device, &claim, csr).await,
             _ => Ok(claim.answer()),
         }
+    }
+
+    async fn file(&self, ask: Ask, address: IpAddr) -> Result<Claim, StoreError> {
+        let now = self.0.clock.now();
+        let write = move |connection: &Connection| file(connection, &ask, address, now);
+        let claim = self.0.store.write(write).await?;
+        self.0.devices.look_again();
+        Ok(claim)
     }
 
     async fn give_credential(
@@ -259,6 +268,9 @@ impl Joining {
         let facts = json!({ "claim": claim.id, "kind": proof.as_str(), "until": until });
         let facts = facts.to_string();
         self.0.devices.trust(device, &proof, facts).await?;
+        let (id, now) = (claim.id, self.0.clock.now());
+        let write = move |connection: &Connection| Ok(store::note_collected(connection, id, now)?);
+        self.0.store.write(write).await?;
         Ok(Answer::Approved {
             device: device.to_owned(),
             credential,
@@ -291,7 +303,6 @@ fn file(
     connection: &Connection,
     ask: &Ask,
     address: IpAddr,
-    code: &str,
     now: Timestamp,
 ) -> Result<Claim, StoreError> {
     store::forget_old(connection, now)?;
@@ -307,7 +318,7 @@ fn file(
     } else {
         State::Pending
     };
-    let claim = store::insert(connection, ask, &hash, address, code, state, now)?;
+    let claim = store::insert(connection, ask, &hash, address, state, now)?;
     if state == State::Clash {
         let text = format!("serial {serial} asks to join from {address} and is known");
         let severity = Severity::Major;

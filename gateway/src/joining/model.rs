@@ -36,8 +36,9 @@ impl Window {
         }
     }
 
+    /// Whether this is the key, as [`plain`] gives it.
     pub(super) fn is_key(&self, key: &str) -> bool {
-        bool::from(plain(key).as_bytes().ct_eq(self.key.as_bytes()))
+        bool::from(key.as_bytes().ct_eq(self.key.as_bytes()))
     }
 
     /// The key as a person reads it: `ABCDE-FGHJK`.
@@ -105,7 +106,8 @@ impl Ask {
     /// # Errors
     /// Which field is wrong and what was expected.
     pub fn read(payload: &[u8]) -> Result<Self, String> {
-        let ask: Self = serde_json::from_slice(payload).map_err(|error| error.to_string())?;
+        let mut ask: Self = serde_json::from_slice(payload).map_err(|error| error.to_string())?;
+        ask.serial = ask.serial.trim().to_owned();
         if ask.token.len() < TOKEN_MIN {
             return Err(format!("token: expected at least {TOKEN_MIN} characters"));
         }
@@ -189,8 +191,10 @@ mod tests {
         let now = Timestamp::UNIX_EPOCH;
         let window = Window::open(now);
         let shown = window.shown_key();
-        assert!(window.is_key(&shown) && window.is_key(&shown.to_lowercase()));
-        assert!(window.is_key(&window.key) && !window.is_key("") && !window.is_key("AAAAA-AAAAA"));
+        for typed in [&shown, &shown.to_lowercase(), &shown.replace('-', " ")] {
+            assert!(window.is_key(&plain(typed)), "{typed}");
+        }
+        assert!(window.is_key(&window.key) && !window.is_key("") && !window.is_key("AAAAAAAAAA"));
         assert_ne!(window.key, Window::open(now).key);
         assert_eq!(window.key.len(), KEY_LETTERS);
         let mut window = window;

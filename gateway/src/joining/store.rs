@@ -7,11 +7,12 @@ use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use zhiban_kernel::StoreError;
 use zhiban_kernel::clock::{from_ms, to_ms};
 
-use super::model::{Answer, Ask};
+use super::model::{Answer, Ask, new_code};
 
-/// An approved device fetches its credential within this time; later it must ask anew.
-const COLLECT_WITHIN: SignedDuration = SignedDuration::from_mins(10);
-/// A request nobody has decided about is forgotten by then.
+/// How long the answer may be asked for again, in case it was lost on the way; later a device must
+/// ask anew.
+const HEARD_WITHIN: SignedDuration = SignedDuration::from_mins(10);
+/// A request nobody has decided about is forgotten by then, and a credential nobody has fetched.
 const WAITS_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,27 +59,33 @@ pub(super) struct Claim {
     pub(super) asked: Timestamp,
     pub(super) decided: Option<Timestamp>,
     pub(super) reason: Option<String>,
+    /// When it fetched its credential for the first time.
+    pub(super) collected: Option<Timestamp>,
+    /// It was let in, but its model is one too many and waits for another decision (S0-2.5-3a).
+    pub(super) waits_for_model: bool,
 }
 
 impl Claim {
     /// Whether a device that asks again is told this, or begins anew.
     pub(super) fn stands(&self, now: Timestamp) -> bool {
-        match self.state {
-            State::Pending | State::Clash => now.duration_since(self.asked) < WAITS_FOR,
-            State::Approved => self
-                .decided
-                .is_some_and(|decided| now.duration_since(decided) < COLLECT_WITHIN),
-            State::Refused => self
-                .decided
-                .is_some_and(|decided| now.duration_since(decided) < COLLECT_WITHIN),
+        let (since, time) = match (self.state, self.collected) {
+            (State::Pending | State::Clash, _) => (Some(self.asked), WAITS_FOR),
+            (State::Approved, None) => (self.decided, WAITS_FOR),
+            (State::Approved, collected) => (collected, HEARD_WITHIN),
+            (State::Refused, _) => (self.decided, HEARD_WITHIN),
+        };
+        since.is_some_and(|since| now.duration_since(since) < time)
+    }
+
+    pub(super) fn pending(&self) -> Answer {
+        Answer::Pending {
+            code: self.code.clone(),
         }
     }
 
     pub(super) fn answer(&self) -> Answer {
         match self.state {
-            State::Pending | State::Clash => Answer::Pending {
-                code: self.code.clone(),
-            },
+            State::Pending | State::Clash => self.pending(),
             State::Approved | State::Refused => Answer::Refused {
                 reason: self.reason.clone().unwrap_or_default(),
             },
@@ -87,7 +94,10 @@ impl Claim {
 }
 
 const CLAIM: &str = "select id, serial, said, address, code, wrong_codes, state, device, asked_ms,
-        decided_ms, reason from joining_claim";
+        decided_ms, reason, collected_ms,
+        exists (select 1 from devices_device as known where known.device = joining_claim.device
+            and known.state = 'suspended' and known.reason = 'third-model')
+        from joining_claim";
 
 fn read(row: &Row<'_>) -> Result<Claim> {
     Ok(Claim {
@@ -102,6 +112,8 @@ fn read(row: &Row<'_>) -> Result<Claim> {
         asked: from_ms(row.get(8)?),
         decided: row.get::<_, Option<i64>>(9)?.map(from_ms),
         reason: row.get(10)?,
+        collected: row.get::<_, Option<i64>>(11)?.map(from_ms),
+        waits_for_model: row.get(12)?,
     })
 }
 
@@ -115,7 +127,7 @@ pub(super) fn latest(connection: &Connection, serial: &str, token: &[u8]) -> Res
 /// Whether somebody else waits under this serial number.
 pub(super) fn has_other(connection: &Connection, serial: &str, token: &[u8]) -> Result<bool> {
     let sql = "select exists (select 1 from joining_claim
-         where serial = ?1 and token_hash <> ?2 and state in ('pending', 'clash'))";
+         where serial = ?1 collate nocase and token_hash <> ?2 and state in ('pending', 'clash'))";
     connection
         .prepare_cached(sql)?
         .query_row(params![serial, token], |row| row.get(0))
@@ -154,7 +166,6 @@ pub(super) fn insert(
     ask: &Ask,
     token_hash: &[u8],
     address: IpAddr,
-    code: &str,
     state: State,
     now: Timestamp,
 ) -> Result<Claim> {
@@ -169,12 +180,27 @@ pub(super) fn insert(
             token_hash,
             said,
             address.to_string(),
-            code,
+            new_code(),
             state.as_str(),
             to_ms(now),
         ])?;
     let sql = format!("{CLAIM} where id = ?1");
     connection.prepare_cached(&sql)?.query_row([id], read)
+}
+
+pub(super) fn note_collected(connection: &Connection, id: i64, now: Timestamp) -> Result<()> {
+    let sql = "update joining_claim set collected_ms = coalesce(collected_ms, ?2) where id = ?1";
+    connection.prepare_cached(sql)?.execute([id, to_ms(now)])?;
+    Ok(())
+}
+
+/// Whoever was let in before under this id or serial number gets no credential any more.
+pub(super) fn end_others(connection: &Connection, claim: &Claim, device: &str) -> Result<()> {
+    let sql = "update joining_claim set state = 'refused', reason = 'another device took its place'
+         where state = 'approved' and id <> ?1 and (device = ?2 or serial = ?3 collate nocase)";
+    let mut statement = connection.prepare_cached(sql)?;
+    statement.execute(params![claim.id, device, claim.serial])?;
+    Ok(())
 }
 
 /// Requests that wait, oldest first.

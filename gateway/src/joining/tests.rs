@@ -133,10 +133,32 @@ async fn five_wrong_keys_close_the_window_and_a_hundred_thousand_guesses_get_not
     assert!(hall.admits(&key).await, "four wrong ones are borne");
     assert!(!hall.admits("AAAAA-AAAAA").await);
     assert!(!hall.admits(&key).await, "the fifth closes it");
-    let _key = hall.joining.open_window();
-    for guess in 0..100_000 {
-        assert!(!hall.admits(&format!("AAAAA{guess:05}")).await);
+    // Each guess goes to an open window, with letters a key has.
+    let mut closed = 0;
+    for guess in 0..100_000_u32 {
+        if hall.joining.window().is_none() {
+            closed += 1;
+            let _key = hall.joining.open_window();
+        }
+        let letter = |at: u32| char::from(b'A' + u8::try_from(guess >> (at * 3) & 7).unwrap());
+        let guess: String = (0..10).map(letter).collect();
+        assert!(!hall.admits(&guess).await, "{guess}");
     }
+    assert_eq!(closed, 20_000, "after five guesses each");
+}
+
+#[tokio::test]
+async fn a_guess_counts_however_it_is_dressed_up() {
+    let hall = Hall::open().await;
+    let key = hall.joining.open_window();
+    assert!(
+        !hall.admits(&format!("{key}-----")).await,
+        "that is a token"
+    );
+    for guess in ["AAAAA-AAAAA----", "A-A-A-A-A-A-A", "AAAAA", "", "-"] {
+        assert!(!hall.admits(guess).await);
+    }
+    assert!(!hall.admits(&key).await, "five wrong ones closed it");
 }
 
 #[tokio::test]
@@ -165,6 +187,36 @@ async fn a_key_is_good_for_one_device() {
     assert!(refused.contains("claim key"), "{refused}");
     assert!(!hall.admits(&key).await);
     assert_eq!(hall.waiting().await.len(), 1);
+}
+
+#[tokio::test]
+async fn many_that_ask_at_once_with_one_key_are_one() {
+    let hall = Hall::open().await;
+    let key = hall.joining.open_window();
+    let pass = hall.joining.admits(&key).await.unwrap();
+    let tokens: Vec<String> = (0..20).map(|n| format!("a token of device {n}")).collect();
+    let asks = tokens.iter().map(|token| hall.ask_by(token, token, &pass));
+    let answers = futures_util::future::join_all(asks).await;
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
+    assert_eq!(hall.waiting().await.len(), 1);
+}
+
+#[tokio::test]
+async fn who_gave_way_fetches_no_credential_any_more() {
+    let hall = Hall::open().await;
+    let code = hall.code("S1", TOKEN).await;
+    hall.approve("S1", "kiosk-1", &code, false).await;
+    hall.password("S1", TOKEN).await;
+    let code = hall.code("s1", OTHER).await;
+    hall.approve("s1", "kiosk-1", &code, true).await;
+    let (device, password) = hall.password("s1", OTHER).await;
+    // The first asks again, with the token it still has.
+    let refused = Answer::Refused {
+        reason: "another device took its place".into(),
+    };
+    let answer = hall.ask_by("S1", TOKEN, &Pass::Token).await.unwrap();
+    assert_eq!(answer, refused);
+    assert!(hall.knows(&device, &password));
 }
 
 #[tokio::test]
@@ -220,6 +272,26 @@ async fn a_third_model_of_kiosk_waits_for_another_decision() {
     };
     let parked: String = hall.joining.0.store.read(read).await.unwrap();
     assert_eq!(parked, "kiosk-S3 third-model");
+    // It waits, however long that takes, and then gets its credential.
+    let third = "a third token of sixteen";
+    assert!(matches!(
+        hall.ask("S3", third).await,
+        Answer::Pending { .. }
+    ));
+    let write = |connection: &Connection| {
+        let day_before = "update joining_claim set decided_ms = decided_ms - 86400000";
+        Ok(connection.execute(day_before, [])?)
+    };
+    hall.joining.0.store.write(write).await.unwrap();
+    let mut decisions = hall.joining.decisions();
+    decisions.mark_unchanged();
+    hall.joining.0.devices.grant("kiosk-S3").await;
+    decisions.changed().await.unwrap();
+    hall.joining.close_window();
+    assert!(hall.admits(third).await, "its own token opens");
+    let (device, password) = hall.password("S3", third).await;
+    assert!(hall.knows(&device, &password));
+    assert_eq!(hall.alarms().await, Vec::<String>::new());
 }
 
 #[tokio::test]

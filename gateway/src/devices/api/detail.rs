@@ -12,8 +12,9 @@ use zhiban_vocabulary::command::CommandKind;
 use zhiban_vocabulary::device::DeviceKind;
 use zhiban_vocabulary::roles::Capability;
 
+use super::view::{AskView, DeviceView, Known, view};
 use super::wired::{hook_path, shown_settings};
-use super::{AskView, Desk, DeviceView, Known, troubles, view};
+use super::{Desk, troubles};
 use crate::broker;
 use crate::devices::model::Device;
 use crate::devices::{file, parts, store};

@@ -10,6 +10,7 @@ use zhiban_kernel::people::{SignedIn, note};
 use zhiban_kernel::web::{Peer, Result, WebError};
 
 use super::{Desk, parse_reason};
+use crate::devices::file::Request;
 use crate::devices::identity::{self, Verdict};
 use crate::devices::model::PartChange;
 use crate::devices::{file, store};
@@ -97,29 +98,23 @@ pub(super) async fn decide_request(
     Path(id): Path<i64>,
     Json(body): Json<DecisionBody>,
 ) -> Result<Json<DecidedView>> {
-    let (registry, now) = (desk.devices.registry().clone(), desk.devices.0.clock.now());
     let verdict = Verdict {
         granted: body.grant,
         reason: parse_reason(body.reason.as_deref())?,
     };
-    let write = move |connection: &Connection| {
-        let staff = who.staff.as_str();
-        let decided = identity::decide(connection, &registry, id, &verdict, staff, now)?;
-        if let Some(request) = &decided {
-            let word = if verdict.granted {
-                "granted"
-            } else {
-                "refused"
-            };
-            let detail = format!("{} {} {word}", request.device, request.what);
-            let from = address.to_string();
-            note(connection, staff, &from, "devices.decide", &detail)?;
-        }
-        Ok(decided)
+    let staff = who.staff.to_string();
+    let word = if verdict.granted {
+        "granted"
+    } else {
+        "refused"
     };
-    let decided = desk.devices.0.store.write(write).await?;
+    let audit = move |connection: &Connection, request: &Request| {
+        let detail = format!("{} {} {word}", request.device, request.what);
+        let (staff, from) = (who.staff.as_str(), address.to_string());
+        note(connection, staff, &from, "devices.decide", &detail)
+    };
+    let decided = desk.devices.decide(id, verdict, staff, audit).await?;
     let request = decided.ok_or_else(|| WebError::NotFound(format!("request {id}")))?;
-    desk.devices.0.changed.notify_one();
     Ok(Json(DecidedView {
         device: request.device,
     }))

@@ -249,6 +249,15 @@ fn a_device_that_changes_its_mind_all_the_time_fills_no_disk() {
         hall.says("kiosk-1", &format!("K{}", round % 2), "S1");
     }
     assert!(hall.file("kiosk-1").len() <= 60);
+    // What else happens to it is written and alarmed still.
+    hall.add("kiosk-2", DeviceKind::Kiosk);
+    hall.says("kiosk-2", "K0", "S2");
+    hall.says("kiosk-1", "K0", "S2");
+    let file = hall.file("kiosk-1");
+    assert!(
+        file.iter().any(|what| what.contains("serial-clash")),
+        "{file:?}"
+    );
     let now = hall.clock();
     for part in 0..500 {
         let name = format!("input-{part}");
@@ -258,8 +267,8 @@ fn a_device_that_changes_its_mind_all_the_time_fills_no_disk() {
     let late = hall.clock();
     let first = ("input.state", "input-0");
     store::note_part(&hall.connection, "kiosk-1", first, late, "news").unwrap();
-    let parts = store::parts(&hall.connection, "kiosk-1").unwrap();
-    assert_eq!((parts.len(), &parts[0].2[..]), (256, "news"));
+    let parts = crate::devices::parts::parts(&hall.connection, "kiosk-1").unwrap();
+    assert_eq!((parts.len(), &parts[0].state[..]), (256, "news"));
 }
 
 #[test]
