@@ -172,3 +172,35 @@ async fn a_second_box_is_parked(gateway: &Running, manager: &Account, folder: &P
     let _: Value = manager.post(&decide, &body).await.unwrap();
     second.until("refused we have that one").await;
 }
+
+/// S0-2.5-3a: the third model of kiosk is checked by its code like the others, and fetches its
+/// credential once a person has granted the model.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_third_model_of_kiosk_is_heard_once_it_is_granted() {
+    let folder = Folder::new("third-model");
+    let hall = Hall::prepare(folder.path(), "third-hall", None, &[], |_| ()).await;
+    let (gateway, manager) = hall.open().await;
+    for (serial, is_third) in [("KS-1", false), ("KS-2", false), ("KS-3", true)] {
+        let key = open_window(&manager).await;
+        let state = format!("{serial}.json");
+        let more = ["--key", &key[..], "--model", serial];
+        let mut kiosk = sample(&gateway, folder.path(), serial, &state, &more);
+        let code = kiosk.until("code ").await;
+        let code = code.rsplit(' ').next().unwrap();
+        let claim = claims(&manager).await.remove(0);
+        let path = format!("/api/v1/joining/claims/{}", claim["id"]);
+        let body = json!({"approve": true, "code": code, "device": serial});
+        let _: Value = manager.post(&path, &body).await.unwrap();
+        if is_third {
+            let asked: Value = manager.get("/api/v1/device-requests").await.unwrap();
+            assert_eq!(asked["requests"][0]["what"], "third-model", "{asked}");
+            let path = format!("/api/v1/device-requests/{}", asked["requests"][0]["id"]);
+            let granted = json!({"grant": true});
+            let _: Value = manager.post(&path, &granted).await.unwrap();
+        }
+        kiosk.until(&format!("joined {serial}")).await;
+        kiosk.until(&format!("connected {serial}")).await;
+    }
+    let alarms = reports(&manager, "hall").await;
+    assert!(alarms.is_empty(), "{alarms:?}");
+}
