@@ -10,6 +10,9 @@ pub struct Form {
     pub title: Words,
     /// One sentence: what the driver is for.
     pub about: Words,
+    /// Written from a specification: nobody has seen it work with a real device or program.
+    #[serde(default)]
+    pub unproven: bool,
     #[serde(default, rename = "field")]
     pub fields: Vec<Field>,
 }
@@ -50,6 +53,8 @@ pub enum FieldKind {
     /// `host:port`
     Peer,
     Text,
+    /// A text of many lines, such as a table from a maker's manual.
+    Lines,
     Number,
     Flag,
     Choice,

@@ -309,6 +309,18 @@ fn every_driver_is_complete() {
         }
         let readme = fs::read_to_string(entry.path().join("README.md")).unwrap_or_default();
         let answers = readme.rsplit("\n## Quality\n").next().unwrap_or_default();
+        let form = fs::read_to_string(entry.path().join("form.toml")).unwrap_or_default();
+        let is_said = form.contains("\nunproven = true\n");
+        if is_said != readme.contains("**Unproven against hardware") {
+            wrong.push(format!(
+                "{folder}: unproven in its form or in its README only"
+            ));
+        }
+        if answers.contains("\n| Evidence level | 4") && !is_said {
+            wrong.push(format!(
+                "{folder}: its form does not say that it is unproven"
+            ));
+        }
         let unanswered = questions
             .iter()
             .filter(|question| !answers.contains(&format!("\n| {question} | ")));

@@ -55,7 +55,7 @@ pub(super) struct Settings {
 }
 
 pub(super) fn decode(table: toml::Table) -> Result<Settings, SettingsError> {
-    let written: Written = crate::settings::decode(table)?;
+    let written: Written = crate::settings::decode(unfold(table)?)?;
     let table = Table::check(written.events, written.templates)?;
     if table.means(Meaning::Evaluation) && written.best.is_none() {
         let expected = "1 or 5, whichever is the best score, beside an evaluation";
@@ -91,6 +91,28 @@ pub(super) fn decode(table: toml::Table) -> Result<Settings, SettingsError> {
         retries,
         repeat: time("repeat_ms", written.repeat_ms, 1_000, 0..=60_000)?,
     })
+}
+
+/// A form asks for the table as one text, `table`, in the same words as the configuration has.
+fn unfold(mut settings: toml::Table) -> Result<toml::Table, SettingsError> {
+    let text = match settings.remove("table") {
+        None => return Ok(settings),
+        Some(toml::Value::String(text)) => text,
+        Some(other) => return Err(SettingsError::new("table", "a text", other.type_str())),
+    };
+    let expected = "TOML with `events`, and `templates` where something is sent";
+    let table: toml::Table = text
+        .parse()
+        .map_err(|error: toml::de::Error| SettingsError::new("table", expected, error.message()))?;
+    for (key, value) in table {
+        if !["events", "templates"].contains(&&key[..]) {
+            return Err(SettingsError::new(&format!("table.{key}"), expected, "an unknown key"));
+        }
+        if settings.insert(key.clone(), value).is_some() {
+            return Err(SettingsError::new(&key, "here or in `table`", "both"));
+        }
+    }
+    Ok(settings)
 }
 
 fn time(
@@ -203,6 +225,26 @@ mod tests {
         check(&counters("256 = '3'"), "settings.counters.256: expected an address");
         check(&counters("1 = '3', 2 = '3'"), "settings.counters.2: expected each address and counter once");
         check(LINK, "settings.events: expected at least one, found none");
+    }
+
+    #[test]
+    fn a_form_sends_the_table_as_a_text() {
+        let table = "events = [{ cmd = 0x43, means = 'call-next', reply = 'ack' }]\n\
+            templates = { ack = { cmd = 6 } }\n";
+        let written = decode(toml::from_str(&format!("{LINK}{table}")).unwrap());
+        assert!(written.is_ok(), "{written:?}");
+        let with = |table: &str| {
+            let mut settings: toml::Table = toml::from_str(LINK).unwrap();
+            settings.insert("table".into(), table.into());
+            decode(settings)
+        };
+        assert_eq!(with(table), written);
+        let refused = |table: &str| with(table).unwrap_err().to_string();
+        assert!(refused("events = [").starts_with("settings.table: expected TOML with `events`"));
+        assert!(refused("retries = 1").starts_with("settings.table.retries"));
+        assert!(refused("").starts_with("settings.events: expected at least one"));
+        check(&format!("{LINK}table = 3"), "settings.table: expected a text");
+        check(&format!("{LINK}table = 'events = []'\nevents = []"), "here or in `table`");
     }
 
     fn events(text: &str, expected: &str) {

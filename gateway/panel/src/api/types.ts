@@ -90,7 +90,7 @@ export interface FormText {
 export interface FormField {
   /** Dotted path below the settings. */
   key: string;
-  kind: "link" | "peer" | "text" | "number" | "flag" | "choice" | "secret" | "pairs";
+  kind: "link" | "peer" | "text" | "lines" | "number" | "flag" | "choice" | "secret" | "pairs";
   label: FormText;
   help?: FormText | null;
   default?: string | null;
@@ -100,6 +100,7 @@ export interface FormField {
 export interface DriverForm {
   title: FormText;
   about: FormText;
+  unproven: boolean;
   field?: FormField[];
 }
 export type DriverKind = Shaped<G["KindView"], { form: DriverForm; accepts: CommandFamily[] }>;

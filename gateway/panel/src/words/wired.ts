@@ -23,6 +23,8 @@ export const wiredWords = {
     settings: ["怎样连接", "How it is connected"],
     who: ["叫什么、在哪里", "What it is called and where it stands"],
     save: ["添加并启动", "Add and start"],
+    unproven: ["未经真机验证", "unproven against hardware"],
+    "unproven-text": ["依据公开资料编写，还没有接过真实设备。投入使用前请先在一台上试用。", "Written from what is published; no real device has been on it yet. Try it on one before you rely on it."],
     "must-fill": ["这一项必须填写。", "This must be filled in."],
     "expected-range": ["应为 {from} 到 {to}，现为 {found}。", "Expected {from} to {to}, found {found}."],
     "expected-integer": ["应为整数，现为 {found}。", "Expected a whole number, found {found}."],
