@@ -82,6 +82,9 @@ pub enum CommandError {
 #[derive(Debug)]
 pub struct Supervisor {
     posts: Mutex<BTreeMap<DeviceId, Post>>,
+    /// Of devices that were taken away: one that comes back within this boot is numbered on, or its
+    /// reports would be taken for those of before.
+    away: Mutex<BTreeMap<DeviceId, Arc<Desk>>>,
     lines: Mutex<BTreeMap<String, OpenLine>>,
     threads: Threads,
     /// Gone when the supervisor has finished, so that the channel closes.
@@ -130,6 +133,7 @@ impl Supervisor {
     ) -> Arc<Self> {
         let supervisor = Arc::new(Self {
             posts: Mutex::default(),
+            away: Mutex::default(),
             lines: Mutex::default(),
             threads,
             deliveries: Mutex::new(Some(deliveries)),
@@ -153,7 +157,10 @@ impl Supervisor {
         };
         let device = wired.device.clone();
         let before = self.remove(&device);
-        let desk = before.unwrap_or_else(|| Desk::new(device.clone(), self.boot.clone()));
+        let away = lock(&self.away).remove(&device);
+        let desk = before
+            .or(away)
+            .unwrap_or_else(|| Desk::new(device.clone(), self.boot.clone()));
         let line = (wired.driver.build)(wired.settings.clone())
             .ok()
             .and_then(|driver| driver.line())
@@ -187,7 +194,9 @@ impl Supervisor {
 
     /// Ends the driver of a device that is no longer there.
     pub fn take_away(&self, device: &DeviceId) {
-        let _ = self.remove(device);
+        if let Some(desk) = self.remove(device) {
+            lock(&self.away).insert(device.clone(), desk);
+        }
     }
 
     fn run(&self, post: &Post, tenure: u64) {

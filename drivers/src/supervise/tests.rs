@@ -369,8 +369,18 @@ async fn devices_come_and_go_while_the_others_run() {
             .all(|status| status.device != id("more"))
     );
     hall.supervisor.add(more.clone());
+    seconds(2).await;
     hall.supervisor.add(more);
     seconds(3).await;
+    // Numbered on: the journal would take a number that comes again for the report of before.
+    let reports = hall.reports();
+    let of_more = reports.iter().filter(|report| report.device == id("more"));
+    let numbers: Vec<u64> = of_more.map(|report| report.origin.seq).collect();
+    let expected: Vec<u64> = (1..).take(numbers.len()).collect();
+    assert!(
+        numbers.len() > said + 3 && numbers == expected,
+        "{numbers:?}"
+    );
     let samples = hall
         .said("steady")
         .iter()
