@@ -222,11 +222,7 @@ async fn a_panic_is_survived_and_numbering_goes_on() {
         status.detail.as_deref(),
         Some("driver panicked: index out of bounds")
     );
-    let numbers: Vec<u64> = hall
-        .reports()
-        .iter()
-        .map(|report| report.origin.seq)
-        .collect();
+    let numbers = hall.numbers("panics");
     let expected: Vec<u64> = (1..).take(numbers.len()).collect();
     assert_eq!(numbers, expected);
     assert_eq!(
@@ -373,14 +369,9 @@ async fn devices_come_and_go_while_the_others_run() {
     hall.supervisor.add(more);
     seconds(3).await;
     // Numbered on: the journal would take a number that comes again for the report of before.
-    let reports = hall.reports();
-    let of_more = reports.iter().filter(|report| report.device == id("more"));
-    let numbers: Vec<u64> = of_more.map(|report| report.origin.seq).collect();
-    let expected: Vec<u64> = (1..).take(numbers.len()).collect();
-    assert!(
-        numbers.len() > said + 3 && numbers == expected,
-        "{numbers:?}"
-    );
+    let numbers = hall.numbers("more");
+    let are_on = numbers.iter().copied().eq(1..=numbers.len() as u64);
+    assert!(numbers.len() > said + 3 && are_on, "{numbers:?}");
     let samples = hall
         .said("steady")
         .iter()

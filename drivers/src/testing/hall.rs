@@ -95,6 +95,13 @@ impl Hall {
         self.journal.reports.lock().unwrap().clone()
     }
 
+    /// Numbers of a device's reports, as they came.
+    pub(crate) fn numbers(&self, device: &str) -> Vec<u64> {
+        let reports = self.reports().into_iter();
+        let own = reports.filter(|report| report.device == id(device));
+        own.map(|report| report.origin.seq).collect()
+    }
+
     /// What a device reported, readable: `22.5 45`, `up`, `down`, `call B016 acknowledged`.
     pub(crate) fn said(&self, device: &str) -> Vec<String> {
         let of = |report: &Report| report.device.as_str() == device;

@@ -34,6 +34,8 @@ struct Reception<S> {
     listens: bool,
     pass: Pass,
     asked: Option<Ask>,
+    /// Falls when another connection asks with the same token: the answer is for one of them.
+    leave: CancellationToken,
     packets: u32,
 }
 
@@ -56,6 +58,7 @@ pub(super) async fn serve<S>(
         listens: false,
         pass,
         asked: None,
+        leave: CancellationToken::new(),
         packets: 0,
     };
     let size_max = u32::try_from(PACKET_BYTES_MAX).unwrap_or(u32::MAX);
@@ -72,6 +75,7 @@ pub(super) async fn serve<S>(
             served.unwrap_or(Err(Refusal::Silent(STAY_MAX.as_secs())))
         }
     };
+    reception.leave.cancel();
     if let Err(refusal) = served {
         reception.shared.refuse(&refusal, None, address);
         answer::disconnect(
@@ -102,6 +106,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Reception<S> {
                         return Ok(());
                     }
                 }
+                () = self.leave.cancelled() => return Err(Refusal::TakenOver),
                 changed = decisions.changed(), if self.asked.is_some() => {
                     if changed.is_err() {
                         return Ok(());
@@ -163,6 +168,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Reception<S> {
         if is_request {
             match Ask::read(&publish.payload) {
                 Ok(ask) => {
+                    self.leave = self.shared.joining.take_place(&ask);
                     self.asked = Some(ask);
                     self.answer(true).await;
                 }

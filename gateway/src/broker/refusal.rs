@@ -51,7 +51,7 @@ pub enum Refusal {
     TakenOver,
     #[error("the earlier connection of this device does not end")]
     SeatTaken,
-    #[error("the device was retired or given a new secret")]
+    #[error("the device was suspended, retired or given a new secret")]
     Expelled,
     #[error("gateway is stopping")]
     ShuttingDown,

@@ -126,6 +126,11 @@ impl Devices {
         }
     }
 
+    /// Whether the device is connected, or was heard by HTTP a moment ago.
+    pub(crate) fn is_heard(&self, device: &DeviceId) -> bool {
+        self.address_of(device).is_some() || lock(&self.0.heard_from).contains_key(device)
+    }
+
     /// How many devices are connected by MQTT.
     #[must_use]
     pub fn connections(&self) -> usize {

@@ -17,7 +17,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -25,6 +25,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use serde_json::json;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use zhiban_kernel::authority::Authority;
 use zhiban_kernel::{Clock, Store, StoreError};
 use zhiban_vocabulary::DeviceId;
@@ -80,6 +81,8 @@ struct Inner {
     window: Mutex<Option<Window>>,
     /// Keys that were good once: a device that still tries one is no guesser.
     old_keys: Mutex<VecDeque<String>>,
+    /// Which connection hears the answer, by the hash of the device's token.
+    places: Mutex<HashMap<Vec<u8>, CancellationToken>>,
 }
 
 impl Joining {
@@ -92,6 +95,7 @@ impl Joining {
             authority,
             window: Mutex::new(None),
             old_keys: Mutex::default(),
+            places: Mutex::default(),
         }))
     }
 
@@ -222,6 +226,20 @@ impl Joining {
         self.0.devices.revision()
     }
 
+    /// From now on this connection hears the answer to the request; an earlier one is told to leave,
+    /// or each would get a credential that ends the other's.
+    #[must_use]
+    pub fn take_place(&self, ask: &Ask) -> CancellationToken {
+        let place = CancellationToken::new();
+        let mut places = lock(&self.0.places);
+        // Kept here alone: whoever waited there has left.
+        places.retain(|_, place| !place.is_cancelled());
+        if let Some(earlier) = places.insert(secret_hash(&ask.token), place.clone()) {
+            earlier.cancel();
+        }
+        place
+    }
+
     /// A device asks, or asks again. The answer says how its request stands; an approved one gets
     /// its credential, which is made now and nowhere kept but as a hash.
     ///
@@ -245,9 +263,19 @@ impl Joining {
         };
         match (claim.state, &claim.device) {
             (State::Approved, Some(_)) if claim.waits_for_model => Ok(claim.pending()),
+            (State::Approved, Some(device)) if claim.collected.is_some() && self.is_in(device) => {
+                let reason = "this request was answered, and the device is connected".into();
+                Ok(Answer::Refused { reason })
+            }
             (State::Approved, Some(device)) => self.give_credential(device, &claim, csr).await,
             _ => Ok(claim.answer()),
         }
+    }
+
+    /// Whether the device has used its credential, as far as is known now.
+    fn is_in(&self, device: &str) -> bool {
+        let device = device.parse();
+        device.is_ok_and(|device| self.0.devices.is_heard(&device))
     }
 
     async fn file(&self, ask: Ask, address: IpAddr) -> Result<Claim, StoreError> {

@@ -220,6 +220,25 @@ async fn who_gave_way_fetches_no_credential_any_more() {
 }
 
 #[tokio::test]
+async fn a_request_has_one_answer_and_one_place_to_hear_it() {
+    let hall = Hall::open().await;
+    let code = hall.code("S1", TOKEN).await;
+    let ask = format!(r#"{{"serial":"S1","token":"{TOKEN}","kind":"kiosk"}}"#);
+    let ask = Ask::read(ask.as_bytes()).unwrap();
+    let first = hall.joining.take_place(&ask);
+    let second = hall.joining.take_place(&ask);
+    assert!(first.is_cancelled() && !second.is_cancelled());
+    hall.approve("S1", "kiosk-1", &code, false).await;
+    hall.password("S1", TOKEN).await;
+    // Lost on the way: it may ask again, until it is there.
+    let (device, password) = hall.password("S1", TOKEN).await;
+    let _presence = hall.joining.0.devices.connected(&device, ADDRESS, 1);
+    let answer = hall.ask("S1", TOKEN).await;
+    assert!(matches!(answer, Answer::Refused { .. }), "{answer:?}");
+    assert!(hall.knows(&device, &password));
+}
+
+#[tokio::test]
 async fn who_waits_comes_back_with_its_token_and_asks_for_nobody_else() {
     let hall = Hall::open().await;
     let code = hall.code("S1", TOKEN).await;

@@ -213,6 +213,12 @@ impl MqttDevice {
         next.unwrap_or(Err(ConnectReturnCode::ServiceUnavailable))
     }
 
+    /// Whether the gateway refused it, and nothing more will come.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.connection.is_finished()
+    }
+
     /// Like [`Self::acknowledged`], `None` where that would wait.
     pub fn take_acknowledged(&mut self) -> Option<usize> {
         self.acknowledged.try_recv().ok()?.ok()

@@ -1159,6 +1159,8 @@ export interface components {
             device: string;
             /** @description Shown this once. */
             secret: string | null;
+            /** @description `active`, `suspended` or `retired`, as it is now: a change of it that is open may shut it out. */
+            state: string;
         };
         /** @description What a page must know before anything else. */
         SessionView: {

@@ -20,6 +20,6 @@ export function useErrorWords() {
     }
     if (error.code === "forbidden") return t("error.forbidden", { capability: code("capability", error.capability) });
     const key = `error.${error.code}`;
-    return te(key) ? t(key) : t("error.other", { message: error.message });
+    return t(te(key) ? key : "error.other", { message: error.message });
   };
 }

@@ -49,7 +49,6 @@ export const boardWords = {
     reason: ["拒绝的原因（记入档案，并告知设备；可空）", "Reason (kept in the file and told to the device; may be empty)"],
     "refuse-text": ["拒绝后，{device} 停用，不能再连接；之后可以在设备页恢复。", "If you refuse, {device} is suspended and can no longer connect; it can be brought back on its page."],
     granted: ["{device}：已批准。", "{device}: approved."],
-    refused: ["{device}：已拒绝，设备停用。", "{device}: refused, the device is suspended."],
   },
   verdict: {
     granted: ["批准", "granted"],

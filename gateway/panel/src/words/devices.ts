@@ -15,6 +15,8 @@ export const devicesWords = {
     "done-retired": ["{device} 已退役，不能再连接；历史记录保留。", "{device} is retired and can no longer connect; its history stays."],
     "done-suspended": ["{device} 已停用，不能连接。", "{device} is suspended and cannot connect."],
     "done-revived": ["{device} 已恢复。", "{device} is back in service."],
+    "done-revived-waits": ["{device} 还不能使用：它的改动要先在“等待处理”中批准。", "{device} is not in service yet: its change must be granted on the board first."],
+    "done-refused": ["{device}：已拒绝，设备停用。", "{device}: refused, the device is suspended."],
     "done-changed": ["{device} 已修改。", "{device} was changed."],
     title: ["设备", "Devices"],
     add: ["添加设备", "Add a device"],

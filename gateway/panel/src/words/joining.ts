@@ -42,6 +42,7 @@ export const joiningWords = {
     "third-model": ["本厅的自助终端已有机型 {models}，这是多出的一种。", "The hall has kiosks of the models {models}; this is one more."],
     "third-model-text": ["核对后它先停用；您在“等待处理”中批准这种机型后，它才能连接。", "Once checked it stays shut out until its model is approved on the board."],
     "owner-online": ["原来的设备现在在线，所以申请的是另一台：两台不可能同号，请核对铭牌；不是本厅的就拒绝。", "The device with this number is on line now, so another box asks. Two boxes cannot have one number: compare the labels, and refuse what is not yours."],
+    "owner-same-address": ["原来的设备现在在线，与申请来自同一地址：可能是同一台刚重置、旧连接还没断，也可能是同一路由器后面的另一台。核对铭牌后，同一台或替换才勾选“接替”，否则拒绝。", "The device with this number is on line now, at the address this request comes from: it may be the same one just set up anew, or another one behind the same router. Compare the labels; only if it is the same or replaces it, tick the box, else refuse it."],
     "owner-away": ["原来的设备现在不在线：可能就是它重置后再次申请，也可能是另一台。核对铭牌后，同一台或替换就勾选“接替”，否则拒绝。", "The device with this number is not on line: it may be the same one, set up anew, or another. Compare the labels; if it is the same or replaces it, tick the box, else refuse it."],
     link: ["打开设备页", "Open the device's page"],
   },

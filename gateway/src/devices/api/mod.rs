@@ -171,6 +171,8 @@ struct SecretView {
     device: String,
     /// Shown this once.
     secret: Option<String>,
+    /// `active`, `suspended` or `retired`, as it is now: a change of it that is open may shut it out.
+    state: &'static str,
 }
 
 /// Registers a device: one that comes in by MQTT or HTTP gets a secret, a wired one is started.
@@ -218,7 +220,13 @@ async fn add_device(
         }
         None => Some(devices.add_with_topics(new, topics, audit).await?),
     };
-    Ok((StatusCode::CREATED, Json(SecretView { device: id, secret })))
+    let state = model::State::Active.as_str();
+    let made = SecretView {
+        device: id,
+        secret,
+        state,
+    };
+    Ok((StatusCode::CREATED, Json(made)))
 }
 
 /// Name of the driver, its settings as JSON, and what the device is.
@@ -321,7 +329,14 @@ async fn change_device(
     let by = who.staff.to_string();
     let audit = audit(who, address, "devices.change", change.summary(&id));
     devices.change(id.clone(), change, by, audit).await?;
-    Ok(Json(SecretView { device: id, secret }))
+    let key = id.clone();
+    let changed = devices.0.store.read(move |c| Ok(store::find(c, &key)?));
+    let state = changed.await?.map_or(device.state, |device| device.state);
+    Ok(Json(SecretView {
+        device: id,
+        secret,
+        state: state.as_str(),
+    }))
 }
 
 fn parse_turn(state: &str, reason: Option<&str>) -> Result<Turn> {

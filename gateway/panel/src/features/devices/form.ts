@@ -76,7 +76,8 @@ function linkOf(table: Json, ports: readonly string[]): LinkValue {
 
 /** The settings to send. What the form does not ask stays as it was; what is left empty is left out. */
 export function settingsOf(fields: readonly FormField[], values: FormValues, before: Json | null): Json {
-  const settings = structuredClone(before ?? {});
+  // Settings are JSON, and may be watched by a page: what is watched cannot be cloned otherwise.
+  const settings = JSON.parse(JSON.stringify(before ?? {})) as Json;
   for (const field of fields) {
     if (!isKept(field, before)) writePath(settings, field.key, valueOf(field, values[field.key]));
   }

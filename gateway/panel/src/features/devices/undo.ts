@@ -6,7 +6,7 @@ import { post } from "@/kit/api";
 
 interface Done {
   device: string;
-  what: "retired" | "revived" | "suspended" | "changed";
+  what: "retired" | "revived" | "revived-waits" | "suspended" | "changed" | "refused";
   back: DeviceChange;
 }
 export const done = shallowRef<Done | null>(null);
@@ -21,8 +21,9 @@ export async function tryOut(device: Device, what: Done["what"], change: DeviceC
   if (change.name !== undefined) back.name = device.name;
   if (change.counter !== undefined) back.counter = device.counter;
   if (change.state !== undefined) back.state = device.state;
-  await changeDevice(device.device, change);
-  done.value = { device: device.device, what, back };
+  const { state } = await changeDevice(device.device, change);
+  // What is open about it may shut it out again at once.
+  done.value = { device: device.device, what: what === "revived" && state !== "active" ? "revived-waits" : what, back };
 }
 
 export async function takeBack(): Promise<void> {
