@@ -371,6 +371,28 @@ async fn one_that_ended_just_before_the_lights_went_out_is_taken_away_too() {
     assert_eq!(hall.state(id).await.0, "successful");
 }
 
+/// The first run hands over; what the device answers on the topic is there for the second.
+#[tokio::test]
+async fn what_a_device_has_begun_is_not_told_again_by_the_next_run() {
+    let hall = Hall::open("begun").await;
+    let id = hall.ask(Command::Restart {}).await;
+    hall.dispatch_until(one_waits).await;
+    hall.execute("update broker_retained set payload = cast('executing' as blob)")
+        .await;
+    let begun = "select count(*) from broker_retained where payload = cast('executing' as blob)";
+    // The next run has looked at it when what is asked behind it is handed over.
+    hall.ask_of("kiosk-2", Command::Restart {}).await;
+    hall.dispatch_until(async |hall| hall.on_topics().await == 2)
+        .await;
+    assert_eq!(
+        hall.count(begun).await,
+        1,
+        "only its answer was on the topic"
+    );
+    let attempts = "select attempts from commands_command where id = ?1";
+    assert_eq!(hall.one::<i64>(attempts, id).await, 1);
+}
+
 #[tokio::test]
 async fn what_a_device_has_not_answered_is_handed_over_again_by_the_next_run() {
     let hall = Hall::open("again").await;
