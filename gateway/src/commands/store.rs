@@ -108,15 +108,29 @@ pub(super) fn waits_for_switching(connection: &Connection) -> Result<bool> {
         .query_row([CommandKind::Power.as_str(), HALL], |row| row.get(0))
 }
 
-/// Whether command `id` is the hall's own switching.
-pub(super) fn is_switching(connection: &Connection, id: i64) -> Result<bool> {
-    let sql = "select exists (select 1 from commands_command
-         where id = ?1 and kind = ?2 and asked_by = ?3)";
+/// Whether command `id` switches on; `None` where it is not the hall's own switching.
+pub(super) fn switches_on(connection: &Connection, id: i64) -> Result<Option<bool>> {
+    let sql = "select body ->> 'on' from commands_command
+         where id = ?1 and kind = ?2 and asked_by = ?3";
     connection
         .prepare_cached(sql)?
         .query_row(params![id, CommandKind::Power.as_str(), HALL], |row| {
             row.get(0)
         })
+        .optional()
+}
+
+/// Whether a device was told to be off, and nothing since.
+pub(super) fn is_told_off(connection: &Connection, device: &DeviceId) -> Result<bool> {
+    let sql = "select not (body ->> 'on') from commands_command
+         where device = ?1 and kind = ?2 order by id desc limit 1";
+    let is_off = connection
+        .prepare_cached(sql)?
+        .query_row([device.as_str(), CommandKind::Power.as_str()], |row| {
+            row.get(0)
+        })
+        .optional()?;
+    Ok(is_off.unwrap_or(false))
 }
 
 /// What a device was last told to show, whatever became of it.
