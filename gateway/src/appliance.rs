@@ -24,7 +24,7 @@ use zhiban_vocabulary::envelope::{Epoch, Item};
 use zhiban_vocabulary::facts::HallProfile;
 use zhiban_vocabulary::topics;
 
-use crate::boards::BoardsFollower;
+use crate::boards::{BoardsFollower, Signs};
 use crate::broker::{Broker, Door};
 use crate::chain::{self, BoxState, Watch};
 use crate::climate::ClimateFollower;
@@ -387,6 +387,8 @@ fn start_commands(
     let (drivers, broker) = (Arc::clone(drivers), broker.clone());
     let dispatcher = Dispatcher::new(journal.clone(), drivers, broker, wake.clone());
     tasks.spawn("commands", dispatcher.run(tasks.shutdown.clone()));
+    let signs = Signs::new(store.clone(), clock, wake.clone());
+    tasks.spawn("signs", signs.run(tasks.shutdown.clone()));
     let closing = config.closing.clone();
     let switching = Switching::new(store, clock, wake.clone(), closing, &config.hall);
     tasks.spawn("switching", switching.run(tasks.shutdown.clone()));

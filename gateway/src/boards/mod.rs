@@ -2,8 +2,11 @@
 //! a text that a program of the hall asks for.
 //!
 //! The follower only looks: it asks for the screen of the counter and writes a command. What the
-//! screen acknowledged comes back as a report like any other.
+//! screen acknowledged comes back as a report like any other. Who missed it is told again by
+//! [`signs`].
 
+mod signs;
+mod store;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +24,8 @@ use zhiban_vocabulary::{CounterId, DeviceId, TicketNumber};
 use crate::commands::{self, Wake};
 use crate::journal::{ClockFlag, Entry, Follower};
 use crate::{devices, queue};
+
+pub use signs::Signs;
 
 /// An older call is history: nobody is to walk to a counter because of it.
 const CALL_FRESH_S: u32 = 60;
@@ -190,9 +195,15 @@ impl Follower for BoardsFollower {
     const NAME: &'static str = "boards";
 
     fn apply(&self, connection: &Connection, entries: &[Entry]) -> Result<(), StoreError> {
-        let is_now = |entry: &&Entry| entry.clock != ClockFlag::Late && self.is_fresh(entry);
-        for entry in entries.iter().filter(is_now) {
-            self.happened(connection, entry)?;
+        for entry in entries
+            .iter()
+            .filter(|entry| entry.clock != ClockFlag::Late)
+        {
+            if let Observation::Health(health) = &entry.observation {
+                signs::heard(connection, &entry.device, health.status, entry.received)?;
+            } else if self.is_fresh(entry) {
+                self.happened(connection, entry)?;
+            }
         }
         Ok(())
     }

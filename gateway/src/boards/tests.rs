@@ -1,7 +1,10 @@
 //! What stands over the counters (S3-4.1.4-B).
 
+mod again;
+
 use jiff::tz::TimeZone;
 use zhiban_vocabulary::counter::CounterChange;
+use zhiban_vocabulary::device::DeviceHealth;
 use zhiban_vocabulary::rating::Score;
 use zhiban_vocabulary::report::DayClosed;
 use zhiban_vocabulary::time::BusinessDay;
@@ -42,10 +45,14 @@ impl Hall {
     fn entry(&mut self, what: &str) -> Entry {
         let now = self.clock.now();
         self.next += 1;
+        let device = match what.split_once(' ') {
+            Some(("up" | "down", device)) => device,
+            _ => "caller",
+        };
         Entry {
             id: self.next,
             received: now,
-            device: "caller".parse().unwrap(),
+            device: device.parse().unwrap(),
             // No two things happen at once.
             time: now + jiff::SignedDuration::from_millis(10 * self.next),
             clock: ClockFlag::Ok,
@@ -74,7 +81,8 @@ impl Hall {
     }
 }
 
-/// `called A1 3`, `finished A1`, `counter 3 open`, `text 请排队`, `text 请排队 3`, `day closed`
+/// `called A1 3`, `finished A1`, `counter 3 open`, `text 请排队`, `text 请排队 3`, `day closed`,
+/// `up sign-3`
 fn observation(what: &str, now: jiff::Timestamp) -> Observation {
     let words: Vec<&str> = what.split(' ').collect();
     let ticket = |step| {
@@ -111,6 +119,10 @@ fn observation(what: &str, now: jiff::Timestamp) -> Observation {
             counter: words.get(2).map(|counter| counter.parse().unwrap()),
             text: words[1].into(),
             speak: false,
+        }),
+        "up" | "down" => Observation::Health(DeviceHealth {
+            status: serde_json::from_value(words[0].into()).unwrap(),
+            detail: None,
         }),
         "day" => Observation::DayClosed(DayClosed {
             day: BusinessDay::of(now, &TimeZone::UTC),

@@ -133,20 +133,44 @@ pub(super) fn is_told_off(connection: &Connection, device: &DeviceId) -> Result<
     Ok(is_off.unwrap_or(false))
 }
 
+/// What a device was last told to show, and what became of it.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    pub id: i64,
+    pub display: Display,
+    pub asked: Timestamp,
+    /// `None` while it is under way.
+    pub ended: Option<Timestamp>,
+    pub has_failed: bool,
+}
+
+/// # Errors
+/// When the database cannot be read.
+pub fn last_shown(connection: &Connection, device: &DeviceId) -> Result<Option<Shown>> {
+    let sql = format!("{ASKED} where device = ?1 and kind = ?2 order by id desc limit 1");
+    let last = connection
+        .prepare_cached(&sql)?
+        .query_row([device.as_str(), CommandKind::Display.as_str()], read)
+        .optional()?;
+    let shown = |asked: Asked| match asked.command {
+        Command::Display(display) => Some(Shown {
+            id: asked.id,
+            display,
+            asked: asked.asked,
+            ended: asked.ended,
+            has_failed: asked.state == CommandStatus::Failed.as_str(),
+        }),
+        Command::Power { .. } | Command::Restart {} => None,
+    };
+    Ok(last.flatten().and_then(shown))
+}
+
 /// What a device was last told to show, whatever became of it.
 ///
 /// # Errors
 /// When the database cannot be read.
 pub fn last_display(connection: &Connection, device: &DeviceId) -> Result<Option<Display>> {
-    let sql = "select body from commands_command where device = ?1 and kind = ?2
-         order by id desc limit 1";
-    let body: Option<String> = connection
-        .prepare_cached(sql)?
-        .query_row([device.as_str(), CommandKind::Display.as_str()], |row| {
-            row.get(0)
-        })
-        .optional()?;
-    Ok(body.and_then(|body| serde_json::from_str(&body).ok()))
+    Ok(last_shown(connection, device)?.map(|shown| shown.display))
 }
 
 /// The newest commands to a device, newest first.
