@@ -314,7 +314,7 @@ fn check(config: &GatewayConfig) -> Vec<Problem> {
         &mut problems,
     );
     check_device_counters(config, &mut problems);
-    closing::check(&config.closing, &mut problems);
+    closing::check(&config.closing, &config.hall, &mut problems);
     if let Some(uplink) = &config.uplink {
         check_uplink(uplink, &mut problems);
     }

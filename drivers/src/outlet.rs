@@ -22,6 +22,9 @@ pub const DELIVERIES_MAX: usize = 256;
 const FLOOD_REPORTS: u32 = 2_000;
 const FLOOD_TIME: Duration = Duration::from_secs(10);
 
+/// How often a report is offered again to a journal that refuses.
+const INSIST_EVERY: Duration = Duration::from_secs(1);
+
 /// Happenings that may be told at once by a driver that catches up with a day of its peer, and the
 /// pause before it tells more: a day that is caught up with is no flood.
 pub(crate) const CATCH_UP_MAX: usize = 150;
@@ -102,6 +105,20 @@ impl Outlet {
     pub async fn deliver(&self, observation: Observation) -> Result<(), NotTaken> {
         let report = self.desk.number(observation);
         self.hand_over(report).await
+    }
+
+    /// Like [`Self::deliver`], for what nobody can be asked for again, such as a press: offered until
+    /// the journal takes it. What the device says meanwhile waits on its line.
+    ///
+    /// # Errors
+    /// As [`Self::deliver`], but for a journal that refuses.
+    pub async fn insist(&self, observation: Observation) -> Result<(), NotTaken> {
+        loop {
+            match self.deliver(observation.clone()).await {
+                Err(NotTaken::Refused(_)) => tokio::time::sleep(INSIST_EVERY).await,
+                other => return other,
+            }
+        }
     }
 
     /// Like [`Self::deliver`], for a peer that remembers what happened and can be asked again:

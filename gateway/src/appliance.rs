@@ -24,11 +24,11 @@ use zhiban_vocabulary::envelope::{Epoch, Item};
 use zhiban_vocabulary::facts::HallProfile;
 use zhiban_vocabulary::topics;
 
-use crate::boards::BoardsFollower;
+use crate::boards::{BoardsFollower, Signs};
 use crate::broker::{Broker, Door};
 use crate::chain::{self, BoxState, Watch};
 use crate::climate::ClimateFollower;
-use crate::commands::{self, CommandsFollower, Dispatcher, SwitchOff, Wake};
+use crate::commands::{self, CommandsFollower, Dispatcher, Switching, Wake};
 use crate::devices::{self, Devices, DevicesFollower, Keeper, NewDevice};
 use crate::federation::{self, Courier, UplinkState, ZenohUplink};
 use crate::floor::{self, Floor};
@@ -387,9 +387,11 @@ fn start_commands(
     let (drivers, broker) = (Arc::clone(drivers), broker.clone());
     let dispatcher = Dispatcher::new(journal.clone(), drivers, broker, wake.clone());
     tasks.spawn("commands", dispatcher.run(tasks.shutdown.clone()));
+    let signs = Signs::new(store.clone(), clock, wake.clone());
+    tasks.spawn("signs", signs.run(tasks.shutdown.clone()));
     let closing = config.closing.clone();
-    let switch_off = SwitchOff::new(store, clock, wake.clone(), closing, &config.hall);
-    tasks.spawn("switch off", switch_off.run(tasks.shutdown.clone()));
+    let switching = Switching::new(store, clock, wake.clone(), closing, &config.hall);
+    tasks.spawn("switching", switching.run(tasks.shutdown.clone()));
 }
 
 fn start_courier(

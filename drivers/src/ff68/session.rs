@@ -169,7 +169,8 @@ impl Line {
             match seat::observe(means, &values, &seat, &counter, &self.settings) {
                 Ok((observation, after)) => {
                     if let Some(observation) = observation {
-                        self.outlet.deliver(observation).await?;
+                        // Not every caller repeats what is not answered.
+                        self.outlet.insist(observation).await?;
                     }
                     self.seats.insert(address, after);
                 }

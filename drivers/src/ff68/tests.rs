@@ -1,5 +1,7 @@
 //! The driver and callers in Python, with an encoder of their own, over TCP.
 
+use std::time::Duration;
+
 use zhiban_vocabulary::command::{Command, Display};
 
 use crate::link::Direction;
@@ -19,6 +21,7 @@ events = [
     { cmd = 0x54, means = "call-next", reply = "ack" },
     { cmd = 0x55, data = "{ticket:ascii}", means = "call-next", reply = "ack" },
     { cmd = 0x50, means = "recall", reply = "ack" },
+    { cmd = 0x52, means = "recall" },
     { cmd = 0x53, means = "start", reply = "ack" },
     { cmd = 0x4C, means = "finish", reply = "ack" },
     { cmd = 0x46, means = "no-show", reply = "ack" },
@@ -190,16 +193,30 @@ async fn noise_and_strangers_are_counted_and_do_no_harm() {
 }
 
 #[tokio::test]
-async fn what_the_journal_refuses_is_not_acknowledged() {
+async fn what_the_journal_refuses_is_acknowledged_when_it_takes_again() {
     let mut line = Line::open("").await;
     line.press("1 54").await;
-    line.hall.refuse(1);
+    line.hall.refuse(u32::MAX);
     line.order("say 1 55 41303037").await;
-    let again = |hall: &Hall| hall.status("callers").restarts == 1;
-    line.hall.until("a new session", again).await;
-    line.caller.wait_for("connected").await;
+    let answered = line.caller.wait_for("got 1 15 ");
+    let in_vain = tokio::time::timeout(Duration::from_millis(500), answered).await;
+    assert!(in_vain.is_err(), "nothing is on disk");
+    line.hall.refuse(0);
+    line.caller.wait_for("got 1 15 ").await;
+    assert_eq!(line.said(), ["up", "call-next at 3 by nobody", "called A007 3"]);
+    assert_eq!(line.hall.status("callers").restarts, 0);
+    line.hall.close().await;
+}
+
+#[tokio::test]
+async fn a_press_nobody_answers_is_not_lost_when_the_journal_refuses() {
+    let mut line = Line::open("").await;
     line.press("1 55 41303037").await;
-    line.hall.says("callers", 0, "called A007 3").await;
+    line.hall.refuse(2);
+    line.order("say 1 52").await;
+    line.press("1 53").await;
+    assert_eq!(line.said(), ["up", "called A007 3", "recalled A007 3", "started A007 3"]);
+    assert_eq!(line.hall.status("callers").restarts, 0);
     line.hall.close().await;
 }
 

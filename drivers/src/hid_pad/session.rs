@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::time::Duration;
 
-use tokio::time::{Instant, interval, sleep};
+use tokio::time::{Instant, interval};
 use zhiban_vocabulary::device::DeviceKind;
 use zhiban_vocabulary::rating::Rating;
 use zhiban_vocabulary::report::Observation;
@@ -17,8 +17,6 @@ use crate::link::{Direction, Tap};
 use crate::{Driver, DriverError, NotTaken, Outlet, Running, Session};
 
 const BEAT_EVERY: Duration = Duration::from_secs(30);
-/// How often a press is offered again to a journal that refuses.
-const RETRY_EVERY: Duration = Duration::from_secs(1);
 
 pub(super) struct HidPad {
     settings: Settings,
@@ -122,20 +120,9 @@ impl Pad {
             raw: Some(digit.to_string()),
             ..Rating::of(score)
         };
-        self.tell(rating).await?;
+        // Further presses wait in the kernel meanwhile.
+        self.outlet.insist(Observation::Rating(rating)).await?;
         self.pressed.insert(digit, Instant::now());
         Ok(())
-    }
-
-    /// A pad cannot be asked again: a press is offered until the journal takes it. Further presses
-    /// wait in the kernel meanwhile.
-    async fn tell(&self, rating: Rating) -> Result<(), NotTaken> {
-        let observation = Observation::Rating(rating);
-        loop {
-            match self.outlet.deliver(observation.clone()).await {
-                Err(NotTaken::Refused(_)) => sleep(RETRY_EVERY).await,
-                other => return other,
-            }
-        }
     }
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::{Behaviour, ScreenSimulator};
 use zhiban_vocabulary::command::{Command, Display};
 
-use crate::COMMANDS_WAITING_MAX;
 use crate::simulator::Port;
 use crate::testing::{Hall, device, id, order};
+use crate::{COMMANDS_WAITING_MAX, NotDone};
 
 fn open(link: &str) -> Hall {
     open_with(link, "ack_timeout_ms = 200\nretries = 1")
@@ -79,7 +79,10 @@ async fn a_call_nobody_acknowledges_is_tried_again_and_reported_so() {
     let hall = over_terminal(&screen);
     hall.says("screen", 0, "up").await;
     screen.behave(Behaviour::NoAck);
-    command(&hall, call("B016", "3"));
+    let (order, outcome) = order(Command::Display(call("B016", "3")));
+    hall.supervisor.command(&id("screen"), order).unwrap();
+    let put_off = NotDone::PutOff("the screen did not acknowledge".into());
+    assert_eq!(outcome.await.unwrap(), Err(put_off));
     hall.says("screen", 0, "call B016 not acknowledged").await;
     assert_eq!(screen.shown(), ["call B16 at window 3"; 2]);
     screen.behave(Behaviour::Answer);

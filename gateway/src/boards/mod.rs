@@ -2,8 +2,11 @@
 //! a text that a program of the hall asks for.
 //!
 //! The follower only looks: it asks for the screen of the counter and writes a command. What the
-//! screen acknowledged comes back as a report like any other.
+//! screen acknowledged comes back as a report like any other. Who missed it is told again by
+//! [`signs`].
 
+mod signs;
+mod store;
 #[cfg(test)]
 mod tests;
 
@@ -11,6 +14,7 @@ use rusqlite::Connection;
 use zhiban_kernel::{Clock, StoreError};
 use zhiban_vocabulary::command::{Command, Display};
 use zhiban_vocabulary::counter::CounterState;
+use zhiban_vocabulary::device::ScreenText;
 use zhiban_vocabulary::queue::{TicketEvent, TicketStep};
 use zhiban_vocabulary::rating::Rating;
 use zhiban_vocabulary::report::Observation;
@@ -20,6 +24,8 @@ use zhiban_vocabulary::{CounterId, DeviceId, TicketNumber};
 use crate::commands::{self, Wake};
 use crate::journal::{ClockFlag, Entry, Follower};
 use crate::{devices, queue};
+
+pub use signs::Signs;
 
 /// An older call is history: nobody is to walk to a counter because of it.
 const CALL_FRESH_S: u32 = 60;
@@ -45,8 +51,35 @@ impl BoardsFollower {
     /// Whether it happened a moment ago, also in a replay that runs faster than the wires.
     fn is_fresh(&self, entry: &Entry) -> bool {
         let moment_s = CALL_FRESH_S * self.clock.replay_speed().unwrap_or(1);
-        let age_s = elapsed_s(entry.received, self.clock.now());
-        entry.clock != ClockFlag::Late && age_s <= moment_s
+        elapsed_s(entry.received, self.clock.now()) <= moment_s
+    }
+
+    fn happened(&self, connection: &Connection, entry: &Entry) -> Result<(), StoreError> {
+        match &entry.observation {
+            Observation::Ticket(event) => self.ticket(connection, event)?,
+            Observation::Counter(change) => {
+                self.show_at(connection, &change.counter, &sign_of(change.state))?;
+            }
+            Observation::ScreenText(asked) => self.text(connection, asked)?,
+            Observation::Rating(rating) if self.rating_ends_ticket => {
+                self.rated(connection, &entry.device, rating)?;
+            }
+            Observation::DayClosed(_) => self.close_counters(connection)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// What a host writes over one counter is nobody's business at the others.
+    fn text(&self, connection: &Connection, asked: &ScreenText) -> rusqlite::Result<()> {
+        let text = Display::Text {
+            text: asked.text.clone(),
+            speak: asked.speak,
+        };
+        match &asked.counter {
+            Some(counter) => self.show_at(connection, counter, &text),
+            None => self.show_on_boards(connection, &text),
+        }
     }
 
     fn ticket(&self, connection: &Connection, event: &TicketEvent) -> rusqlite::Result<()> {
@@ -57,7 +90,8 @@ impl BoardsFollower {
                     ticket,
                     counter: counter.clone(),
                 };
-                self.show_all(connection, Some(counter), &call)
+                self.show_at(connection, counter, &call)?;
+                self.show_on_boards(connection, &call)
             }
             TicketStep::Started { counter, .. } => {
                 self.show_at(connection, counter, &Display::Serving { ticket })
@@ -97,7 +131,10 @@ impl BoardsFollower {
             Some(counter) => Some(counter),
             None => devices::counter_of(connection, pad)?,
         };
-        for screen in devices::screens_at(connection, counter.as_ref(), false)? {
+        let Some(counter) = counter else {
+            return Ok(());
+        };
+        for screen in devices::screens_at(connection, Some(&counter))? {
             if let Some(Display::Serving { ticket }) = commands::last_display(connection, &screen)?
             {
                 self.free(connection, &ticket)?;
@@ -122,19 +159,22 @@ impl BoardsFollower {
         counter: &CounterId,
         display: &Display,
     ) -> rusqlite::Result<()> {
-        let screens = devices::screens_at(connection, Some(counter), false)?;
-        let mut screens = screens.iter();
-        screens.try_for_each(|screen| self.show(connection, screen, display.clone()))
+        let screens = devices::screens_at(connection, Some(counter))?;
+        self.show_on(connection, &screens, display)
     }
 
     /// Who is called is also shown on the boards of the whole hall.
-    fn show_all(
+    fn show_on_boards(&self, connection: &Connection, display: &Display) -> rusqlite::Result<()> {
+        let boards = devices::screens_at(connection, None)?;
+        self.show_on(connection, &boards, display)
+    }
+
+    fn show_on(
         &self,
         connection: &Connection,
-        counter: Option<&CounterId>,
+        screens: &[DeviceId],
         display: &Display,
     ) -> rusqlite::Result<()> {
-        let screens = devices::screens_at(connection, counter, true)?;
         let mut screens = screens.iter();
         screens.try_for_each(|screen| self.show(connection, screen, display.clone()))
     }
@@ -155,22 +195,14 @@ impl Follower for BoardsFollower {
     const NAME: &'static str = "boards";
 
     fn apply(&self, connection: &Connection, entries: &[Entry]) -> Result<(), StoreError> {
-        for entry in entries.iter().filter(|entry| self.is_fresh(entry)) {
-            match &entry.observation {
-                Observation::Ticket(event) => self.ticket(connection, event)?,
-                Observation::Counter(change) => {
-                    self.show_at(connection, &change.counter, &sign_of(change.state))?;
-                }
-                Observation::ScreenText(asked) => {
-                    let (text, speak) = (asked.text.clone(), asked.speak);
-                    let text = Display::Text { text, speak };
-                    self.show_all(connection, asked.counter.as_ref(), &text)?;
-                }
-                Observation::Rating(rating) if self.rating_ends_ticket => {
-                    self.rated(connection, &entry.device, rating)?;
-                }
-                Observation::DayClosed(_) => self.close_counters(connection)?,
-                _ => {}
+        for entry in entries
+            .iter()
+            .filter(|entry| entry.clock != ClockFlag::Late)
+        {
+            if let Observation::Health(health) = &entry.observation {
+                signs::heard(connection, &entry.device, health.status, entry.received)?;
+            } else if self.is_fresh(entry) {
+                self.happened(connection, entry)?;
             }
         }
         Ok(())

@@ -1,7 +1,10 @@
 //! What stands over the counters (S3-4.1.4-B).
 
+mod again;
+
 use jiff::tz::TimeZone;
 use zhiban_vocabulary::counter::CounterChange;
+use zhiban_vocabulary::device::DeviceHealth;
 use zhiban_vocabulary::rating::Score;
 use zhiban_vocabulary::report::DayClosed;
 use zhiban_vocabulary::time::BusinessDay;
@@ -42,11 +45,16 @@ impl Hall {
     fn entry(&mut self, what: &str) -> Entry {
         let now = self.clock.now();
         self.next += 1;
+        let device = match what.split_once(' ') {
+            Some(("up" | "down", device)) => device,
+            _ => "caller",
+        };
         Entry {
             id: self.next,
             received: now,
-            device: "caller".parse().unwrap(),
-            time: now,
+            device: device.parse().unwrap(),
+            // No two things happen at once.
+            time: now + jiff::SignedDuration::from_millis(10 * self.next),
             clock: ClockFlag::Ok,
             observation: observation(what, now),
         }
@@ -73,7 +81,8 @@ impl Hall {
     }
 }
 
-/// `called A1 3`, `finished A1`, `counter 3 open`, `text 请排队`, `day closed`
+/// `called A1 3`, `finished A1`, `counter 3 open`, `text 请排队`, `text 请排队 3`, `day closed`,
+/// `up sign-3`
 fn observation(what: &str, now: jiff::Timestamp) -> Observation {
     let words: Vec<&str> = what.split(' ').collect();
     let ticket = |step| {
@@ -107,9 +116,13 @@ fn observation(what: &str, now: jiff::Timestamp) -> Observation {
             ..Rating::of(Score::new(5).unwrap())
         }),
         "text" => Observation::ScreenText(zhiban_vocabulary::device::ScreenText {
-            counter: None,
+            counter: words.get(2).map(|counter| counter.parse().unwrap()),
             text: words[1].into(),
             speak: false,
+        }),
+        "up" | "down" => Observation::Health(DeviceHealth {
+            status: serde_json::from_value(words[0].into()).unwrap(),
+            detail: None,
         }),
         "day" => Observation::DayClosed(DayClosed {
             day: BusinessDay::of(now, &TimeZone::UTC),
@@ -231,6 +244,16 @@ fn the_board_of_the_hall_shows_calls_and_texts_only() {
     assert_eq!(hall.told("board"), ["call A1", "text 请排队"]);
     assert_eq!(hall.told("sign-4"), ["pause"], "another counter's affair");
     assert!(hall.told("kiosk").is_empty());
+}
+
+#[test]
+fn a_text_over_one_counter_is_on_no_other_screen() {
+    let mut hall = Hall::open();
+    hall.happens("text 请排队 3");
+    hall.happens("text 今日盘点");
+    assert_eq!(hall.told("sign-3"), ["text 请排队"]);
+    assert_eq!(hall.told("board"), ["text 今日盘点"]);
+    assert!(hall.told("sign-4").is_empty());
 }
 
 #[test]

@@ -316,6 +316,16 @@ impl Broker {
         Ok(())
     }
 
+    /// Whether a message is kept on a topic.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn keeps(&self, topic: &str) -> Result<bool, StoreError> {
+        let topic = topic.to_owned();
+        let read = move |connection: &_| Ok(retained::is_kept(connection, &topic)?);
+        self.0.store.read(read).await
+    }
+
     /// Connections open now, also of those that have not yet said who they are.
     #[must_use]
     pub fn connections(&self) -> usize {

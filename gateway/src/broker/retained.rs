@@ -135,17 +135,21 @@ pub(super) fn foreign(connection: &Connection, device: &DeviceId) -> Result<Vec<
         .collect()
 }
 
+pub(super) fn is_kept(connection: &Connection, topic: &str) -> Result<bool> {
+    let sql = "select exists (select 1 from broker_retained where topic = ?1)";
+    connection
+        .prepare_cached(sql)?
+        .query_row([topic], |row| row.get(0))
+}
+
 /// Commands a device says it understands: it keeps a message on `cmd/<type>`.
 pub(crate) fn commands_of(connection: &Connection, device: &str) -> Result<Vec<CommandKind>> {
-    let is_kept = "select exists (select 1 from broker_retained where topic = ?1)";
-    let mut statement = connection.prepare_cached(is_kept)?;
     let mut kinds = Vec::new();
     let Ok(device) = device.parse() else {
         return Ok(kinds);
     };
     for kind in CommandKind::ALL {
-        let topic = topics::command_type(&device, kind);
-        if statement.query_row([topic], |row| row.get(0))? {
+        if is_kept(connection, &topics::command_type(&device, kind))? {
             kinds.push(kind);
         }
     }

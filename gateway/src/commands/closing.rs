@@ -1,5 +1,5 @@
-//! Switches devices off after the hall has closed (S3-4.2.3-B), screens and boards last (X-43):
-//! when every other one has ended, or its time is over.
+//! Switches devices off after the hall has closed (S3-4.2.3-B), screens and boards last (X-43): when
+//! every other one has ended, or its time is over. And on again before it opens.
 
 use std::time::Duration;
 
@@ -19,16 +19,15 @@ use super::{HALL, Wake, ask, not_switched, store};
 use crate::{devices, journal};
 
 const LOOK_EVERY: Duration = Duration::from_secs(20);
-/// A closing this long ago is over: nobody is switched off in the middle of the night because the
-/// box was started then.
-const FRESH: SignedDuration = SignedDuration::from_mins(30);
-/// The last days on which the others, and then screens and boards, were told; as days since 1970.
+/// The last days on which the others, and then screens and boards, were told to be off, and all to
+/// be on; as days since 1970.
 const OTHERS_TOLD: &str = "commands_switched_off";
 const SCREENS_TOLD: &str = "commands_screens_switched_off";
+const ON_TOLD: &str = "commands_switched_on";
 
-/// Task `switch off`.
+/// Task `switching`.
 #[derive(Debug)]
-pub struct SwitchOff {
+pub struct Switching {
     store: Store,
     clock: Clock,
     wake: Wake,
@@ -37,7 +36,7 @@ pub struct SwitchOff {
     zone: TimeZone,
 }
 
-impl SwitchOff {
+impl Switching {
     #[must_use]
     pub fn new(store: Store, clock: Clock, wake: Wake, closing: Closing, hall: &Hall) -> Self {
         Self {
@@ -54,7 +53,7 @@ impl SwitchOff {
     pub async fn run(self, shutdown: CancellationToken) {
         loop {
             if let Err(error) = self.look_at(self.clock.now()).await {
-                tracing::warn!(%error, "switching off will be tried again");
+                tracing::warn!(%error, "switching will be tried again");
             }
             tokio::select! {
                 () = shutdown.cancelled() => return,
@@ -64,33 +63,80 @@ impl SwitchOff {
     }
 
     async fn look_at(&self, now: Timestamp) -> Result<(), StoreError> {
-        let Some(day) = self.due(now) else {
+        let (off, on) = (self.due_off(now), self.due_on(now));
+        if off.is_none() && on.is_none() {
             return Ok(());
-        };
+        }
         let (listed, clock) = (self.closing.switch_off.clone(), self.clock);
-        let write = move |connection: &Connection| Ok(tell(connection, &listed, day, clock)?);
+        let write = move |connection: &Connection| {
+            if let Some(day) = on {
+                tell_on(connection, &listed, day, clock)?;
+            }
+            if let Some(day) = off {
+                tell_off(connection, &listed, day, clock)?;
+            }
+            Ok(())
+        };
         self.store.write(write).await?;
         self.wake.wake();
         Ok(())
     }
 
     /// The day whose closing is just over, as days since 1970.
-    fn due(&self, now: Timestamp) -> Option<i64> {
+    fn due_off(&self, now: Timestamp) -> Option<i64> {
         let today = BusinessDay::of(now, &self.zone);
         // Late closing and a wait may lead into the next day.
         let days = [Some(today), today.0.yesterday().ok().map(BusinessDay)];
         let day = days.into_iter().flatten().find(|day| {
             let wait = SignedDuration::from_mins(self.closing.after_minutes.into());
             let age = now.duration_since(day.at(self.closes, &self.zone) + wait);
-            (SignedDuration::ZERO..FRESH).contains(&age)
+            (SignedDuration::ZERO..Closing::FRESH).contains(&age)
         })?;
-        let since = day.0.since(jiff::civil::date(1970, 1, 1)).ok()?;
-        Some(since.get_days().into())
+        since_1970(day)
+    }
+
+    /// The day that has begun and is not over: also a box that starts at noon switches on.
+    fn due_on(&self, now: Timestamp) -> Option<i64> {
+        let today = BusinessDay::of(now, &self.zone);
+        let (on, closes) = (self.closing.switch_on?, self.closes);
+        let day = today.at(on, &self.zone)..today.at(closes, &self.zone);
+        day.contains(&now).then(|| since_1970(today)).flatten()
     }
 }
 
+fn since_1970(day: BusinessDay) -> Option<i64> {
+    let since = day.0.since(jiff::civil::date(1970, 1, 1)).ok()?;
+    Some(since.get_days().into())
+}
+
+/// Tells those that are to be off by what they were told last, once on a day: what a person switches
+/// by hand stays so.
+fn tell_on(
+    connection: &Connection,
+    listed: &[DeviceId],
+    day: i64,
+    clock: Clock,
+) -> rusqlite::Result<()> {
+    if journal::value(connection, ON_TOLD)? >= day {
+        return Ok(());
+    }
+    for device in listed {
+        let is_used = devices::is_active(connection, device.as_str())?;
+        if is_used && store::is_told_off(connection, device)? {
+            ask(
+                connection,
+                device,
+                &Command::Power { on: true },
+                HALL,
+                clock,
+            )?;
+        }
+    }
+    journal::set_value(connection, ON_TOLD, day)
+}
+
 /// Tells those whose turn it is, each once on a day.
-fn tell(
+fn tell_off(
     connection: &Connection,
     listed: &[DeviceId],
     day: i64,
@@ -110,7 +156,7 @@ fn tell(
     if journal::value(connection, OTHERS_TOLD)? < day {
         all_off(&others)?;
         for device in unused {
-            not_switched(connection, &device, "not in use", clock.now())?;
+            not_switched(connection, &device, false, "not in use", clock.now())?;
         }
         journal::set_value(connection, OTHERS_TOLD, day)?;
     }
@@ -152,7 +198,7 @@ mod tests {
     /// The sample closes at 18:00 in Shanghai, and waits 15 minutes. A kiosk and two screens are
     /// in use; the screens are listed first.
     struct Evening {
-        task: SwitchOff,
+        task: Switching,
         folder: std::path::PathBuf,
     }
 
@@ -187,7 +233,7 @@ mod tests {
                 ..config.closing
             };
             let (clock, wake) = (Clock::new(None), Wake::default());
-            let task = SwitchOff::new(store, clock, wake, closing, &config.hall);
+            let task = Switching::new(store, clock, wake, closing, &config.hall);
             Self { task, folder }
         }
 
@@ -212,8 +258,19 @@ mod tests {
             self.task.store.write(write).await.unwrap();
         }
 
+        /// A person switches by hand.
+        async fn tell(&self, device: &'static str, body: &'static str) {
+            let write = move |connection: &Connection| {
+                let sql = "insert into commands_command
+                     (device, kind, body, asked_by, asked_ms, expires_ms)
+                     values (?1, 'power', ?2, '1001', 0, 0)";
+                Ok(connection.execute(sql, [device, body])?)
+            };
+            self.task.store.write(write).await.unwrap();
+        }
+
         fn due(&self, now: &str) -> Option<i64> {
-            self.task.due(now.parse().unwrap())
+            self.task.due_off(now.parse().unwrap())
         }
     }
 
@@ -242,6 +299,54 @@ mod tests {
         evening.ended("kiosk-1").await;
         let all = [KIOSK, SCREENS[0], SCREENS[1]];
         assert_eq!(evening.look("2026-03-02T10:17:00Z").await, all);
+    }
+
+    #[tokio::test]
+    async fn those_switched_off_are_switched_on_once_before_the_hall_opens() {
+        let evening = Evening::open("on").await;
+        let nobody: [&str; 0] = [];
+        assert_eq!(
+            evening.look("2026-03-02T02:00:00Z").await,
+            nobody,
+            "all are on"
+        );
+        evening.look("2026-03-02T10:15:00Z").await;
+        evening.ended("kiosk-1").await;
+        assert_eq!(evening.look("2026-03-02T10:16:00Z").await.len(), 3);
+        // A person comes early.
+        evening.tell("kiosk-1", r#"{"on":true}"#).await;
+        assert_eq!(evening.look("2026-03-02T23:59:00Z").await.len(), 4);
+        let told = evening.look("2026-03-03T00:00:00Z").await;
+        let on = [r#"screen-1 {"on":true}"#, r#"board-1 {"on":true}"#];
+        assert_eq!(told[4..], on);
+        // What is switched off by hand in the middle of the day stays off.
+        evening.tell("board-1", r#"{"on":false}"#).await;
+        assert_eq!(evening.look("2026-03-03T00:01:00Z").await.len(), 7);
+        assert_eq!(evening.look("2026-03-03T04:00:00Z").await.len(), 7);
+    }
+
+    #[tokio::test]
+    async fn a_box_that_was_off_in_the_morning_switches_on_when_it_starts_while_the_hall_is_open() {
+        let evening = Evening::open("noon").await;
+        evening.look("2026-03-02T10:15:00Z").await;
+        evening.ended("kiosk-1").await;
+        evening.look("2026-03-02T10:16:00Z").await;
+        assert_eq!(
+            evening.look("2026-03-03T10:01:00Z").await.len(),
+            3,
+            "closed"
+        );
+        let told = evening.look("2026-03-04T04:00:00Z").await;
+        assert_eq!(told[3], r#"screen-1 {"on":true}"#);
+        assert_eq!(told.len(), 6);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_switched_on_without_a_time() {
+        let mut evening = Evening::open("none").await;
+        evening.task.closing.switch_on = None;
+        evening.look("2026-03-02T10:15:00Z").await;
+        assert_eq!(evening.look("2026-03-03T01:00:00Z").await, [KIOSK]);
     }
 
     #[tokio::test]

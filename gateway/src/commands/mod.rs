@@ -26,9 +26,9 @@ use zhiban_vocabulary::device::Severity;
 use crate::devices::file;
 
 pub use api::add_routes;
-pub use closing::SwitchOff;
+pub use closing::Switching;
 pub use follower::CommandsFollower;
-pub use store::last_display;
+pub use store::{Shown, last_display, last_shown};
 pub use task::Dispatcher;
 
 use store::Progress;
@@ -81,9 +81,12 @@ fn note(
 ) -> rusqlite::Result<()> {
     let is_news = store::note(connection, id, device, progress, now)?;
     let has_failed = progress.status == CommandStatus::Failed;
-    if is_news && has_failed && store::is_switching(connection, id)? {
+    if is_news
+        && has_failed
+        && let Some(on) = store::switches_on(connection, id)?
+    {
         let why = progress.reason.unwrap_or("the device does not say why");
-        not_switched(connection, device, why, now)?;
+        not_switched(connection, device, on, why, now)?;
     }
     Ok(())
 }
@@ -91,11 +94,16 @@ fn note(
 fn not_switched(
     connection: &Connection,
     device: &DeviceId,
+    on: bool,
     why: &str,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
-    let (device, what) = (device.as_str(), "switch-off-failed");
-    file::write_alarm(connection, device, what, why, Severity::Major, now)
+    let what = if on {
+        "switch-on-failed"
+    } else {
+        "switch-off-failed"
+    };
+    file::write_alarm(connection, device.as_str(), what, why, Severity::Major, now)
 }
 
 fn expires_after(command: &Command) -> Duration {

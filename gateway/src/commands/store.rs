@@ -108,15 +108,61 @@ pub(super) fn waits_for_switching(connection: &Connection) -> Result<bool> {
         .query_row([CommandKind::Power.as_str(), HALL], |row| row.get(0))
 }
 
-/// Whether command `id` is the hall's own switching.
-pub(super) fn is_switching(connection: &Connection, id: i64) -> Result<bool> {
-    let sql = "select exists (select 1 from commands_command
-         where id = ?1 and kind = ?2 and asked_by = ?3)";
+/// Whether command `id` switches on; `None` where it is not the hall's own switching.
+pub(super) fn switches_on(connection: &Connection, id: i64) -> Result<Option<bool>> {
+    let sql = "select body ->> 'on' from commands_command
+         where id = ?1 and kind = ?2 and asked_by = ?3";
     connection
         .prepare_cached(sql)?
         .query_row(params![id, CommandKind::Power.as_str(), HALL], |row| {
             row.get(0)
         })
+        .optional()
+}
+
+/// Whether a device was told to be off, and nothing since.
+pub(super) fn is_told_off(connection: &Connection, device: &DeviceId) -> Result<bool> {
+    let sql = "select not (body ->> 'on') from commands_command
+         where device = ?1 and kind = ?2 order by id desc limit 1";
+    let is_off = connection
+        .prepare_cached(sql)?
+        .query_row([device.as_str(), CommandKind::Power.as_str()], |row| {
+            row.get(0)
+        })
+        .optional()?;
+    Ok(is_off.unwrap_or(false))
+}
+
+/// What a device was last told to show, and what became of it.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    pub id: i64,
+    pub display: Display,
+    pub asked: Timestamp,
+    /// `None` while it is under way.
+    pub ended: Option<Timestamp>,
+    pub has_failed: bool,
+}
+
+/// # Errors
+/// When the database cannot be read.
+pub fn last_shown(connection: &Connection, device: &DeviceId) -> Result<Option<Shown>> {
+    let sql = format!("{ASKED} where device = ?1 and kind = ?2 order by id desc limit 1");
+    let last = connection
+        .prepare_cached(&sql)?
+        .query_row([device.as_str(), CommandKind::Display.as_str()], read)
+        .optional()?;
+    let shown = |asked: Asked| match asked.command {
+        Command::Display(display) => Some(Shown {
+            id: asked.id,
+            display,
+            asked: asked.asked,
+            ended: asked.ended,
+            has_failed: asked.state == CommandStatus::Failed.as_str(),
+        }),
+        Command::Power { .. } | Command::Restart {} => None,
+    };
+    Ok(last.flatten().and_then(shown))
 }
 
 /// What a device was last told to show, whatever became of it.
@@ -124,15 +170,7 @@ pub(super) fn is_switching(connection: &Connection, id: i64) -> Result<bool> {
 /// # Errors
 /// When the database cannot be read.
 pub fn last_display(connection: &Connection, device: &DeviceId) -> Result<Option<Display>> {
-    let sql = "select body from commands_command where device = ?1 and kind = ?2
-         order by id desc limit 1";
-    let body: Option<String> = connection
-        .prepare_cached(sql)?
-        .query_row([device.as_str(), CommandKind::Display.as_str()], |row| {
-            row.get(0)
-        })
-        .optional()?;
-    Ok(body.and_then(|body| serde_json::from_str(&body).ok()))
+    Ok(last_shown(connection, device)?.map(|shown| shown.display))
 }
 
 /// The newest commands to a device, newest first.

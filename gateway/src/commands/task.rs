@@ -216,12 +216,21 @@ impl Dispatcher {
     }
 
     async fn publish(&mut self, asked: Asked) -> Result<(), StoreError> {
-        // Noted first: what may lie on a topic is taken away, whatever happens.
-        self.count_attempt(asked.id, true).await?;
-        let (topic, payload) = (topic_of(&asked), payload(&asked.command));
-        self.broker.publish(&topic, payload, true).await?;
+        let topic = topic_of(&asked);
+        if !self.is_on_topic(&asked, &topic).await? {
+            // Noted first: what may lie on a topic is taken away, whatever happens.
+            self.count_attempt(asked.id, true).await?;
+            let payload = payload(&asked.command);
+            self.broker.publish(&topic, payload, true).await?;
+        }
         self.out.insert(asked.id, Out::OnTopic);
         Ok(())
+    }
+
+    /// Whether an earlier run of the program published it. By now its device may have answered
+    /// there, and a device that has begun is not to begin again.
+    async fn is_on_topic(&self, asked: &Asked, topic: &str) -> Result<bool, StoreError> {
+        Ok(asked.attempts > 0 && self.broker.keeps(topic).await?)
     }
 
     async fn order(&mut self, asked: Asked) -> Result<(), StoreError> {

@@ -121,8 +121,9 @@ impl Hall {
     }
 
     async fn alarms(&self) -> Vec<String> {
-        let sql = "select device || ': ' || detail from devices_event
-             where what = 'switch-off-failed' and alarm is not null order by 1";
+        let sql = "select device || ' ' || what || ': ' || detail from devices_event
+             where what in ('switch-off-failed', 'switch-on-failed') and alarm is not null
+             order by 1";
         let read = |connection: &Connection| {
             let mut statement = connection.prepare(sql)?;
             let rows = statement.query_map([], |row| row.get(0))?;
@@ -249,9 +250,10 @@ async fn a_screen_that_does_not_answer_is_told_again_and_at_last_that_is_said() 
     assert_eq!(screen.told(), ["pause", "pause", "welcome"]);
 }
 
-/// One refuses, one cannot be switched and one is never reached; a fourth is a person's affair.
+/// One refuses, one cannot be switched, one is never reached and one does not come on; another is a
+/// person's affair.
 #[tokio::test]
-async fn the_hall_says_what_could_not_be_switched_off() {
+async fn the_hall_says_what_could_not_be_switched() {
     let hall = Hall::open("alarm").await;
     let refuses = Obeys::register(&hall.store, "screen-refuses").await;
     let cannot = Obeys::register(&hall.store, "screen-cannot").await;
@@ -262,6 +264,7 @@ async fn the_hall_says_what_could_not_be_switched_off() {
         hall.ask_of(device, off.clone()).await;
     }
     hall.ask_of("kiosk-2", off).await;
+    hall.ask_of("kiosk-3", Command::Power { on: true }).await;
     hall.execute("update commands_command set asked_by = '1001' where device = 'kiosk-2'")
         .await;
     hall.execute("update commands_command set expires_ms = 1 where device like 'kiosk-%'")
@@ -272,9 +275,10 @@ async fn the_hall_says_what_could_not_be_switched_off() {
     assert_eq!(
         hall.alarms().await,
         [
-            "kiosk-1: expired before the device did it",
-            "screen-cannot: screen-cannot does not understand power",
-            "screen-refuses: it has no paper",
+            "kiosk-1 switch-off-failed: expired before the device did it",
+            "kiosk-3 switch-on-failed: expired before the device did it",
+            "screen-cannot switch-off-failed: screen-cannot does not understand power",
+            "screen-refuses switch-off-failed: it has no paper",
         ]
     );
 }
@@ -369,6 +373,28 @@ async fn one_that_ended_just_before_the_lights_went_out_is_taken_away_too() {
         .await;
     hall.dispatch_until(none_waits).await;
     assert_eq!(hall.state(id).await.0, "successful");
+}
+
+/// The first run hands over; what the device answers on the topic is there for the second.
+#[tokio::test]
+async fn what_a_device_has_begun_is_not_told_again_by_the_next_run() {
+    let hall = Hall::open("begun").await;
+    let id = hall.ask(Command::Restart {}).await;
+    hall.dispatch_until(one_waits).await;
+    hall.execute("update broker_retained set payload = cast('executing' as blob)")
+        .await;
+    let begun = "select count(*) from broker_retained where payload = cast('executing' as blob)";
+    // The next run has looked at it when what is asked behind it is handed over.
+    hall.ask_of("kiosk-2", Command::Restart {}).await;
+    hall.dispatch_until(async |hall| hall.on_topics().await == 2)
+        .await;
+    assert_eq!(
+        hall.count(begun).await,
+        1,
+        "only its answer was on the topic"
+    );
+    let attempts = "select attempts from commands_command where id = ?1";
+    assert_eq!(hall.one::<i64>(attempts, id).await, 1);
 }
 
 #[tokio::test]

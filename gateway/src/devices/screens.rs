@@ -5,19 +5,13 @@ use zhiban_vocabulary::command::CommandKind;
 use zhiban_vocabulary::device::DeviceKind;
 use zhiban_vocabulary::{CounterId, DeviceId};
 
-/// The screens over a counter and, where asked for, those that stand at none: the boards of the
-/// whole hall.
+/// The screens over a counter; without one those that stand at none, the boards of the whole hall.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub fn screens_at(
-    connection: &Connection,
-    counter: Option<&CounterId>,
-    with_boards: bool,
-) -> Result<Vec<DeviceId>> {
+pub fn screens_at(connection: &Connection, counter: Option<&CounterId>) -> Result<Vec<DeviceId>> {
     let sql = "select device, driver from devices_device
-         where (counter = ?1 or (?4 and counter is null)) and kind in (?2, ?3)
-             and state = 'active'
+         where counter is ?1 and kind in (?2, ?3) and state = 'active'
          order by device";
     let mut statement = connection.prepare_cached(sql)?;
     let (screen, board) = (
@@ -25,7 +19,7 @@ pub fn screens_at(
         DeviceKind::LedBoard.as_str(),
     );
     let counter = counter.map(CounterId::as_str);
-    let rows = statement.query_map(params![counter, screen, board, with_boards], |row| {
+    let rows = statement.query_map(params![counter, screen, board], |row| {
         Ok((row.get(0)?, row.get(1)?))
     })?;
     let screens: Vec<(String, String)> = rows.collect::<Result<_>>()?;

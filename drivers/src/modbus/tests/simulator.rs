@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::modbus::ModbusSimulator;
 
+use tokio::time::Instant;
 use zhiban_vocabulary::command::Command;
 use zhiban_vocabulary::report::Observation;
 
@@ -114,26 +115,37 @@ async fn a_silent_sensor_is_down_and_comes_back() {
     hall.close().await;
 }
 
-fn on(path: &str, unit: u8) -> String {
-    format!(
-        "link = {{ serial = '{path}' }}\nunit = {unit}\nmap = 'srth'\npoll_s = 0.3\ntimeout_ms = 100"
-    )
-}
-
 #[tokio::test]
 async fn a_dead_unit_costs_the_others_of_its_line_one_deadline_at_most() {
+    const POLL: Duration = Duration::from_millis(200);
+    const DEADLINE: Duration = Duration::from_millis(800);
+    // Two deadlines in a row are longer than all three.
+    const SLACK: Duration = Duration::from_millis(500);
     let simulator = Port::pty(ModbusSimulator::new(1, "srth").unwrap()).unwrap();
-    let path = simulator.path();
-    let devices = [("living", 1), ("dead", 2), ("gone", 3)];
-    let devices = devices.map(|(name, unit)| device(name, "modbus", &on(path, unit)));
+    let devices = [("living", 1), ("dead", 2)].map(|(name, unit)| {
+        let settings = format!(
+            "link = {{ serial = '{}' }}\nunit = {unit}\nmap = 'srth'\npoll_s = {}\ntimeout_ms = {}",
+            simulator.path(),
+            POLL.as_secs_f32(),
+            DEADLINE.as_millis(),
+        );
+        device(name, "modbus", &settings)
+    });
     let hall = Hall::open(devices.into());
-    hall.says("dead", 0, "down").await;
-    let before = hall.said("living").len();
-    let begun = tokio::time::Instant::now();
-    hall.until("ten more samples", |hall| hall.said("living").len() >= before + 10)
-        .await;
-    // Ten polls of 0.3 s; each waits for at most two dead units.
-    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+    hall.says("living", 0, "up").await;
+    let begun = Instant::now();
+    let (mut longest, mut samples, mut last) = (Duration::ZERO, 0, begun);
+    while !hall.said("dead").contains(&"down".to_owned()) {
+        assert!(begun.elapsed() < 30 * DEADLINE, "it is not given up");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let said = hall.said("living").len();
+        if said > samples {
+            longest = longest.max(last.elapsed());
+            (samples, last) = (said, Instant::now());
+        }
+    }
+    assert!(longest >= DEADLINE, "the dead unit was never in its way: {longest:?}");
+    assert!(longest < POLL + DEADLINE + SLACK, "{longest:?}");
     let said = hall.said("living");
     assert!(!said.contains(&"down".to_owned()), "{said:?}");
     hall.close().await;

@@ -178,6 +178,7 @@ export const deviceWords = {
     retired: ["退役", "Retired"],
     "joining-guessed": ["有人猜测加入密钥", "Somebody guessed claim keys"],
     "switch-off-failed": ["闭店后未能关机", "Not switched off after closing"],
+    "switch-on-failed": ["开门前未能开机", "Not switched on before opening"],
     withdrawn: ["变回原样，不必再决定", "As before again, nothing to decide"],
   },
   credential: {
