@@ -106,5 +106,6 @@ export const boxWords = {
     screens: ["窗口屏", "Window screens"],
     boards: ["窗口屏", "Window screens"],
     devices: ["设备", "Devices"],
+    commands: ["命令", "Commands"],
   },
 } satisfies Words;

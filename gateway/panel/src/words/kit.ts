@@ -16,6 +16,7 @@ export const kitWords = {
     floor: ["现场", "Floor"],
     tickets: ["票号", "Tickets"],
     devices: ["设备", "Devices"],
+    waiting: ["{n} 项需要处理", "{n} need attention"],
     box: ["本机", "This box"],
     people: ["人员", "People"],
     audit: ["审计", "Audit"],

@@ -2,6 +2,7 @@
 import "@/kit/theme.css";
 import { createApp, h } from "vue";
 import type { NavItem } from "@/kit/AppFrame.vue";
+import { useAttention } from "@/features/devices/attention";
 import { peopleRoutes } from "@/features/people/routes";
 import { i18n, startLocale } from "@/kit/i18n";
 import PanelRoot from "@/kit/PanelRoot.vue";
@@ -10,7 +11,7 @@ import { makeRouter } from "@/kit/router";
 const nav: NavItem[] = [
   { to: "/", word: "nav.floor", capability: "floor.read" },
   { to: "/tickets", word: "nav.tickets", capability: "tickets.read" },
-  { to: "/devices", word: "nav.devices", capability: "devices.read" },
+  { to: "/devices", word: "nav.devices", capability: "devices.read", useWaiting: useAttention },
   { to: "/box", word: "nav.box", capability: "box.read" },
   { to: "/people", word: "nav.people", capability: "people.manage" },
   { to: "/audit", word: "nav.audit", capability: "audit.read" },
