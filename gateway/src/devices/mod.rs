@@ -28,13 +28,12 @@ use rusqlite::Connection;
 use subtle::ConstantTimeEq;
 use tokio::sync::{Notify, watch};
 use zhiban_config::gateway::Registry;
-use zhiban_kernel::people::note;
 use zhiban_kernel::{Clock, Store, StoreError};
 use zhiban_vocabulary::DeviceId;
 
 pub use api::add_routes;
 pub use follower::DevicesFollower;
-pub use join::{Joined, join};
+pub use join::{Joined, add_offline, join};
 pub use keeper::Keeper;
 pub use model::{Device, NewDevice, State};
 pub(crate) use model::{Proof, new_secret, secret_hash};
