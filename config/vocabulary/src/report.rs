@@ -257,14 +257,19 @@ pub fn parse(kind_text: &str, payload: &[u8]) -> Result<Parsed, Malformed> {
     })
 }
 
-/// The payload bytes of a report, as [`parse`] reads them back.
+/// The payload bytes of a report, as [`parse`] reads them back. Of an identity, which may be put
+/// together of what a peer says at length, texts that are too long are cut.
 #[must_use]
 pub fn compose(
     observation: &Observation,
     time: Option<Timestamp>,
     origin: Option<&Origin>,
 ) -> Vec<u8> {
-    let mut fields = match serde_json::to_value(observation) {
+    let value = match observation {
+        Observation::Identity(identity) => serde_json::to_value(identity.clone().cut()),
+        other => serde_json::to_value(other),
+    };
+    let mut fields = match value {
         Ok(Value::Object(fields)) => fields,
         // Every observation is a struct with text keys.
         _ => Map::new(),
@@ -303,7 +308,7 @@ fn observe(kind: Kind, mut fields: Fields<'_>) -> Result<Observation, serde_json
         Kind::PrinterHealth => fields.read_all().map(Observation::Printer),
         Kind::InputState => fields.read_all().map(Observation::Input),
         Kind::DeviceHealth => fields.read_all().map(Observation::Health),
-        Kind::DeviceIdentity => fields.read_all().map(Observation::Identity),
+        Kind::DeviceIdentity => identity(fields).map(Observation::Identity),
         Kind::DeviceAlarm => fields.read_all().map(Observation::Alarm),
         Kind::CommandState => fields.read_all().map(Observation::Command),
         Kind::ScreenShown => fields.read_all().map(Observation::ScreenShown),
@@ -343,6 +348,17 @@ fn ticket_event(kind: Kind, fields: &mut Fields<'_>) -> Result<TicketEvent, serd
         _ => TicketStep::NoShow {},
     };
     Ok(TicketEvent { ticket, step })
+}
+
+fn identity(fields: Fields<'_>) -> Result<DeviceIdentity, serde_json::Error> {
+    let identity: DeviceIdentity = fields.read_all()?;
+    let max = DeviceIdentity::CHARS_MAX;
+    match identity.too_long() {
+        Some(name) => Err(serde_json::Error::custom(format_args!(
+            "field {name:?}: expected at most {max} characters"
+        ))),
+        None => Ok(identity),
+    }
 }
 
 /// Field by field, so that an error names the one that is wrong.

@@ -128,6 +128,23 @@ fn what_is_wrong_with_a_transaction_is_said_without_its_values() {
 }
 
 #[test]
+fn an_identity_has_short_texts() {
+    let of = |model: &str| format!(r#"{{"vendor":"v","model":"{model}"}}"#);
+    let most = "自".repeat(128);
+    check("device.identity", &of(&most), "DeviceIdentity");
+    let long = of(&format!("{most}x"));
+    let expected = "field \"model\": expected at most 128 characters";
+    check("device.identity", &long, expected);
+    // What a driver reads of its device is cut.
+    let said = Observation::Identity(serde_json::from_str(&long).unwrap());
+    let parsed = parse("device.identity", &compose(&said, None, None)).unwrap();
+    let Observation::Identity(identity) = parsed.observation else {
+        panic!("not an identity")
+    };
+    assert_eq!(identity.model, Some(most));
+}
+
+#[test]
 fn what_a_vendor_adds_is_ignored_and_a_type_inside_cannot_change_the_kind() {
     let payload = br#"{"ticket":"A1","queue":"B","type":"ticket.cancelled","colour":"red"}"#;
     let parsed = parse("ticket.issued", payload).unwrap();
