@@ -61,8 +61,38 @@ impl Hook {
 pub struct Hooks(pub(crate) Arc<Desk>);
 
 impl Hooks {
-    /// Waits for the next request. Loses nothing when dropped while waiting.
+    /// Waits for the next request. One whose caller has been told "not now" meanwhile is passed
+    /// over: he says it again, and it would count twice. Loses nothing else when dropped while
+    /// waiting.
     pub async fn next(&mut self) -> Hook {
-        self.0.hooks.next().await
+        loop {
+            let hook = self.0.hooks.next().await;
+            if !hook.answer.is_closed() {
+                return hook;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_nobody_waits_for_any_more_is_passed_over() {
+        let desk = Desk::new("pad".parse().unwrap(), "b".parse().unwrap());
+        let put = |body: &str| {
+            let (hook, answered) = Hook::new(Vec::new(), String::new(), body.into());
+            desk.hooks.put(hook);
+            answered
+        };
+        // Its caller was told that the driver does not answer, and asks again.
+        drop(put("first"));
+        let waits = put("again");
+        let mut hooks = Hooks(Arc::clone(&desk));
+        let next = hooks.next().await;
+        assert_eq!(next.body, b"again");
+        next.answer(HookAnswer::Taken);
+        assert_eq!(waits.await, Ok(HookAnswer::Taken));
     }
 }

@@ -5,6 +5,7 @@
 //! knows a database, a web page or an alarm, and nothing here has a clock: wired devices report
 //! without a time.
 
+mod binding;
 mod desk;
 mod form;
 pub mod gbk;
@@ -33,6 +34,7 @@ use std::time::Duration;
 use zhiban_vocabulary::command::CommandKind;
 use zhiban_vocabulary::device::DeviceKind;
 
+pub use binding::{Binding, Place};
 pub use desk::{COMMANDS_WAITING_MAX, Commands, NotDone, Order};
 pub use form::{Field, FieldKind, Form, Words};
 pub use hook::{HOOK_TIME_MAX, Hook, HookAnswer, Hooks};
@@ -151,6 +153,12 @@ pub trait Driver: Send {
     /// through [`Session::line`], its wire.
     fn line(&self) -> Option<String> {
         None
+    }
+
+    /// The addresses at which the device answers there, each no other's; none where the line leads
+    /// to it alone.
+    fn addresses(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// How long the session may give no sign of life ([`Outlet::beat`]) before it counts as hung.

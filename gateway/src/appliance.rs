@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use utoipa::OpenApi;
 use zhiban_config::GatewayConfig;
 use zhiban_drivers::supervise::{Supervisor, WiredDevice};
-use zhiban_drivers::{Delivery, deliveries};
+use zhiban_drivers::{Binding, Delivery, DriverKind, deliveries};
 use zhiban_kernel::authority::Authority;
 use zhiban_kernel::health::Health;
 use zhiban_kernel::people::{self, People, Program};
@@ -247,6 +247,7 @@ pub fn wired_devices(config: &GatewayConfig) -> Result<Vec<WiredDevice>> {
         (driver.build)(device.settings.clone())
             .map(drop)
             .with_context(|| format!("device {}.settings", device.id))?;
+        check_place(device, driver, &wired)?;
         wired.push(WiredDevice {
             device: device.id.clone(),
             driver,
@@ -254,6 +255,25 @@ pub fn wired_devices(config: &GatewayConfig) -> Result<Vec<WiredDevice>> {
         });
     }
     Ok(wired)
+}
+
+/// No other device of the configuration may hang where this one does.
+fn check_place(
+    device: &zhiban_config::gateway::WiredDevice,
+    driver: &DriverKind,
+    others: &[WiredDevice],
+) -> Result<()> {
+    let Some(own) = Binding::of(driver, device.settings.clone()) else {
+        return Ok(());
+    };
+    for other in others {
+        let theirs = Binding::of(other.driver, other.settings.clone());
+        if let Some(place) = theirs.and_then(|theirs| own.shared_with(&theirs)) {
+            let (id, owner) = (&device.id, &other.device);
+            anyhow::bail!("device {id}.settings: {place} belongs to device {owner}");
+        }
+    }
+    Ok(())
 }
 
 async fn sync_wired(store: &Store, config: &GatewayConfig, clock: Clock) -> Result<()> {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -28,6 +28,10 @@ use crate::commands::{self, CommandsFollower, Dispatcher, Wake};
 use crate::devices::{Devices, DevicesFollower};
 use crate::joining::{self, Joining};
 use crate::journal::{self, Journal, RawReport, follow};
+
+mod numbers;
+
+use numbers::Numbered;
 
 /// How long the hall listens after the device has connected before it asks for anything.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -121,6 +125,8 @@ struct Hall {
     store: Store,
     clock: Clock,
     devices: Devices,
+    /// All numbered reports, in the order they came.
+    numbered: Arc<Mutex<Vec<Numbered>>>,
     joining: Joining,
     wake: Wake,
     mqtt: SocketAddr,
@@ -159,7 +165,10 @@ impl Hall {
         tokio::time::sleep(SETTLE).await;
         self.check_command(device, &mut findings).await?;
         self.check_return(device, &mut findings).await?;
-        println!("listening for {} s more …", self.step.as_secs());
+        let step = self.step.as_secs();
+        println!(
+            "listening for {step} s more; a device that is started anew now is judged by it …"
+        );
         tokio::time::sleep(self.step).await;
         self.check_reports(device, &mut findings).await?;
         Ok(findings)
@@ -170,6 +179,7 @@ impl Hall {
         let (clock, stop) = (Clock::new(None), CancellationToken::new());
         let journal = Journal::open(store.clone(), clock).await?;
         let devices = Devices::open(store.clone(), clock, Registry::default()).await?;
+        let numbered = overhear(&journal, &devices);
         let authority = Authority::open(&folder.join(AUTHORITY), "check-device")?;
         let joining = Joining::new(store.clone(), clock, devices.clone(), Arc::new(authority));
         let tls = play.tls.map(|listen| MqttTls {
@@ -209,6 +219,7 @@ impl Hall {
             store,
             clock,
             devices,
+            numbered,
             joining,
             wake,
             mqtt,
@@ -361,6 +372,7 @@ impl Hall {
         let reports = self.reports(device).await?;
         check_identity(&reports, findings);
         check_stamps(&reports, findings);
+        numbers::check(&lock(&self.numbered), findings);
         let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
         for report in &reports {
             *kinds.entry(&report.kind).or_default() += 1;
@@ -381,6 +393,21 @@ impl Hall {
         findings.judge("every message is understood", letters.is_empty(), detail);
         Ok(())
     }
+}
+
+/// Notes every numbered report with the connection it came by.
+fn overhear(journal: &Journal, devices: &Devices) -> Arc<Mutex<Vec<Numbered>>> {
+    let numbered: Arc<Mutex<Vec<Numbered>>> = Arc::default();
+    let (kept, devices) = (Arc::clone(&numbered), devices.clone());
+    journal.overhear(move |heard| {
+        let connection = devices.connection_of(&heard.device);
+        lock(&kept).push((heard, connection));
+    });
+    numbered
+}
+
+fn lock(numbered: &Mutex<Vec<Numbered>>) -> MutexGuard<'_, Vec<Numbered>> {
+    numbered.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn observed(report: &RawReport) -> Option<Observation> {
@@ -453,14 +480,4 @@ fn check_stamps(reports: &[RawReport], findings: &mut Findings) {
             detail
         },
     );
-    let mut last: BTreeMap<&str, u64> = BTreeMap::new();
-    let mut back = 0;
-    for report in reports {
-        let (Some(boot), Some(seq)) = (report.boot.as_deref(), report.seq) else {
-            continue;
-        };
-        let before = last.insert(boot, seq);
-        back += usize::from(before.is_some_and(|before| seq <= before));
-    }
-    findings.judge("seq only counts up", back == 0, "");
 }

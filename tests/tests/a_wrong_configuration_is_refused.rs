@@ -44,6 +44,9 @@ async fn a_configuration_with_a_typo_is_refused_with_file_key_expected_and_found
             "{good}\n[[device]]\nid = \"th-1\"\ndriver = \"{driver}\"\n[device.settings]\n{settings}\n"
         )
     };
+    const METER: &str = "link = { tcp = \"h:502\" }\nunit = 1\nmap = \"sdm630\"";
+    let twins = device(METER, "modbus")
+        + &format!("[[device]]\nid = \"th-2\"\ndriver = \"modbus\"\n[device.settings]\n{METER}\n");
     for (text, expected) in [
         (with("time_zone", "time_zon"), vec!["time_zon", "expected"]),
         (
@@ -63,6 +66,7 @@ async fn a_configuration_with_a_typo_is_refused_with_file_key_expected_and_found
             vec!["th-1", "modbus", "modbus-climat"],
         ),
         (device("unit = 1", "modbus"), vec!["th-1", "link"]),
+        (twins, vec!["th-2", "address 1 of h:502", "th-1"]),
         (with("[hall]", "[hall"), vec!["line 1"]),
     ] {
         refused(folder.path(), &hall.program, &text, &expected).await;

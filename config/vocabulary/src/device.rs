@@ -124,17 +124,60 @@ pub struct DeviceHealth {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeviceIdentity {
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
     pub vendor: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
     pub model: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
     pub serial: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
     pub firmware: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
     pub hardware: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
     pub mac: Option<String>,
+}
+
+impl DeviceIdentity {
+    /// Longest text, in characters.
+    pub const CHARS_MAX: usize = 128;
+
+    fn texts(&mut self) -> [(&'static str, &mut Option<String>); 6] {
+        [
+            ("vendor", &mut self.vendor),
+            ("model", &mut self.model),
+            ("serial", &mut self.serial),
+            ("firmware", &mut self.firmware),
+            ("hardware", &mut self.hardware),
+            ("mac", &mut self.mac),
+        ]
+    }
+
+    /// The name of a text that is longer than it may be.
+    #[must_use]
+    pub(crate) fn too_long(&self) -> Option<&'static str> {
+        let mut texts = self.clone();
+        let mut texts = texts.texts().into_iter();
+        let is_long = |text: &String| text.chars().count() > Self::CHARS_MAX;
+        let found = texts.find(|(_, text)| text.as_ref().is_some_and(is_long));
+        found.map(|(name, _)| name)
+    }
+
+    /// With such texts cut.
+    #[must_use]
+    pub(crate) fn cut(mut self) -> Self {
+        for (_, text) in self.texts() {
+            *text = text
+                .take()
+                .map(|text| text.chars().take(Self::CHARS_MAX).collect());
+        }
+        self
+    }
 }
 
 /// How bad an alarm of a device is; the words of thin-edge.io.

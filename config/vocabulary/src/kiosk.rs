@@ -69,6 +69,26 @@ pub struct KioskTransaction {
     pub number_hash: Option<NumberHash>,
 }
 
+/// What a field of a transaction's report should be; errors say this instead of what was there,
+/// which may be a customer's number.
+pub(crate) fn expected(field: &str) -> &'static str {
+    match field {
+        "time" => "a time such as 2026-01-02T08:00:00+08:00",
+        "boot" => "a boot id of 1-48 of A-Z, a-z, 0-9 and inner '.', '_', '-'",
+        "seq" => "a whole number",
+        "id" => "a text",
+        "kind" => {
+            "the business kind, a text such as payment, not the kind of the report (over HTTP: \
+             {\"kind\": \"kiosk.txn\", \"payload\": {…}})"
+        }
+        "amount_fen" => "a whole number of fen up to 4294967295",
+        "method" => "cash, card, scan or none",
+        "succeeded" => "true or false",
+        "number_hash" => "a keyed hash, 32-128 of A-Z, a-z, 0-9, '-', '_' and not digits alone",
+        _ => "another value",
+    }
+}
+
 /// Keyed hash of a customer's phone or account number, in hex or base64url; the number itself
 /// never leaves the kiosk. What is too short for a hash, or of digits alone, is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]

@@ -36,6 +36,10 @@ impl Driver for Sign {
         Some(self.settings.link.name().to_owned())
     }
 
+    fn addresses(&self) -> Vec<String> {
+        vec![self.settings.address()]
+    }
+
     fn run(self: Box<Self>, session: Session) -> Running {
         Box::pin(async move {
             let Err(error) = serve(&self.settings, session).await;

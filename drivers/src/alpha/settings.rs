@@ -92,6 +92,13 @@ fn text(key: &str, written: Option<String>, default: &str) -> Result<String, Set
 }
 
 impl Settings {
+    /// As people write numbers, like those of other devices; on the wire it is two hex digits.
+    pub(crate) fn address(&self) -> String {
+        let digits = self.frame.address.map(char::from);
+        let number = digits.iter().filter_map(|digit| digit.to_digit(16));
+        number.fold(0, |number, digit| number * 16 + digit).to_string()
+    }
+
     pub(crate) fn frame(&self, display: &Display) -> Frame {
         Frame {
             text: to_ascii(&self.wording.text(display)),

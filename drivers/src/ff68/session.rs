@@ -46,6 +46,10 @@ impl Driver for Callers {
         Some(self.settings.link.name().to_owned())
     }
 
+    fn addresses(&self) -> Vec<String> {
+        self.settings.counters.keys().map(u8::to_string).collect()
+    }
+
     fn run(self: Box<Self>, session: Session) -> Running {
         Box::pin(async move {
             let Err(error) = serve(self.settings, session).await;

@@ -38,6 +38,10 @@ impl Driver for LiheScreen {
         Some(self.settings.link.name().to_owned())
     }
 
+    fn addresses(&self) -> Vec<String> {
+        vec![self.settings.address.to_string()]
+    }
+
     fn run(self: Box<Self>, session: Session) -> Running {
         Box::pin(async move {
             let Err(error) = serve(&self.settings, session).await;

@@ -37,6 +37,10 @@ impl Driver for Modbus {
         Some(self.settings.link.name().to_owned())
     }
 
+    fn addresses(&self) -> Vec<String> {
+        vec![self.settings.unit.to_string()]
+    }
+
     /// A device that never answers is told from a session that hangs.
     fn patience(&self) -> Duration {
         Duration::from_secs(60) + self.settings.poll * 2 + self.settings.deadline * 100

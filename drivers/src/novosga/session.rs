@@ -44,6 +44,10 @@ impl Driver for NovoSga {
         Some(self.settings.base.peer().to_owned())
     }
 
+    fn addresses(&self) -> Vec<String> {
+        vec![self.settings.unit.to_string()]
+    }
+
     fn run(self: Box<Self>, session: Session) -> Running {
         Box::pin(async move {
             let Err(error) = serve(&self.settings, session).await;

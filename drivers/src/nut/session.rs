@@ -33,6 +33,10 @@ impl Driver for NutUps {
         Some(self.settings.peer.clone())
     }
 
+    fn addresses(&self) -> Vec<String> {
+        vec![self.settings.ups.clone()]
+    }
+
     fn patience(&self) -> Duration {
         self.settings.poll + 3 * self.settings.timeout + Duration::from_secs(60)
     }

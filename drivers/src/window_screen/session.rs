@@ -40,6 +40,10 @@ impl Driver for WindowScreen {
         Some(self.settings.link.name().to_owned())
     }
 
+    fn addresses(&self) -> Vec<String> {
+        vec![self.settings.address.to_string()]
+    }
+
     fn run(self: Box<Self>, session: Session) -> Running {
         match self.settings.family {
             Name::Zhongyi => run::<Zhongyi>(self.settings, session),

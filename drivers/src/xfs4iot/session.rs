@@ -41,6 +41,10 @@ impl Driver for Xfs4Iot {
         Some(self.settings.publisher.peer.clone())
     }
 
+    fn addresses(&self) -> Vec<String> {
+        vec![self.settings.publisher.path.clone()]
+    }
+
     fn run(self: Box<Self>, session: Session) -> Running {
         Box::pin(async move {
             let Err(error) = serve(&self.settings, session).await;

@@ -86,9 +86,14 @@ impl Batch {
             return self.take_foreign(shared, device, translator, &topic, &publish);
         };
         let clears = publish.retain && publish.payload.is_empty();
-        let keep = publish.retain.then(|| self.keep(device, &topic, &publish));
+        let below = below_device(rest);
+        // Retained it would be kept as it came.
+        let is_private = matches!(below, DeviceTopic::Report(kind)
+            if Kind::from_text(kind).is_some_and(Kind::is_private));
+        let keeps = publish.retain && !is_private;
+        let keep = keeps.then(|| self.keep(device, &topic, &publish));
         let first = self.reports.len();
-        let report = match below_device(rest) {
+        let report = match below {
             DeviceTopic::Alarm(alarm) if clears => Some((
                 Kind::DeviceAlarm.as_str(),
                 with_field("alarm", alarm, br#"{"severity":"cleared"}"#),

@@ -9,7 +9,7 @@ use zhiban_vocabulary::CounterId;
 
 use super::model::State;
 use super::standing::{self, Turn};
-use super::{file, store, topics};
+use super::{file, store, topics, wiring};
 use crate::conventions::Topics;
 
 /// A change of a device asked for by a person; what is `None` stays.
@@ -67,7 +67,8 @@ impl Change {
 /// Makes a change hold and notes it in the device's file.
 ///
 /// # Errors
-/// [`StoreError::RefusedBecause`] when the device may not come back, or another uses its topics.
+/// [`StoreError::RefusedBecause`] when the device may not come back, or another uses its topics or
+/// hangs where it does.
 pub(super) fn make(
     connection: &Connection,
     registry: &Registry,
@@ -75,6 +76,7 @@ pub(super) fn make(
     change: &Change,
     (who, now): (&str, Timestamp),
 ) -> std::result::Result<(), StoreError> {
+    let before = store::find(connection, device)?;
     write(connection, device, change)?;
     if let Some(turn) = &change.turn
         && let Some(known) = store::find(connection, device)?
@@ -82,12 +84,24 @@ pub(super) fn make(
         standing::turn(connection, registry, &known, turn, (who, now))?;
     }
     topics::apply(connection, device, change)?;
+    let was_retired = before
+        .as_ref()
+        .is_some_and(|known| known.state == State::Retired);
+    if change.settings.is_some() || was_retired {
+        wiring::check_place(connection, device)?;
+    }
     let fields = change.fields();
     if !fields.is_empty() {
-        let facts = json!({ "fields": fields }).to_string();
+        let old = before.as_ref().and_then(|known| known.settings.as_deref());
+        let keys = match (old, &change.settings) {
+            (Some(old), Some(new)) => wiring::changed_keys(old, new),
+            _ => Vec::new(),
+        };
+        let facts = json!({ "fields": fields, "settings": keys }).to_string();
         file::write(connection, device, "changed", &facts, who, now)?;
     }
-    Ok(())
+    let by = (who, now);
+    Ok(wiring::note_line(connection, device, before.as_ref(), by)?)
 }
 
 fn write(connection: &Connection, device: &str, change: &Change) -> Result<()> {

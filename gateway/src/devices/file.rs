@@ -7,9 +7,6 @@ use serde_json::Value;
 use zhiban_kernel::clock::{from_ms, to_ms};
 use zhiban_vocabulary::device::Severity;
 
-/// Entries of a file shown at once.
-const EVENTS_SHOWN: u32 = 500;
-
 /// Who acts when it is no person.
 pub(crate) const HALL: &str = "hall";
 
@@ -20,6 +17,7 @@ const BY_HALL_MAX: u32 = 20;
 /// One entry of a device's file.
 #[derive(Debug, Clone)]
 pub(crate) struct Event {
+    pub(crate) id: i64,
     pub(crate) at: Timestamp,
     pub(crate) what: String,
     pub(crate) detail: String,
@@ -137,24 +135,34 @@ pub(super) fn last_reason(connection: &Connection, device: &str) -> Result<Optio
     Ok(found.flatten())
 }
 
-/// The file of a device, newest first.
-pub(crate) fn events(connection: &Connection, device: &str) -> Result<Vec<Event>> {
-    let sql = format!(
-        "select at_ms, what, detail, who, alarm from devices_event where device = ?1
-         order by id desc limit {EVENTS_SHOWN}"
-    );
+/// The file of a device, newest first: up to `limit` entries with an id below `before`.
+pub(super) fn page(
+    connection: &Connection,
+    device: &str,
+    before: i64,
+    limit: u32,
+) -> Result<Vec<Event>> {
+    let sql = "select id, at_ms, what, detail, who, alarm from devices_event
+         where device = ?1 and id < ?2 order by id desc limit ?3";
     let read = |row: &Row<'_>| {
         Ok(Event {
-            at: from_ms(row.get(0)?),
-            what: row.get(1)?,
-            detail: row.get(2)?,
-            who: row.get(3)?,
-            alarm: row.get(4)?,
+            id: row.get(0)?,
+            at: from_ms(row.get(1)?),
+            what: row.get(2)?,
+            detail: row.get(3)?,
+            who: row.get(4)?,
+            alarm: row.get(5)?,
         })
     };
-    let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map([device], read)?;
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map(params![device, before, limit], read)?;
     rows.collect()
+}
+
+/// All of a short file.
+#[cfg(test)]
+pub(crate) fn events(connection: &Connection, device: &str) -> Result<Vec<Event>> {
+    page(connection, device, i64::MAX, u32::MAX)
 }
 
 /// An alarm that is not in the journal yet.

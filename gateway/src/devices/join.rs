@@ -1,15 +1,18 @@
-//! A device a person has let in.
+//! Devices people let in, or register at the console.
 
 use jiff::Timestamp;
 use rusqlite::Connection;
 use serde_json::json;
 use zhiban_config::gateway::Registry;
-use zhiban_kernel::StoreError;
+use zhiban_kernel::people::note;
+use zhiban_kernel::{Clock, StoreError};
+use zhiban_vocabulary::DeviceId;
 use zhiban_vocabulary::device::DeviceIdentity;
 
-use super::model::NewDevice;
+use super::model::{NewDevice, new_secret, secret_hash};
 use super::store::{self, Way};
-use super::{file, identity};
+use super::{file, identity, note_added, topics};
+use crate::conventions::Topics;
 
 /// What a person let in, and what the device said of itself.
 #[derive(Debug)]
@@ -46,10 +49,39 @@ pub fn join(
         }
     }
     // Nobody has this secret: the device gets its own when it fetches it.
-    let nobody = super::secret_hash(&super::new_secret());
+    let nobody = secret_hash(&new_secret());
     store::add_or_revive(connection, &joined.new, Way::Secret(&nobody), now)?;
     store::identify(connection, device, &joined.identity)?;
     let detail = identity::in_words(&joined.identity);
     file::write(connection, device, "approved", &detail, who, now)?;
     Ok(identity::check_models(connection, registry, device, now)?)
+}
+
+/// Registers devices while the gateway is stopped, as `zhiban-gateway device add` does; beside each
+/// the prefixes of its own topics, none for a device that speaks our form.
+///
+/// # Errors
+/// [`StoreError::Refused`] when an id or a prefix is taken, or a prefix is none; then none is added.
+pub fn add_offline(
+    connection: &mut Connection,
+    devices: Vec<(NewDevice, Vec<String>)>,
+    clock: Clock,
+) -> Result<Vec<(DeviceId, String)>, StoreError> {
+    let transaction = connection.transaction()?;
+    let mut secrets = Vec::with_capacity(devices.len());
+    for (device, prefixes) in devices {
+        let refused =
+            |problem| StoreError::Refused(format!("{}: topics: {problem}", device.device));
+        let given = Topics::check(&prefixes).map_err(refused)?;
+        let secret = new_secret();
+        let hash = secret_hash(&secret);
+        store::add(&transaction, &device, Way::Secret(&hash), clock.now())?;
+        topics::give(&transaction, device.device.as_str(), &given)?;
+        note_added(&transaction, &device, clock.now())?;
+        let detail = format!("{} {}", device.device, device.kind.as_str());
+        note(&transaction, "console", "local", "devices.add", &detail)?;
+        secrets.push((device.device, secret));
+    }
+    transaction.commit()?;
+    Ok(secrets)
 }

@@ -9,6 +9,7 @@ mod follower;
 mod identity;
 mod join;
 mod keeper;
+mod listed;
 mod model;
 mod parts;
 mod presence;
@@ -18,6 +19,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod topics;
+mod wiring;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -28,19 +30,19 @@ use rusqlite::Connection;
 use subtle::ConstantTimeEq;
 use tokio::sync::{Notify, watch};
 use zhiban_config::gateway::Registry;
-use zhiban_kernel::people::note;
 use zhiban_kernel::{Clock, Store, StoreError};
 use zhiban_vocabulary::DeviceId;
 
 pub use api::add_routes;
 pub use follower::DevicesFollower;
-pub use join::{Joined, join};
+pub use join::{Joined, add_offline, join};
 pub use keeper::Keeper;
+pub use listed::sync_wired;
 pub use model::{Device, NewDevice, State};
 pub(crate) use model::{Proof, new_secret, secret_hash};
 pub use screens::{counter_screens, screens_at};
 pub(crate) use store::clock_suspects;
-pub use store::{counter_of, is_active, is_wired, kind_in_use, sync_wired};
+pub use store::{counter_of, is_active, is_wired, kind_in_use};
 
 use crate::conventions::Topics;
 use file::Request;
@@ -203,7 +205,7 @@ impl Devices {
     /// Registers a wired device, which is started at once. `settings` are JSON its driver took.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] when the id is taken.
+    /// [`StoreError::RefusedBecause`] when the id is taken, or another hangs where it does.
     async fn add_wired(
         &self,
         device: NewDevice,
@@ -218,8 +220,11 @@ impl Devices {
                 settings: &settings,
                 from_file: false,
             };
+            let (id, by) = (device.device.as_str(), (file::HALL, now));
             store::add(connection, &device, way, now)?;
+            wiring::check_place(connection, id)?;
             note_added(connection, &device, now)?;
+            wiring::note_line(connection, id, None, by)?;
             Ok(audit(connection)?)
         };
         self.0.store.write(write).await?;
@@ -392,35 +397,6 @@ fn note_added(
 ) -> rusqlite::Result<()> {
     let (id, detail) = (device.device.as_str(), device.kind.as_str());
     file::write(connection, id, "registered", detail, file::HALL, now)
-}
-
-/// Registers devices while the gateway is stopped, as `zhiban-gateway device add` does; beside each
-/// the prefixes of its own topics, none for a device that speaks our form.
-///
-/// # Errors
-/// [`StoreError::Refused`] when an id or a prefix is taken, or a prefix is none; then none is added.
-pub fn add_offline(
-    connection: &mut Connection,
-    devices: Vec<(NewDevice, Vec<String>)>,
-    clock: Clock,
-) -> Result<Vec<(DeviceId, String)>, StoreError> {
-    let transaction = connection.transaction()?;
-    let mut secrets = Vec::with_capacity(devices.len());
-    for (device, prefixes) in devices {
-        let refused =
-            |problem| StoreError::Refused(format!("{}: topics: {problem}", device.device));
-        let given = Topics::check(&prefixes).map_err(refused)?;
-        let secret = new_secret();
-        let hash = secret_hash(&secret);
-        store::add(&transaction, &device, Way::Secret(&hash), clock.now())?;
-        topics::give(&transaction, device.device.as_str(), &given)?;
-        note_added(&transaction, &device, clock.now())?;
-        let detail = format!("{} {}", device.device, device.kind.as_str());
-        note(&transaction, "console", "local", "devices.add", &detail)?;
-        secrets.push((device.device, secret));
-    }
-    transaction.commit()?;
-    Ok(secrets)
 }
 
 #[cfg(test)]

@@ -137,6 +137,12 @@ impl Devices {
         self.presences().len()
     }
 
+    /// Which connection a device has now.
+    pub(crate) fn connection_of(&self, device: &DeviceId) -> Option<u64> {
+        let presences = self.presences();
+        presences.get(device).map(|presence| presence.connection)
+    }
+
     pub(super) fn address_of(&self, device: &DeviceId) -> Option<IpAddr> {
         self.presences()
             .get(device)

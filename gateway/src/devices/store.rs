@@ -110,7 +110,12 @@ pub(super) fn set_secret(connection: &Connection, device: &str, hash: &[u8]) -> 
     Ok(())
 }
 
-fn insert(connection: &Connection, device: &NewDevice, way: Way<'_>, now: Timestamp) -> Result<()> {
+pub(super) fn insert(
+    connection: &Connection,
+    device: &NewDevice,
+    way: Way<'_>,
+    now: Timestamp,
+) -> Result<()> {
     let (driver, settings, secret_hash, from_file) = match way {
         Way::Secret(hash) => (NOT_WIRED, None, Some(hash), false),
         Way::Wired {
@@ -145,39 +150,6 @@ fn insert(connection: &Connection, device: &NewDevice, way: Way<'_>, now: Timest
             to_ms(now),
         ],
     )?;
-    Ok(())
-}
-
-/// Brings the wired devices to what the configuration says: they are added or changed, and those
-/// it no longer names are retired.
-///
-/// # Errors
-/// [`StoreError::Refused`] when an id already belongs to a device that is not wired.
-pub fn sync_wired(
-    connection: &Connection,
-    wired: &[(NewDevice, &str, String)],
-    now: Timestamp,
-) -> std::result::Result<(), StoreError> {
-    let sql = "update devices_device set state = 'retired', reason = 'unlisted'
-         where source = 'file' and device not in (select value from json_each(?1))";
-    let listed: Vec<&str> = wired.iter().map(|(new, ..)| new.device.as_str()).collect();
-    let listed = serde_json::to_string(&listed).unwrap_or_default();
-    connection.execute(sql, [listed])?;
-    for (device, driver, settings) in wired {
-        let id = device.device.as_str();
-        let known = find(connection, id)?;
-        if super::RESERVED.contains(&id) || known.is_some_and(|known| !known.from_file) {
-            return Err(StoreError::Refused(format!(
-                "device {id} is configured as wired, but the hall has another of that id"
-            )));
-        }
-        let way = Way::Wired {
-            driver,
-            settings,
-            from_file: true,
-        };
-        insert(connection, device, way, now)?;
-    }
     Ok(())
 }
 

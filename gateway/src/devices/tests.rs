@@ -242,3 +242,79 @@ async fn what_a_person_suspended_stays_so_whatever_is_granted() {
     hall.turn("k1", State::Active, None).await.unwrap();
     assert_eq!(hall.device("k1").await.state, State::Active);
 }
+
+#[tokio::test]
+async fn a_place_on_a_wire_belongs_to_one_device_and_the_file_tells_of_moves() {
+    let hall = Hall::open().await;
+    let settings = |line: &str, unit: u8| {
+        serde_json::json!({ "link": { "tcp": line }, "unit": unit, "map": "sdm630" }).to_string()
+    };
+    let add = async |id: &str, settings: String| {
+        let new = NewDevice {
+            device: id.parse().unwrap(),
+            kind: DeviceKind::EnergyMeter,
+            name: id.into(),
+            counter: None,
+        };
+        let added = hall.devices.add_wired(new, "modbus", settings, |_| Ok(()));
+        reason_of(added.await)
+    };
+    let change = async |id: &str, settings: String| {
+        let change = Change {
+            name: None,
+            counter: None,
+            turn: None,
+            secret_hash: None,
+            settings: Some(settings),
+            topics: None,
+        };
+        let changed = hall
+            .devices
+            .change(id.into(), change, "1001".into(), |_| Ok(()));
+        reason_of(changed.await)
+    };
+    assert_eq!(add("m1", settings("h:502", 1)).await, None);
+    assert_eq!(add("m2", settings("h:502", 1)).await, Some("address-taken"));
+    assert_eq!(add("m2", settings("h:502", 2)).await, None);
+    assert_eq!(
+        change("m2", settings("h:502", 1)).await,
+        Some("address-taken")
+    );
+    assert_eq!(change("m2", settings("i:502", 1)).await, None);
+    let read = |connection: &Connection| Ok(file::events(connection, "m2")?);
+    let events = hall.devices.0.store.read(read).await.unwrap();
+    let told: Vec<_> = events
+        .iter()
+        .map(|event| (&event.what[..], &event.detail[..]))
+        .collect();
+    let changed = r#"{"fields":["settings"],"settings":["link.tcp","unit"]}"#;
+    let expected = [
+        ("address", "h:502 → i:502"),
+        ("changed", changed),
+        ("address", "h:502"),
+        ("registered", "energy-meter"),
+    ];
+    assert_eq!(told, expected);
+    let before = events[1].id;
+    let read = move |connection: &Connection| Ok(file::page(connection, "m2", before, 1)?);
+    let older = hall.devices.0.store.read(read).await.unwrap();
+    assert_eq!((older.len(), older[0].id), (1, events[2].id));
+    // One that is retired has no place, and comes back to a free one only.
+    hall.turn("m1", State::Retired, None).await.unwrap();
+    assert_eq!(change("m2", settings("h:502", 1)).await, None);
+    assert_eq!(
+        hall.turn("m1", State::Active, None).await,
+        Err("address-taken")
+    );
+}
+
+/// Why something was refused, in one word.
+fn reason_of<T: std::fmt::Debug>(result: Result<T, StoreError>) -> Option<&'static str> {
+    match result {
+        Err(StoreError::RefusedBecause { reason, .. }) => Some(reason),
+        other => {
+            other.unwrap();
+            None
+        }
+    }
+}

@@ -53,7 +53,8 @@ struct DeadLettered {
 
 /// Takes one report, or `{"reports": […]}`, from a device that signs in with its id and secret
 /// (HTTP Basic). Each report is an object with `kind`, `time`, `boot`, `seq` and the fields of
-/// its kind. Answers after all of them are on disk.
+/// its kind, or `{"kind": …, "payload": {…}}` with all but the kind in the payload, which a
+/// `kiosk.txn` needs, whose own `kind` is the business. Answers after all of them are on disk.
 #[utoipa::path(post, path = "/api/v1/reports", tag = "doors", request_body = Object,
     responses((status = 200, body = Taken)))]
 async fn post_reports(
@@ -128,21 +129,75 @@ fn split(body: &[u8]) -> Result<Vec<Box<RawValue>>> {
     Ok(reports)
 }
 
+/// A report whose kind stands beside its fields, not among them.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Envelope<'a> {
+    kind: String,
+    #[serde(borrow)]
+    payload: &'a RawValue,
+}
+
+/// A report whose kind stands among its fields.
+#[derive(serde::Deserialize)]
+struct Flat {
+    kind: String,
+}
+
 fn submission(device: &DeviceId, report: &RawValue) -> Submission {
-    #[derive(serde::Deserialize)]
-    struct Kind {
-        kind: String,
-    }
-    // Without a kind it becomes a dead letter under the empty kind.
-    let kind = serde_json::from_str(report.get())
-        .map(|Kind { kind }| kind)
-        .unwrap_or_default();
+    let (kind, payload) = match serde_json::from_str::<Envelope<'_>>(report.get()) {
+        Ok(Envelope { kind, payload }) => (kind, payload),
+        // Without a kind it becomes a dead letter under the empty kind.
+        Err(_) => match serde_json::from_str(report.get()) {
+            Ok(Flat { kind }) => (kind, report),
+            Err(_) => (String::new(), report),
+        },
+    };
     Submission {
         door: Door::Http,
         device: device.clone(),
         kind,
-        payload: bytes::Bytes::copy_from_slice(report.get().as_bytes()),
+        payload: bytes::Bytes::copy_from_slice(payload.get().as_bytes()),
         topic: None,
         redelivery: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zhiban_vocabulary::report;
+
+    fn check(body: &str, kind: &str, expected: &str) {
+        let body = RawValue::from_string(body.into()).unwrap();
+        let submission = submission(&"ks-1".parse().unwrap(), &body);
+        assert_eq!(submission.kind, kind, "{body}");
+        let answer = match report::parse(&submission.kind, &submission.payload) {
+            Ok(parsed) => format!("{parsed:?}"),
+            Err(error) => error.to_string(),
+        };
+        assert!(answer.contains(expected), "{body}\n gave {answer}");
+    }
+
+    #[test]
+    fn the_kind_stands_beside_the_payload_or_among_the_fields() {
+        const TXN: &str = r#""method":"cash","succeeded":true,"id":"T-1""#;
+        let flat = r#"{"kind":"climate","temperature":21,"boot":"b","seq":1}"#;
+        check(flat, "climate", "seq: 1");
+        let whole = r#"{"kind":"climate","payload":{"temperature":21,"boot":"b","seq":1}}"#;
+        check(whole, "climate", "seq: 1");
+        let payload = format!(r#"{{"kind":"payment",{TXN}}}"#);
+        let whole = format!(r#"{{"kind":"kiosk.txn","payload":{payload}}}"#);
+        check(&whole, "kiosk.txn", r#"kind: "payment""#);
+        let says_how = r#"{"kind": "kiosk.txn", "payload": {…}}"#;
+        check(
+            &format!(r#"{{"kind":"kiosk.txn",{TXN}}}"#),
+            "kiosk.txn",
+            says_how,
+        );
+        // The number of a report belongs into its payload, or it would be passed over.
+        let beside = format!(r#"{{"kind":"kiosk.txn","payload":{payload},"boot":"b","seq":1}}"#);
+        check(&beside, "kiosk.txn", says_how);
+        check(r#"{"payload":{}}"#, "", "unknown kind");
     }
 }

@@ -2,9 +2,10 @@
 
 use tokio::sync::mpsc;
 use zhiban_drivers::Delivery;
+use zhiban_vocabulary::DeviceId;
 use zhiban_vocabulary::report::compose;
 
-use crate::journal::{Door, Journal, Submission};
+use crate::journal::{Door, Journal, Outcome, Submission};
 
 /// Most deliveries in one submission.
 const GROUP: usize = 128;
@@ -13,18 +14,32 @@ const GROUP: usize = 128;
 pub async fn run_wired(journal: Journal, mut deliveries: mpsc::Receiver<Delivery>) {
     let mut group = Vec::with_capacity(GROUP);
     while deliveries.recv_many(&mut group, GROUP).await > 0 {
+        let devices: Vec<_> = group
+            .iter()
+            .map(|delivery| delivery.report.device.clone())
+            .collect();
         let (submissions, answers): (Vec<_>, Vec<_>) = group
             .drain(..)
             .map(|delivery| (submission(&delivery), delivery.committed))
             .unzip();
-        let result = journal
-            .submit(submissions)
-            .await
-            .map(|_| ())
-            .map_err(|e| e.to_string());
+        let submitted = journal.submit(submissions).await;
+        let result = submitted
+            .map(|outcomes| tell_letters(&devices, &outcomes))
+            .map_err(|error| error.to_string());
         for answer in answers {
             // A driver that was restarted no longer waits.
             let _ = answer.send(result.clone());
+        }
+    }
+}
+
+/// What a driver says is well formed, so a dead letter among it is a fault of ours. The driver is
+/// not told: said again, it would be refused again.
+fn tell_letters(devices: &[DeviceId], outcomes: &[Outcome]) {
+    for (device, outcome) in devices.iter().zip(outcomes) {
+        if let Outcome::DeadLettered { code, .. } = outcome {
+            metrics::counter!("zhiban_wired_letters_total").increment(1);
+            tracing::warn!(%device, code, "a driver's report became a dead letter");
         }
     }
 }

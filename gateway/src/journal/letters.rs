@@ -34,7 +34,8 @@ pub(super) fn stale_letter(report: &Numbered) -> DeadLetter {
 }
 
 pub(super) fn bury(connection: &Connection, letter: &DeadLetter, now: Timestamp) -> Result<()> {
-    let kept = kept_of(letter);
+    let letter = without_numbers(letter);
+    let kept = &letter.payload[..letter.payload.len().min(LETTER_BYTES_MAX)];
     connection
         .prepare_cached(
             "insert into journal_dead_letter
@@ -57,23 +58,41 @@ pub(super) fn bury(connection: &Connection, letter: &DeadLetter, now: Timestamp)
 
 /// Of a refused transaction the numbers are not kept: it may have been refused because a phone or
 /// account number stands in it as it is.
-fn kept_of(letter: &DeadLetter) -> Cow<'_, [u8]> {
-    let mut kept = Cow::Borrowed(&letter.payload[..letter.payload.len().min(LETTER_BYTES_MAX)]);
+fn without_numbers(letter: &DeadLetter) -> Cow<'_, DeadLetter> {
     let topic = letter.topic.as_deref().unwrap_or_default();
-    if topic.ends_with(Kind::KioskTxn.as_str()) {
-        mask_numbers(kept.to_mut());
+    if !(is_of_transaction(topic.as_bytes()) || is_of_transaction(&letter.payload)) {
+        return Cow::Borrowed(letter);
     }
-    kept
+    let text = |text: &String| String::from_utf8_lossy(&masked(text.as_bytes())).into_owned();
+    Cow::Owned(DeadLetter {
+        topic: letter.topic.as_ref().map(text),
+        reason: text(&letter.reason),
+        payload: masked(&letter.payload).into(),
+        ..letter.clone()
+    })
 }
 
-/// Every run of that many digits becomes as many `*`.
-fn mask_numbers(text: &mut [u8]) {
+/// Whether a topic or a payload names a transaction, or what only a transaction has.
+fn is_of_transaction(text: &[u8]) -> bool {
+    let marks = [Kind::KioskTxn.as_str(), "number_hash", "amount_fen"];
+    let stands_in = |mark: &str| text.windows(mark.len()).any(|part| part == mark.as_bytes());
+    marks.into_iter().any(stands_in)
+}
+
+/// With `*` for every digit of a number of that many, however people part it: `138-0000 1111`.
+fn masked(text: &[u8]) -> Vec<u8> {
     const DIGITS_MIN: usize = 7;
-    for run in text.chunk_by_mut(|a, b| a.is_ascii_digit() == b.is_ascii_digit()) {
-        if run.len() >= DIGITS_MIN && run[0].is_ascii_digit() {
-            run.fill(b'*');
+    let is_part = |byte: &u8| byte.is_ascii_digit() || b"-_. ()+/".contains(byte);
+    let mut masked = text.to_vec();
+    for run in masked.chunk_by_mut(|a, b| is_part(a) == is_part(b)) {
+        if run.iter().filter(|byte| byte.is_ascii_digit()).count() < DIGITS_MIN {
+            continue;
+        }
+        for digit in run.iter_mut().filter(|byte| byte.is_ascii_digit()) {
+            *digit = b'*';
         }
     }
+    masked
 }
 
 fn drop_old_letters(connection: &Connection, up_to: i64) -> Result<()> {

@@ -4,6 +4,7 @@
 //! [`Journal::head`].
 
 mod api;
+mod ear;
 mod follow;
 mod letters;
 mod model;
@@ -14,13 +15,14 @@ mod store;
 mod tests;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rusqlite::Connection;
 use tokio::sync::watch;
 use zhiban_kernel::{Clock, Store, StoreError};
 
 pub use api::add_routes;
+pub(crate) use ear::Heard;
 pub use follow::{Follower, follow};
 pub use model::{ClockFlag, DeadLetter, Door, Entry, Outcome, Redelivery, Submission};
 pub use pages::{RawReport, reports_of_device, reports_of_ids};
@@ -30,6 +32,7 @@ pub use store::{
     value,
 };
 
+use ear::Ear;
 use model::Prepared;
 
 /// Handle to the journal; cheap to clone.
@@ -44,6 +47,7 @@ struct Inner {
     accepted: AtomicU64,
     refused: AtomicU64,
     last_refusal: Mutex<Option<String>>,
+    ear: OnceLock<Ear>,
 }
 
 impl Journal {
@@ -62,6 +66,7 @@ impl Journal {
             accepted,
             refused,
             last_refusal: Mutex::default(),
+            ear: OnceLock::new(),
         })))
     }
 
@@ -87,7 +92,12 @@ impl Journal {
             })
             .await;
         let (outcomes, last) = match written {
-            Ok((written, _prepared)) => written,
+            Ok((written, prepared)) => {
+                if let Some(ear) = self.0.ear.get() {
+                    ear.tell(&prepared);
+                }
+                written
+            }
             Err(error) => {
                 self.0.refused.fetch_add(count, Ordering::Relaxed);
                 *self.last_refusal_lock() = Some(error.to_string());
@@ -105,6 +115,11 @@ impl Journal {
             });
         }
         Ok(outcomes)
+    }
+
+    /// Lets one listener hear every numbered report as it came; a second one hears nothing.
+    pub(crate) fn overhear(&self, hear: impl Fn(Heard) + Send + Sync + 'static) {
+        let _ = self.0.ear.set(Ear::new(hear));
     }
 
     /// Keeps something no report could be made of, such as a frame with an unknown topic.

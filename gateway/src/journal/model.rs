@@ -168,7 +168,7 @@ pub(super) enum Identity {
 }
 
 impl Prepared {
-    pub(super) fn new(submission: Submission, now: Timestamp) -> Self {
+    pub(super) fn new(mut submission: Submission, now: Timestamp) -> Self {
         let refused = |error: &Malformed, submission: &Submission| {
             Self::Dead(Box::new(letter(
                 submission,
@@ -183,6 +183,10 @@ impl Prepared {
         let kind = parsed.observation.kind();
         if kind.is_internal() && submission.door != Door::Hall {
             return refused(&Malformed::UnknownKind(kind.as_str().into()), &submission);
+        }
+        if kind.is_private() {
+            let (time, origin) = (parsed.time, parsed.origin.as_ref());
+            submission.payload = report::compose(&parsed.observation, time, origin).into();
         }
         let identity = match (parsed.origin, submission.redelivery) {
             (Some(origin), _) => Identity::Numbered(origin),

@@ -205,6 +205,64 @@ async fn a_refused_transaction_keeps_no_phone_number() {
 }
 
 #[tokio::test]
+async fn numbers_of_customers_are_kept_nowhere() {
+    let hall = open("private").await;
+    let said = |kind: &str, payload: &str| Submission {
+        kind: kind.into(),
+        ..issued("ks-1", payload)
+    };
+    let good = r#"{"id":"T-1","kind":"payment","method":"cash","succeeded":true,
+        "time":"2026-01-02T08:00:00Z","boot":"b","seq":7,"phone":"13800001111"}"#;
+    let bad = [
+        said(
+            "kiosk.txn",
+            r#"{"kind":"kiosk.txn","method":"13800001111"}"#,
+        ),
+        said(
+            "kiosk.txn",
+            r#"{"kind":"x","id":"1","phone":"138-0000-1111","tel":"+86 (138) 00001111"}"#,
+        ),
+        said(
+            "kiosk.transaction",
+            r#"{"amount_fen":5,"phone":"138 0000 1111"}"#,
+        ),
+        said("13800001111", r#"{"number_hash":"13800001111"}"#),
+    ];
+    let count = bad.len();
+    let all = std::iter::once(said("kiosk.txn", good))
+        .chain(bad)
+        .collect();
+    let outcomes = hall.journal.submit(all).await.unwrap();
+    assert_eq!(outcomes[0], Outcome::Committed(1));
+    let read = |c: &Connection| {
+        let reports = reports_of_device(c, "ks-1", i64::MAX, 10)?;
+        Ok((
+            reports,
+            pages::letters(c, i64::MAX, 10, Some("ks-1"), None)?,
+        ))
+    };
+    let (reports, letters) = hall.journal.store().read(read).await.unwrap();
+    let report = String::from_utf8(reports[0].payload.clone()).unwrap();
+    for kept in [
+        "T-1",
+        "payment",
+        "2026-01-02T08:00:00Z",
+        r#""boot":"b""#,
+        r#""seq":7"#,
+    ] {
+        assert!(report.contains(kept), "{kept} is not in {report}");
+    }
+    assert!(!report.contains("phone"), "{report}");
+    assert_eq!(letters.len(), count);
+    for letter in letters {
+        let payload = String::from_utf8(letter.payload).unwrap();
+        let topic = letter.topic.unwrap_or_default();
+        let whole = format!("{topic} {} {payload}", letter.reason);
+        assert!(!whole.contains("138") && !whole.contains("1111"), "{whole}");
+    }
+}
+
+#[tokio::test]
 async fn clocks_are_judged_and_a_wrong_one_loses_nothing() {
     let hall = open("clocks").await;
     let at = |time: &str| {

@@ -37,13 +37,28 @@ asking.loop_stop()
 name = answer["device"]
 device = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=name)
 device.username_pw_set(name, answer["password"])
+topic = f"te/device/{name}///e/"
+connects = []
+
+
+def on_device_connect(client, *_):
+    """Counts from 1 again under the same boot each time, as if it had been started anew."""
+    connects.append(1)
+    for seq in (1, 2):
+        again = {"in_service": True, "faults": [str(len(connects))], "boot": "same", "seq": seq}
+        client.publish(topic + "kiosk.health", json.dumps(again), qos=1)
+
+
+device.on_connect = on_device_connect
 device.connect("127.0.0.1", port)
 device.loop_start()
-topic = f"te/device/{name}///e/"
 for seq in (5, 4):
     numbered = {"in_service": True, "boot": "b1", "seq": seq, "time": "2001-01-01T00:00:00Z"}
     device.publish(topic + "kiosk.health", json.dumps(numbered), qos=1)
 device.publish(topic + "kiosk.health", json.dumps({"in_service": False}), qos=1)
+for number in range(40):
+    sale = {"id": f"T-{number}", "kind": "payment", "method": "cash", "succeeded": True}
+    device.publish(topic + "kiosk.txn", json.dumps({**sale, "boot": "t", "seq": 1}), qos=1)
 device.publish(topic + "kiosk.health", "nonsense", qos=1)
 device.publish(topic + "no.such.kind", "{}", qos=1)
 time.sleep(60)

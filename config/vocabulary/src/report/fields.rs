@@ -11,7 +11,11 @@ use serde_json::Error;
 use serde_json::value::RawValue;
 
 /// A payload may have thousands: nothing here looks at one for each other.
-pub(super) struct Fields<'a>(Vec<(Name<'a>, &'a RawValue)>);
+pub(super) struct Fields<'a> {
+    all: Vec<(Name<'a>, &'a RawValue)>,
+    /// What a field should have been, where errors must not tell what it was.
+    expected: Option<fn(&str) -> &'static str>,
+}
 
 #[derive(Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
@@ -21,20 +25,46 @@ impl<'a> Fields<'a> {
         serde_json::from_slice(payload)
     }
 
+    /// From here on errors say what `expected` says of a field, and never its value.
+    pub(super) fn keep_values_secret(&mut self, expected: fn(&str) -> &'static str) {
+        self.expected = Some(expected);
+    }
+
     /// Removes a field and reads it; null is the same as no field.
     pub(super) fn take<T: DeserializeOwned>(
         &mut self,
         name: &'static str,
     ) -> Result<Option<T>, Error> {
-        let Some(at) = self.0.iter().rposition(|field| field.0.0 == name) else {
-            return Ok(None);
-        };
-        let (_, value) = self.0.swap_remove(at);
-        if value.get() == "null" {
-            return Ok(None);
-        }
-        let read = T::deserialize(value).map(Some);
-        read.map_err(|error| Error::custom(format_args!("field {name:?}: {error}")))
+        let value = self.remove(name).filter(|value| value.get() != "null");
+        value.map(|value| self.read_one(name, value)).transpose()
+    }
+
+    /// Like [`Self::take`], for a field that may be absent but not null.
+    pub(super) fn take_given<T: DeserializeOwned>(
+        &mut self,
+        name: &'static str,
+    ) -> Result<Option<T>, Error> {
+        let value = self.remove(name);
+        value.map(|value| self.read_one(name, value)).transpose()
+    }
+
+    fn remove(&mut self, name: &'static str) -> Option<&'a RawValue> {
+        let at = self.all.iter().rposition(|field| field.0.0 == name)?;
+        Some(self.all.swap_remove(at).1)
+    }
+
+    fn read_one<T: DeserializeOwned>(
+        &self,
+        name: &'static str,
+        value: &RawValue,
+    ) -> Result<T, Error> {
+        T::deserialize(value).map_err(|error| match self.expected {
+            Some(expected) => {
+                let expected = expected(name);
+                Error::custom(format_args!("field {name:?}: expected {expected}"))
+            }
+            None => Error::custom(format_args!("field {name:?}: {error}")),
+        })
     }
 
     /// Like [`Self::take`], for a field that must be there.
@@ -44,7 +74,10 @@ impl<'a> Fields<'a> {
 
     /// Reads what is left as one value.
     pub(super) fn read_all<T: DeserializeOwned>(self) -> Result<T, Error> {
-        let fields = self.0.into_iter().map(|(Name(name), value)| (name, value));
+        let fields = self
+            .all
+            .into_iter()
+            .map(|(Name(name), value)| (name, value));
         T::deserialize(MapDeserializer::<_, Error>::new(fields))
     }
 }
@@ -65,10 +98,13 @@ impl<'de> Visitor<'de> for Reader {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
-        let mut fields = Fields(Vec::with_capacity(8));
+        let mut all = Vec::with_capacity(8);
         while let Some(field) = map.next_entry()? {
-            fields.0.push(field);
+            all.push(field);
         }
-        Ok(fields)
+        Ok(Fields {
+            all,
+            expected: None,
+        })
     }
 }

@@ -66,6 +66,10 @@ impl<C: Card> Driver for Board<C> {
         Some(self.0.reach().link.name().to_owned())
     }
 
+    fn addresses(&self) -> Vec<String> {
+        vec![self.0.reach().address.to_string()]
+    }
+
     fn run(self: Box<Self>, session: Session) -> Running {
         Box::pin(async move {
             let Self(card) = *self;

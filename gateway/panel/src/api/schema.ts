@@ -381,7 +381,8 @@ export interface paths {
         /**
          * Takes one report, or `{"reports": […]}`, from a device that signs in with its id and secret
          *     (HTTP Basic). Each report is an object with `kind`, `time`, `boot`, `seq` and the fields of
-         *     its kind. Answers after all of them are on disk.
+         *     its kind, or `{"kind": …, "payload": {…}}` with all but the kind in the payload, which a
+         *     `kiosk.txn` needs, whose own `kind` is the business. Answers after all of them are on disk.
          */
         post: operations["post_reports"];
         delete?: never;
@@ -824,9 +825,12 @@ export interface components {
             /**
              * @description What there is to know, by what it is about. Of a change `changes` (as in a request), of a
              *     clash `part`, `value` and `owner`, of a decision `about`, `granted` and `reason`, of a
-             *     retirement `replaced_by` or `reason`, of an edit `fields`.
+             *     retirement `replaced_by` or `reason`, of an edit `fields` and the keys of `settings`; of
+             *     what `gateway.toml` brings about, whether the device is `listed`.
              */
             facts: Record<string, never> | null;
+            /** Format: int64 */
+            id: number;
             /**
              * @description `registered`, `identified`, `firmware`, `address`, `identity`, `serial-clash`,
              *     `third-model`, `withdrawn`, `decided`, `changed`, `approved`, `credential`, `join-refused`,
@@ -1543,7 +1547,12 @@ export interface operations {
     };
     read_file: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only entries with a smaller id. */
+                before?: number | null;
+                /** @description At most 500, which it is when absent. */
+                limit?: number | null;
+            };
             header?: never;
             path: {
                 device: string;

@@ -68,6 +68,10 @@ export interface FileFacts {
   serial?: string;
   address?: string;
   fields?: string[];
+  /** Keys of settings that were changed. */
+  settings?: string[];
+  /** Whether gateway.toml names the device. */
+  listed?: boolean;
   kind?: string;
   until?: string | null;
 }

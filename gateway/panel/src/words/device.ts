@@ -159,6 +159,8 @@ export const deviceWords = {
     hall: ["本机", "the box"],
     alarm: ["告警", "alarm"],
     replaced: ["由 {device} 接替", "{device} takes its place"],
+    listed: ["按 gateway.toml 的设置", "as gateway.toml says"],
+    unlisted: ["已从 gateway.toml 中去掉", "no longer in gateway.toml"],
   },
   "file-event": {
     registered: ["登记", "Registered"],
@@ -188,6 +190,7 @@ export const deviceWords = {
   "file-field": {
     name: ["名称", "name"],
     counter: ["台席", "counter"],
+    driver: ["驱动", "driver"],
     settings: ["连接设置", "settings"],
     topics: ["主题", "topics"],
     secret: ["密钥", "secret"],

@@ -176,6 +176,8 @@ export const devicesWords = {
     "serial-taken": ["序列号 {serial} 已属于 {device}。", "Serial number {serial} belongs to {device}."],
     "id-taken": ["编号 {device} 已被使用，请换一个。", "The id {device} is taken; choose another."],
     "id-reserved": ["编号 {device} 由系统保留，请换一个。", "The id {device} is kept for the system; choose another."],
+    "address-taken": ["{line} 上的地址 {address} 已属于 {device}，请换一个。", "The address {address} of {line} belongs to {device}; choose another."],
+    "line-taken": ["{line} 已接有 {device}，每条线只能接一台这种设备。", "{device} is on {line} already, which leads to one such device only."],
     "request-open": ["{device} 有一项变更正等人决定。请先在“等待处理”中批准或拒绝，不能直接恢复。", "A change of {device} waits for a decision. Grant or refuse it on the board first; it cannot simply be put back."],
     "owned-by-file": ["此设备由配置文件管理，请在 gateway.toml 中修改。", "This device is set by gateway.toml; change it there."],
     "text-length": ["文字应为 1 到 {max} 个字。", "The text must have 1 to {max} characters."],

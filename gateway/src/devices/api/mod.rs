@@ -40,6 +40,9 @@ use crate::routes::with_state;
 /// Longest reason a person gives, in characters.
 const REASON_CHARS_MAX: usize = 128;
 
+/// Longest name of a device, in characters.
+const NAME_CHARS_MAX: usize = 128;
+
 /// What the routes of this slice work with.
 #[derive(Debug, Clone)]
 struct Desk {
@@ -198,10 +201,9 @@ async fn add_device(
     };
     let counter = parse_counter(body.counter.as_deref())?;
     let topics = parse_topics(&body.topics, wired.is_some())?;
-    let name = if body.name.trim().is_empty() {
-        device.to_string()
-    } else {
-        body.name
+    let name = match body.name.trim() {
+        "" => device.to_string(),
+        _ => parse_name(body.name)?,
     };
     let id = device.to_string();
     let new = NewDevice {
@@ -310,7 +312,7 @@ async fn change_device(
         .transpose()?;
     let secret = body.new_secret.then(new_secret);
     let change = Change {
-        name: body.name,
+        name: body.name.map(parse_name).transpose()?,
         counter: match body.counter {
             Some(counter) => Some(parse_counter(counter.as_deref())?),
             None => None,
@@ -337,6 +339,16 @@ async fn change_device(
         secret,
         state: state.as_str(),
     }))
+}
+
+/// What people call a device.
+fn parse_name(name: String) -> Result<String> {
+    if name.chars().count() <= NAME_CHARS_MAX && !name.chars().any(char::is_control) {
+        return Ok(name);
+    }
+    let problem = format!("expected at most {NAME_CHARS_MAX} plain characters");
+    let facts = json!({ "max": NAME_CHARS_MAX });
+    Err(WebError::invalid("name", problem).because("text-length", facts))
 }
 
 fn parse_turn(state: &str, reason: Option<&str>) -> Result<Turn> {

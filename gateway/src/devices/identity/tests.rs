@@ -285,18 +285,18 @@ fn a_wired_device_that_gave_way_does_not_come_back_by_a_restart() {
     };
     let now = hall.clock();
     let both = [wired("ups-1"), wired("ups-2")];
-    store::sync_wired(&hall.connection, &both, now).unwrap();
+    crate::devices::sync_wired(&hall.connection, &both, now).unwrap();
     store::retire(&hall.connection, "ups-1").unwrap();
     let suspend = "update devices_device set state = 'suspended', reason = 'identity'
          where device = ?1";
     hall.connection.execute(suspend, params!["ups-2"]).unwrap();
-    store::sync_wired(&hall.connection, &both, now).unwrap();
+    crate::devices::sync_wired(&hall.connection, &both, now).unwrap();
     assert_eq!(hall.state("ups-1"), "retired");
     assert_eq!(hall.state("ups-2"), "suspended identity");
-    store::sync_wired(&hall.connection, &[], now).unwrap();
+    crate::devices::sync_wired(&hall.connection, &[], now).unwrap();
     assert_eq!(hall.state("ups-1"), "retired unlisted");
     assert_eq!(hall.state("ups-2"), "retired unlisted");
-    store::sync_wired(&hall.connection, &both, now).unwrap();
+    crate::devices::sync_wired(&hall.connection, &both, now).unwrap();
     assert_eq!(hall.state("ups-1"), "active");
     assert_eq!(hall.state("ups-2"), "active");
 }
