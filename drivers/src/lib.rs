@@ -149,6 +149,11 @@ pub trait Driver: Send {
     /// What the device is.
     fn device(&self) -> DeviceKind;
 
+    /// Whether this one can be switched on and off, where others of its kind can.
+    fn has_switch(&self) -> bool {
+        true
+    }
+
     /// The port or peer the device hangs on. Devices with the same line share its thread and,
     /// through [`Session::line`], its wire.
     fn line(&self) -> Option<String> {

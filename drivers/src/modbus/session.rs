@@ -33,6 +33,10 @@ impl Driver for Modbus {
         self.settings.map.kind.device()
     }
 
+    fn has_switch(&self) -> bool {
+        self.settings.map.switch.is_some()
+    }
+
     fn line(&self) -> Option<String> {
         Some(self.settings.link.name().to_owned())
     }

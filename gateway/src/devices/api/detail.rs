@@ -6,6 +6,7 @@ use rusqlite::Connection;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
+use zhiban_drivers::DriverKind;
 use zhiban_kernel::people::SignedIn;
 use zhiban_kernel::web::{Result, WebError};
 use zhiban_vocabulary::command::CommandKind;
@@ -90,13 +91,27 @@ pub(super) async fn read_device(
 /// A wired device understands what its driver does. Another says so itself; one that says nothing
 /// gets what such devices plainly can do. Devices of other forms are not commanded.
 fn accepts(device: &Device, announced: &[CommandKind]) -> Vec<&'static str> {
-    let kinds = match zhiban_drivers::find(&device.driver) {
+    let driver = zhiban_drivers::find(&device.driver);
+    let has_switch = driver.is_none_or(|driver| has_switch(driver, device));
+    let kinds = match driver {
         Some(driver) => driver.accepts,
         None if !device.topics.is_empty() => &[],
         None if !announced.is_empty() => announced,
         None => usual_commands(&device.kind),
     };
-    kinds.iter().map(|kind| kind.as_str()).collect()
+    let fits = |kind: &&CommandKind| has_switch || **kind != CommandKind::Power;
+    kinds
+        .iter()
+        .filter(fits)
+        .map(|kind| kind.as_str())
+        .collect()
+}
+
+/// Whether a wired device of these settings can be switched, where others of its driver can.
+fn has_switch(driver: &DriverKind, device: &Device) -> bool {
+    let settings = device.settings.as_deref().unwrap_or("{}");
+    let table = serde_json::from_str(settings).unwrap_or_default();
+    (driver.build)(table).is_ok_and(|built| built.has_switch())
 }
 
 fn usual_commands(kind: &str) -> &'static [CommandKind] {
@@ -144,6 +159,13 @@ mod tests {
         );
         assert!(offered(device("evaluation-pad", "mqtt", &[]), &[]).is_empty());
         assert!(offered(device("kiosk", "mqtt", &["+/plug"]), &said).is_empty());
-        assert_eq!(offered(device("other", "modbus", &[]), &[]), ["power"]);
+        let modbus = |map: &str| Device {
+            settings: Some(format!(
+                r#"{{"link":{{"tcp":"h:502"}},"unit":1,"map":"{map}"}}"#
+            )),
+            ..device("other", "modbus", &[])
+        };
+        assert_eq!(offered(modbus("io-8di-8do"), &[]), ["power"]);
+        assert!(offered(modbus("xy-md02"), &[]).is_empty(), "a thermometer");
     }
 }
