@@ -160,6 +160,12 @@ export class Visitor {
         .map((element) => `${element.tagName.toLowerCase()}.${element.className} right=${Math.round(element.getBoundingClientRect().right)}`);
     });
     expect(sticking.length === 0, `wider than the window: ${sticking.join(", ")}`);
+    const below = await this.page.evaluate(() => {
+      const content = document.querySelector("#main")?.getBoundingClientRect().bottom;
+      const end = Math.max((content ?? Number.POSITIVE_INFINITY) + scrollY, innerHeight);
+      return Math.round(document.documentElement.scrollHeight - end);
+    });
+    expect(below <= 1, `the page goes on below its content for ${below} px`);
   }
 
   async shot(name) {

@@ -16,6 +16,8 @@ export async function walkDevices(visitor, tally) {
       const { claims } = await visitor.api("/api/v1/joining");
       equal(await page.locator("main table tbody tr").count(), devices.filter((device) => device.state !== "retired").length, "device rows");
       await visitor.until("a card for each that waits", async () => (await page.locator('[data-board="waiting"] li').count()) === requests.length + claims.length);
+      const waiting = page.locator("nav [data-waiting]");
+      if (requests.length + claims.length > 0) await visitor.until("the navigation tells that something waits", async () => (await waiting.count()) === 1);
       equal(await page.locator('[data-board="suspended"] li').count(), devices.filter((device) => device.state === "suspended" && !requests.some((request) => request.device === device.device)).length, "suspended devices");
     },
   });

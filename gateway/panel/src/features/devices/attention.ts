@@ -9,8 +9,10 @@ import { inTrouble } from "./kinds";
 const RELOAD_MS = 15000;
 
 export function useAttention(): Ref<number> {
-  const every = computed(() => (can("devices.read") ? RELOAD_MS : 0));
-  const loaded = <T>(capability: string, path: string) => useLoad<T | null>(() => (can(capability) ? get<T>(path) : Promise.resolve(null)), { watch: [account], every }).data;
+  // Who must change a password first may do nothing else.
+  const may = (capability: string) => can(capability) && account.value?.must_change_password === false;
+  const every = computed(() => (may("devices.read") ? RELOAD_MS : 0));
+  const loaded = <T>(capability: string, path: string) => useLoad<T | null>(() => (may(capability) ? get<T>(path) : Promise.resolve(null)), { watch: [account], every }).data;
   const devices = loaded<Devices>("devices.read", "/api/v1/devices");
   const requests = loaded<DeviceRequests>("devices.read", "/api/v1/device-requests");
   const joining = loaded<Joining>("devices.manage", "/api/v1/joining");

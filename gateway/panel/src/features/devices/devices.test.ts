@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { reactive } from "vue";
 import type { Device, DeviceCommand, DevicePart, FormField, LinePiece } from "@/api/types";
+
 import { ApiError } from "@/kit/api";
 import { objectOf, quoteOf } from "./commands";
 import { missing, problemOf, settingsOf, valuesOf, wordOf } from "./form";
@@ -39,6 +41,11 @@ describe("a driver's form", () => {
     const values = valuesOf(FIELDS, before);
     expect(values.link).toMatchObject({ way: "serial", baud: "4800", parity: "none" });
     expect(settingsOf(FIELDS, values, before)).toMatchObject({ map: { temperature: { address: 3 } }, retries: 5, unit: 3 });
+  });
+  it("takes over what a search found, which the page watches", () => {
+    const found = reactive({ settings: { link: { tcp: "10.0.0.2:502" }, unit: 7 } });
+    const values = valuesOf(FIELDS, found.settings);
+    expect(settingsOf(FIELDS, values, found.settings)).toMatchObject({ link: { tcp: "10.0.0.2:502" }, unit: 7 });
   });
   it("finds the field a problem belongs to", () => {
     expect(problemOf(refused("link.tcp", "host:port", "a"), FIELDS)).toEqual({ field: "link", key: "link.tcp", expected: "host:port", found: "a" });
