@@ -61,8 +61,8 @@ enum DeviceCommand {
         config: PathBuf,
         #[arg(long, required_unless_present = "batch")]
         id: Option<DeviceId>,
-        /// ticket-machine, caller, evaluation-pad, kiosk, window-screen, led-board, climate-sensor
-        /// or other
+        /// Such as ticket-machine, caller, evaluation-pad, kiosk, window-screen, led-board,
+        /// climate-sensor, printer, ups, energy-meter, people-counter, digital-io, queue-system, other
         #[arg(long, required_unless_present = "batch")]
         kind: Option<DeviceKind>,
         #[arg(long)]

@@ -63,7 +63,7 @@ impl<'a> Fields<'a> {
                 let expected = expected(name);
                 Error::custom(format_args!("field {name:?}: expected {expected}"))
             }
-            None => Error::custom(format_args!("field {name:?}: {error}")),
+            None => in_field(name, &error),
         })
     }
 
@@ -74,12 +74,28 @@ impl<'a> Fields<'a> {
 
     /// Reads what is left as one value.
     pub(super) fn read_all<T: DeserializeOwned>(self) -> Result<T, Error> {
-        let fields = self
-            .all
-            .into_iter()
-            .map(|(Name(name), value)| (name, value));
-        T::deserialize(MapDeserializer::<_, Error>::new(fields))
+        let all = || {
+            let fields = self.all.iter().map(|(Name(name), value)| (&**name, *value));
+            MapDeserializer::<_, Error>::new(fields)
+        };
+        // Only what is wrong is read a second time, to find where.
+        T::deserialize(all()).or_else(|_| {
+            serde_path_to_error::deserialize(all()).map_err(|error| {
+                let path = error.path().to_string();
+                match &path[..] {
+                    "." => error.into_inner(),
+                    path => in_field(path, error.inner()),
+                }
+            })
+        })
     }
+}
+
+/// The place the error tells is one within the field, and would mislead.
+fn in_field(path: &str, error: &Error) -> Error {
+    let text = error.to_string();
+    let what = text.split(" at line ").next().unwrap_or_default();
+    Error::custom(format_args!("field {path:?}: {what}"))
 }
 
 impl<'de> Deserialize<'de> for Fields<'de> {

@@ -59,6 +59,16 @@ fn bad_payloads_name_what_is_wrong_and_where() {
     );
     check("rating.given", r#"{"score":6}"#, "a score from 1 to 5");
     check(
+        "climate",
+        r#"{"temperature":"warm"}"#,
+        "field \"temperature\": invalid type: string \"warm\", expected f64",
+    );
+    check(
+        "kiosk.health",
+        r#"{"in_service":true,"faults":["a",7]}"#,
+        "field \"faults[1]\": invalid type",
+    );
+    check(
         "counter.state",
         r#"{"counter":"1","state":"asleep"}"#,
         "unknown variant `asleep`",
