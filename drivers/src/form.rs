@@ -40,6 +40,9 @@ pub struct Field {
     /// For [`FieldKind::Choice`]. `$maps` stands for the register maps we ship.
     #[serde(default)]
     pub choices: Vec<String>,
+    /// What each choice is, where its name does not say it.
+    #[serde(default)]
+    pub titles: Vec<String>,
     #[serde(default)]
     pub required: bool,
 }
@@ -72,11 +75,19 @@ impl Form {
         for field in &mut form.fields {
             if field.choices == ["$maps"] {
                 let maps = crate::modbus::map::MAPS.iter();
-                field.choices = maps.map(|(name, _)| (*name).to_owned()).collect();
+                let named = maps.map(|(name, text)| ((*name).to_owned(), title(text)));
+                (field.choices, field.titles) = named.unzip();
             }
         }
         Ok(form)
     }
+}
+
+/// What a register map says it is.
+fn title(map: &str) -> String {
+    let map: toml::Table = map.parse().unwrap_or_default();
+    let title = map.get("title").and_then(toml::Value::as_str);
+    title.unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
@@ -100,6 +111,8 @@ mod tests {
                 assert!(field.kind != FieldKind::Secret || !field.key.contains('.'));
                 let is_choice = field.kind == FieldKind::Choice;
                 assert_eq!(is_choice, !field.choices.is_empty(), "{}", field.key);
+                let is_told = [0, field.choices.len()].contains(&field.titles.len());
+                assert!(is_told && field.titles.iter().all(|title| !title.is_empty()));
             }
         }
     }

@@ -99,6 +99,7 @@ export interface FormField {
   help?: FormText | null;
   default?: string | null;
   choices?: string[];
+  titles?: string[];
   required?: boolean;
 }
 export interface DriverForm {
