@@ -38,11 +38,23 @@ impl Binding {
     /// driver does not take.
     #[must_use]
     pub fn of(driver: &DriverKind, settings: toml::Table) -> Option<Self> {
+        let written = Self::as_written(driver, settings)?;
+        let port = std::fs::canonicalize(&written.line);
+        Some(Self {
+            port: port.unwrap_or_else(|_| written.line.clone().into()),
+            ..written
+        })
+    }
+
+    /// As [`Self::of`], by the names the settings have for ports: which of them are one port may be
+    /// another tomorrow.
+    #[must_use]
+    pub fn as_written(driver: &DriverKind, settings: toml::Table) -> Option<Self> {
         let built = (driver.build)(settings).ok()?;
         let line = built.line()?;
         Some(Self {
             driver: driver.name,
-            port: std::fs::canonicalize(&line).unwrap_or_else(|_| line.clone().into()),
+            port: line.clone().into(),
             line,
             addresses: built.addresses(),
         })

@@ -257,17 +257,18 @@ pub fn wired_devices(config: &GatewayConfig) -> Result<Vec<WiredDevice>> {
     Ok(wired)
 }
 
-/// No other device of the configuration may hang where this one does.
+/// No other device of the configuration may hang where this one does, as it is written: a hall opens
+/// also when two names of ports are one today.
 fn check_place(
     device: &zhiban_config::gateway::WiredDevice,
     driver: &DriverKind,
     others: &[WiredDevice],
 ) -> Result<()> {
-    let Some(own) = Binding::of(driver, device.settings.clone()) else {
+    let Some(own) = Binding::as_written(driver, device.settings.clone()) else {
         return Ok(());
     };
     for other in others {
-        let theirs = Binding::of(other.driver, other.settings.clone());
+        let theirs = Binding::as_written(other.driver, other.settings.clone());
         if let Some(place) = theirs.and_then(|theirs| own.shared_with(&theirs)) {
             let (id, owner) = (&device.id, &other.device);
             anyhow::bail!("device {id}.settings: {place} belongs to device {owner}");

@@ -149,6 +149,7 @@ pub(super) fn heard(
         return store::note_down(connection, device);
     }
     let last = commands::last_shown(connection, device)?;
-    let has_missed = last.is_some_and(|last| last.has_failed);
+    // One that answers that it does not was there.
+    let has_missed = last.is_some_and(|last| last.was_missed);
     store::note_up(connection, device, has_missed, at)
 }

@@ -449,10 +449,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
 
     async fn publish_will(&mut self, will: Publish) {
         let mut batch = Batch::default();
-        self.sort(&mut batch, will);
+        self.sort(&mut batch, without_time(will));
         self.commit(batch);
         self.settle_rest().await;
     }
+}
+
+/// A will is written when the device connects; what it tells of happens now.
+fn without_time(will: Publish) -> Publish {
+    let fields = serde_json::from_slice::<serde_json::Map<_, _>>(&will.payload);
+    let Ok(mut fields) = fields else { return will };
+    if !will.topic.starts_with(b"te/") || fields.remove("time").is_none() {
+        return will;
+    }
+    let payload = serde_json::Value::Object(fields).to_string().into();
+    Publish { payload, ..will }
 }
 
 fn silence_max(keep_alive: u16) -> Duration {

@@ -15,7 +15,7 @@ use super::bus::Passing;
 use super::packet::Publish;
 use super::retained::{self, Keep};
 use super::rights::Rights;
-use crate::conventions::{Problem, Said, Translator, measurements};
+use crate::conventions::{Problem, Said, Translator, measurements, unannounced};
 use crate::journal::{DeadLetter, Door, Outcome, Redelivery, Submission};
 
 /// What is kept of a message nobody was allowed to send.
@@ -90,7 +90,7 @@ impl Batch {
         // Retained it would be kept as it came.
         let is_private = matches!(below, DeviceTopic::Report(kind)
             if Kind::from_text(kind).is_some_and(Kind::is_private));
-        let keeps = publish.retain && !is_private;
+        let keeps = publish.retain && (clears || !is_private);
         let keep = keeps.then(|| self.keep(device, &topic, &publish));
         let first = self.reports.len();
         let report = match below {
@@ -159,6 +159,18 @@ impl Batch {
             && shared.sessions.may_bury(device)
         {
             self.letters.push(unclear_letter(device, publish, &problem));
+        }
+        for (topic, payload) in translator.overdue(now) {
+            let early = Publish {
+                topic: Bytes::from(topic),
+                payload: Bytes::from(payload),
+                properties: None,
+                ..*publish
+            };
+            if shared.sessions.may_bury(device) {
+                self.letters
+                    .push(unclear_letter(device, &early, &unannounced()));
+            }
         }
         self.orders.extend(translated.orders);
         self.messages.push(Taken {

@@ -168,7 +168,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Reception<S> {
         if is_request {
             match Ask::read(&publish.payload) {
                 Ok(ask) => {
-                    self.leave = self.shared.joining.take_place(&ask);
+                    let place = self.shared.joining.take_place(&ask);
+                    std::mem::replace(&mut self.leave, place).cancel();
                     self.asked = Some(ask);
                     self.answer(true).await;
                 }

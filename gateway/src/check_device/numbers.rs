@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use zhiban_vocabulary::BootId;
 use zhiban_vocabulary::device::HealthStatus;
-use zhiban_vocabulary::report::{self, Observation, Origin};
+use zhiban_vocabulary::report::{self, Kind, Observation, Origin};
 
 use super::{Findings, Verdict};
 use crate::journal::Heard;
@@ -49,20 +49,20 @@ pub(super) fn check(numbered: &[Numbered], findings: &mut Findings) {
 
 fn judge(numbered: &[Numbered]) -> Faults {
     let mut faults = Faults::default();
-    let mut said: HashMap<&Origin, &[u8]> = HashMap::new();
+    let mut said: HashMap<&Origin, (Kind, &[u8])> = HashMap::new();
     let mut highest: HashMap<&BootId, Highest> = HashMap::new();
     for (heard, connection) in numbered {
         let Origin { boot, seq } = &heard.origin;
         match said.get(&heard.origin) {
             // Sent again, as it should be.
-            Some(before) if *before == &heard.payload[..] => continue,
+            Some(before) if *before == (heard.kind, &heard.payload[..]) => continue,
             Some(_) => {
                 let name = || format!("{} with boot {boot} seq {seq}", heard.kind.as_str());
                 faults.lost += 1;
                 faults.first_lost.get_or_insert_with(name);
             }
             None => {
-                said.insert(&heard.origin, &heard.payload);
+                said.insert(&heard.origin, (heard.kind, &heard.payload));
             }
         }
         if let Some((top, by)) = highest.get(boot)
@@ -96,7 +96,6 @@ fn is_will(heard: &Heard) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use zhiban_vocabulary::report::Kind;
 
     /// Of reports given as boot, number, content and connection.
     fn faults(said: &[(&str, u64, &str, u64)]) -> Faults {

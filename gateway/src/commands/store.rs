@@ -142,6 +142,8 @@ pub struct Shown {
     /// `None` while it is under way.
     pub ended: Option<Timestamp>,
     pub has_failed: bool,
+    /// It failed because the device was not there, as far as is known: not by its own answer.
+    pub was_missed: bool,
 }
 
 /// # Errors
@@ -159,6 +161,10 @@ pub fn last_shown(connection: &Connection, device: &DeviceId) -> Result<Option<S
             asked: asked.asked,
             ended: asked.ended,
             has_failed: asked.state == CommandStatus::Failed.as_str(),
+            was_missed: matches!(
+                asked.failure,
+                Some(Failure::Expired | Failure::Unanswered | Failure::Overtaken)
+            ),
         }),
         Command::Power { .. } | Command::Restart {} => None,
     };

@@ -20,8 +20,8 @@ mod topics;
 
 use std::collections::{BTreeMap, HashMap};
 
-use jiff::Timestamp;
 use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
 pub(crate) use model::{Problem, Said, Translated};
@@ -69,13 +69,24 @@ pub(crate) struct Translator {
     kept: HashMap<String, [u8; 32]>,
     /// Retained messages on topics it may yet announce: zigbee2mqtt says first whether a thing is
     /// there, then what it is.
-    early: BTreeMap<String, Vec<u8>>,
+    early: BTreeMap<String, Early>,
+}
+
+/// A retained message nothing is announced of.
+#[derive(Debug)]
+struct Early {
+    payload: Vec<u8>,
+    came: Timestamp,
+    /// Whether somebody was told that nothing is announced of it.
+    is_told: bool,
 }
 
 /// Messages kept for an announcement to come, and how long one may be in bytes. Longer ones, such as
 /// zigbee2mqtt's own `bridge/info`, are no value of a thing.
 const EARLY_MAX: usize = 256;
 const EARLY_BYTES_MAX: usize = 4 << 10;
+/// What is not announced by then is shown as not understood.
+const EARLY_FOR: SignedDuration = SignedDuration::from_secs(60);
 
 impl Translator {
     /// Takes up what the device announced before, from its retained messages: topic and payload.
@@ -146,7 +157,9 @@ impl Translator {
         }
         match self.hear(topic, payload, now) {
             Some(translated) => translated,
-            None if retain => self.keep_early(topic, payload),
+            None if retain || self.early.contains_key(topic) => {
+                self.keep_early(topic, payload, now)
+            }
             None => Translated::unclear(unannounced()),
         }
     }
@@ -159,29 +172,45 @@ impl Translator {
             .or_else(|| self.tasmota.hear(presence, topic, payload))
     }
 
-    fn keep_early(&mut self, topic: &str, payload: &[u8]) -> Translated {
-        if payload.len() <= EARLY_BYTES_MAX {
-            if self.early.len() == EARLY_MAX && !self.early.contains_key(topic) {
-                return Translated::unclear(unannounced());
-            }
-            self.early.insert(topic.to_owned(), payload.to_vec());
+    fn keep_early(&mut self, topic: &str, payload: &[u8], now: Timestamp) -> Translated {
+        let before = self.early.remove(topic);
+        if payload.len() > EARLY_BYTES_MAX || self.early.len() == EARLY_MAX {
+            return Translated::unclear(unannounced());
         }
+        let early = Early {
+            payload: payload.to_vec(),
+            came: before.as_ref().map_or(now, |before| before.came),
+            is_told: before.is_some_and(|before| before.is_told),
+        };
+        self.early.insert(topic.to_owned(), early);
         Translated::said(Vec::new())
+    }
+
+    /// Topics and payloads nothing has been announced of for a minute; each once. They still wait.
+    pub(crate) fn overdue(&mut self, now: Timestamp) -> Vec<(String, Vec<u8>)> {
+        let late = |early: &Early| !early.is_told && now.duration_since(early.came) >= EARLY_FOR;
+        let mut overdue = Vec::new();
+        for (topic, early) in self.early.iter_mut().filter(|(_, early)| late(early)) {
+            early.is_told = true;
+            overdue.push((topic.clone(), early.payload.clone()));
+        }
+        overdue
     }
 
     /// What came before it was announced.
     fn hear_early(&mut self, mut announced: Translated, now: Timestamp) -> Translated {
-        for (topic, payload) in std::mem::take(&mut self.early) {
-            match self.hear(&topic, &payload, now) {
+        for (topic, early) in std::mem::take(&mut self.early) {
+            match self.hear(&topic, &early.payload, now) {
                 Some(translated) => announced.and(translated),
-                None => drop(self.early.insert(topic, payload)),
+                None => drop(self.early.insert(topic, early)),
             }
         }
         announced
     }
 }
 
-fn unannounced() -> Problem {
+/// Why such a message is a dead letter.
+pub(crate) fn unannounced() -> Problem {
     Problem::unknown("the device announced nothing on this topic")
 }
 

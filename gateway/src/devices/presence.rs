@@ -126,9 +126,9 @@ impl Devices {
         }
     }
 
-    /// Whether the device is connected, or was heard by HTTP a moment ago.
-    pub(crate) fn is_heard(&self, device: &DeviceId) -> bool {
-        self.address_of(device).is_some() || lock(&self.0.heard_from).contains_key(device)
+    /// Whether the device is connected by MQTT now.
+    pub(crate) fn is_connected(&self, device: &DeviceId) -> bool {
+        self.address_of(device).is_some()
     }
 
     /// How many devices are connected by MQTT.

@@ -191,7 +191,7 @@ fn read(row: &Row<'_>) -> Result<Option<Device>> {
 
 /// Devices in use, or waiting for a person, with this serial number.
 pub(super) fn with_serial(connection: &Connection, serial: &str) -> Result<Vec<Device>> {
-    let sql = format!("{DEVICE} where serial = ?1 collate nocase and state <> 'retired'");
+    let sql = format!("{DEVICE} where trim(serial) = ?1 collate nocase and state <> 'retired'");
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map([serial.trim()], read)?;
     rows.filter_map(Result::transpose).collect()

@@ -272,10 +272,10 @@ impl Joining {
         }
     }
 
-    /// Whether the device has used its credential, as far as is known now.
+    /// Whether the device is there with its credential.
     fn is_in(&self, device: &str) -> bool {
         let device = device.parse();
-        device.is_ok_and(|device| self.0.devices.is_heard(&device))
+        device.is_ok_and(|device| self.0.devices.is_connected(&device))
     }
 
     async fn file(&self, ask: Ask, address: IpAddr) -> Result<Claim, StoreError> {

@@ -169,6 +169,7 @@ export const deviceWords = {
     address: ["换了地址", "New address"],
     identity: ["身份有变", "Identity changed"],
     "serial-clash": ["序列号冲突", "Serial number clash"],
+    "place-taken": ["线路或地址与另一台设备相同", "Another device is at its place of the line"],
     "third-model": ["多出一种机型", "One more model"],
     decided: ["有人决定", "Decided"],
     changed: ["修改", "Changed"],

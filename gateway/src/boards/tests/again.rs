@@ -11,6 +11,14 @@ impl Hall {
         self.connection.execute(sql, (state, now_ms)).unwrap();
     }
 
+    /// All that is under way was not answered in time.
+    fn misses(&self) {
+        self.ends("failed");
+        let sql = "update commands_command set failure = 'expired'
+             where id = (select max(id) from commands_command where device = 'sign-3')";
+        self.connection.execute(sql, []).unwrap();
+    }
+
     /// All that happened so far was `seconds` earlier.
     fn later(&self, seconds: i64) {
         let sql = format!(
@@ -103,9 +111,29 @@ fn a_sign_that_is_there_and_fails_is_told_once_more_only() {
         hall.later(3_600);
         assert!(hall.looks().is_empty());
     }
-    // It says nothing of having been away: without what failed it would be a mere reconnect.
+    // It was there, and refused: that it is well is no news.
+    for _ in 0..3 {
+        hall.happens("up sign-3");
+        assert!(hall.looks().is_empty());
+        hall.later(3_600);
+    }
+}
+
+#[test]
+fn a_sign_that_was_away_unseen_is_told_when_it_is_heard_again() {
+    let mut hall = Hall::open_with_signs();
+    hall.happens("counter 3 break");
+    hall.misses();
+    assert_eq!(hall.looks(), ["pause"]);
+    hall.misses();
+    hall.later(3_600);
+    assert!(hall.looks().is_empty());
     hall.happens("up sign-3");
     assert_eq!(hall.looks(), ["pause"]);
+    hall.ends("successful");
+    hall.later(3_600);
+    hall.happens("up sign-3");
+    assert!(hall.looks().is_empty());
 }
 
 #[test]

@@ -29,6 +29,19 @@ async fn a_will_is_published_once_after_a_take_over_and_a_reset() {
 }
 
 #[tokio::test]
+async fn a_will_happens_when_the_device_is_gone_whatever_time_it_was_written_with() {
+    let (hall, login) = hall("time").await;
+    let written = r#"{"status":"down","time":"2026-03-01T04:00:00Z"}"#;
+    let device = hall.connected(&login.will(TOPIC, written, true)).await;
+    device.reset();
+    eventually(async || hall.reports().await == 1).await;
+    let read = |connection: &_| Ok(entries_after(connection, 0, 100)?.0);
+    let entry = hall.shared.store.read(read).await.unwrap().remove(0);
+    assert_eq!(entry.clock, crate::journal::ClockFlag::Ok);
+    assert_eq!(entry.time, entry.received);
+}
+
+#[tokio::test]
 async fn a_will_goes_with_a_goodbye_unless_it_is_asked_for() {
     let (hall, login) = hall("goodbye").await;
     let mut device = hall.connected(&login).await;

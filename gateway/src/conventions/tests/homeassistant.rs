@@ -44,12 +44,16 @@ fn short_words_a_base_and_a_template_are_understood() {
 #[test]
 fn what_is_retained_before_it_is_announced_counts_then() {
     let mut z2m = device(&["z2m"]);
-    for (topic, payload) in [
-        ("z2m/bridge/info", "i".repeat(EARLY_BYTES_MAX + 1)),
-        ("z2m/bridge/state", "online".into()),
-        ("z2m/door/availability", "offline".into()),
+    let long = "i".repeat(EARLY_BYTES_MAX + 1);
+    let info = z2m.take("z2m/bridge/info", long.as_bytes(), true, now());
+    assert_eq!(shown(&info), ["! unknown-kind"], "too long to wait");
+    for (topic, payload, retain) in [
+        ("z2m/bridge/state", "online", true),
+        ("z2m/door/availability", "online", true),
+        // It goes while nobody knows it yet.
+        ("z2m/door/availability", "offline", false),
     ] {
-        let early = z2m.take(topic, payload.as_bytes(), true, now());
+        let early = z2m.take(topic, payload.as_bytes(), retain, now());
         assert_eq!(early, Translated::said(Vec::new()), "{topic}");
     }
     let config = json!({"stat_t": "z2m/door", "avty_t": "z2m/door/availability"});
@@ -58,6 +62,12 @@ fn what_is_retained_before_it_is_announced_counts_then() {
     check(&mut z2m, topic, &config, &[down]);
     // Heard once.
     check(&mut z2m, topic, &config, &[]);
+    // What nobody announces is shown, once.
+    assert!(z2m.overdue(now()).is_empty());
+    let later = now() + EARLY_FOR;
+    let unknown = vec![("z2m/bridge/state".to_owned(), b"online".to_vec())];
+    assert_eq!(z2m.overdue(later), unknown);
+    assert!(z2m.overdue(later).is_empty());
     for number in 1..EARLY_MAX {
         let early = z2m.take(&format!("z2m/{number}"), b"x", true, now());
         assert_eq!(early, Translated::said(Vec::new()));

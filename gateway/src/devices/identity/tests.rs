@@ -232,6 +232,16 @@ fn a_serial_number_has_one_owner_and_a_person_says_who() {
 }
 
 #[test]
+fn a_serial_number_is_the_same_with_blanks_around_it_and_in_any_case() {
+    let mut hall = Hall::new(Changes::Lenient);
+    for (device, serial) in [("ups-1", "SN-7  "), ("ups-2", " sn-7")] {
+        hall.add(device, DeviceKind::Ups);
+        hall.says(device, "U", serial);
+    }
+    assert_eq!(hall.state("ups-2"), "suspended serial-clash");
+}
+
+#[test]
 fn a_number_that_is_none_clashes_with_nobody() {
     let mut hall = Hall::new(Changes::Strict);
     for device in ["ups-1", "ups-2"] {
