@@ -179,10 +179,6 @@ async fn check(
     }
     let device = claimed.ok_or(Refusal::BadCredentials)?;
     let proof = proven(shared, &device, &proofs, address)?.clone();
-    // A device that may not move is shut out by this, if it did.
-    let spoke = shared.devices.speaks_from(&device, address).await;
-    spoke.map_err(|_| Refusal::StoreFailing)?;
-    proven(shared, &device, &proofs, address)?;
     if !is_foreign && id.as_ref() != Some(&device) {
         return Err(Refusal::ClientId);
     }
@@ -191,6 +187,10 @@ async fn check(
     {
         return Err(Refusal::WillTopic);
     }
+    // A device that may not move is shut out by this, if it did.
+    let spoke = shared.devices.speaks_from(&device, address).await;
+    spoke.map_err(|_| Refusal::StoreFailing)?;
+    proven(shared, &device, &proofs, address)?;
     Ok(Who::Known(device, proof))
 }
 

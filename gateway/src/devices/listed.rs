@@ -37,9 +37,12 @@ pub fn sync_wired(
     // their names over night, or the other device is one of the panel, which mends it.
     for (new, ..) in wired {
         let device = new.device.as_str();
-        if let Err(taken) = wiring::check_place(connection, device) {
-            let (what, text) = ("place-taken", taken.to_string());
-            file::write_alarm(connection, device, what, &text, Severity::Major, now)?;
+        match wiring::check_place(connection, device) {
+            Err(StoreError::RefusedBecause { text, .. }) => {
+                let (what, severity) = ("place-taken", Severity::Major);
+                file::write_alarm(connection, device, what, &text, severity, now)?;
+            }
+            other => other?,
         }
     }
     Ok(())

@@ -297,8 +297,6 @@ impl Devices {
         self.reload().await
     }
 
-    /// Changes a device and makes it hold: runs to its end, also when whoever asked is gone by
-    /// then, or a retired device would stay connected until the next start.
     async fn change(
         &self,
         device: String,
@@ -306,25 +304,13 @@ impl Devices {
         who: String,
         audit: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static,
     ) -> Result<(), StoreError> {
-        let devices = self.clone();
-        let work = async move {
-            let ends = change.ends_connection();
-            let key = device.clone();
-            let (registry, now) = (devices.0.registry.clone(), devices.0.clock.now());
-            let write = move |connection: &Connection| {
-                change::make(connection, &registry, &key, &change, (&who, now))?;
-                Ok(audit(connection)?)
-            };
-            devices.0.store.write(write).await?;
-            devices.reload().await?;
-            if ends {
-                devices.expel(&device);
-            }
-            devices.0.changed.notify_one();
-            Ok(())
+        let (registry, now) = (self.0.registry.clone(), self.0.clock.now());
+        let ends = change.ends_connection().then(|| device.clone());
+        let write = move |connection: &Connection| {
+            change::make(connection, &registry, &device, &change, (&who, now))?;
+            Ok(audit(connection)?)
         };
-        let done = tokio::spawn(work).await;
-        done.map_err(|error| StoreError::Database(error.to_string()))?
+        self.make_hold(write, ends).await
     }
 
     /// A person decides about a change that waits; `None` when nobody asks for it any more.
@@ -343,10 +329,29 @@ impl Devices {
             }
             Ok(decided)
         };
-        let decided = self.0.store.write(write).await?;
-        self.reload().await?;
-        self.0.changed.notify_one();
-        Ok(decided)
+        self.make_hold(write, None).await
+    }
+
+    /// Writes what a person wants and makes it hold: runs to its end, also when whoever asked is
+    /// gone by then, or a retired device would stay connected until the next start. `ends` is whose
+    /// connection ends.
+    async fn make_hold<T: Send + 'static>(
+        &self,
+        write: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        ends: Option<String>,
+    ) -> Result<T, StoreError> {
+        let devices = self.clone();
+        let work = async move {
+            let written = devices.0.store.write(write).await?;
+            devices.reload().await?;
+            if let Some(device) = ends {
+                devices.expel(&device);
+            }
+            devices.0.changed.notify_one();
+            Ok(written)
+        };
+        let done = tokio::spawn(work).await;
+        done.map_err(|error| StoreError::Database(error.to_string()))?
     }
 
     pub(crate) async fn reload(&self) -> Result<(), StoreError> {

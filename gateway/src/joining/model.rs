@@ -17,7 +17,7 @@ const LETTERS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 const KEY_LETTERS: usize = 10;
 /// Shortest token, so that nobody guesses it.
 pub(super) const TOKEN_MIN: usize = 16;
-const TEXT_MAX: usize = 128;
+const TEXT_MAX: usize = DeviceIdentity::CHARS_MAX;
 
 /// The time in which devices may ask.
 #[derive(Debug, Clone)]
@@ -121,7 +121,9 @@ impl Ask {
             ("mac", ask.mac.as_ref()),
         ];
         let bad = |text: &String| {
-            text.trim().is_empty() || text.len() > TEXT_MAX || text.chars().any(char::is_control)
+            text.trim().is_empty()
+                || text.chars().count() > TEXT_MAX
+                || text.chars().any(char::is_control)
         };
         let found = texts.into_iter().find(|(_, text)| text.is_some_and(bad));
         if let Some((name, _)) = found {
