@@ -138,7 +138,7 @@ export const devicesWords = {
     refused: ["变更被拒绝", "its change was refused"],
   },
   trouble: {
-    port: ["串口打不开或线路已断开：检查插头和接线。", "The port cannot be opened, or the line is gone: check plugs and cables."],
+    port: ["串口或网络连接打不开，或已断开：检查插头、接线和对方电源。", "The port or network connection cannot be opened, or is gone: check plugs, cables and power at the other end."],
     unreachable: ["网络上找不到这台设备：检查电源、网线和地址。", "Nobody answers at this address: check power, network cable and address."],
     silent: ["设备没有应答：检查电源、接线和设备地址。", "The device does not answer: check power, wiring and its address."],
     refused: ["对方拒绝应答：检查密码、令牌和权限设置。", "The other end refuses: check password, token and its rights."],
