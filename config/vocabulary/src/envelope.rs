@@ -11,7 +11,7 @@ use crate::facts::{FactRevision, HallProfile};
 /// Version of the protocol, part of every key.
 pub const PROTOCOL: u32 = 1;
 
-/// One life of a hall's database. A restored backup or a clone starts another, so that reused
+/// One life of a hall's outbox. A restored backup or a clone starts another, so that reused
 /// sequence numbers are never mistaken for ones already received.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
@@ -22,12 +22,69 @@ pub struct Epoch(
     pub u64,
 );
 
+/// The two lines from a hall to the centre. Each has numbers of its own.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lane {
+    /// What a person waits for: alarms, answers to a drill-down. Overtakes the other.
+    Live,
+    /// Facts and records.
+    History,
+}
+
+impl Lane {
+    pub const ALL: [Self; 2] = [Self::Live, Self::History];
+
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::History => "history",
+        }
+    }
+}
+
+/// One number for each lane.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Marks {
+    pub live: u64,
+    pub history: u64,
+}
+
+impl Marks {
+    #[must_use]
+    pub const fn of(self, lane: Lane) -> u64 {
+        match lane {
+            Lane::Live => self.live,
+            Lane::History => self.history,
+        }
+    }
+
+    pub const fn set(&mut self, lane: Lane, mark: u64) {
+        match lane {
+            Lane::Live => self.live = mark,
+            Lane::History => self.history = mark,
+        }
+    }
+}
+
 /// What one item says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "item", rename_all = "kebab-case")]
 pub enum Item {
     Profile(HallProfile),
     Fact(FactRevision),
+    /// Stands in the place of an item the centre refused too often; the hall keeps that one.
+    SetAside(SetAside),
+}
+
+/// See [`Item::SetAside`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SetAside {
+    /// What the centre said last.
+    pub reason: String,
 }
 
 /// One row of the outbox. The body stays raw so that an item this version cannot read is kept
@@ -38,12 +95,18 @@ pub struct Envelope {
     pub body: Box<RawValue>,
 }
 
-/// A run of consecutive envelopes, oldest first.
+/// A run of consecutive envelopes of one lane, oldest first.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Batch {
     pub protocol: u32,
     pub store: StoreId,
     pub epoch: Epoch,
+    pub lane: Lane,
+    /// Where the lane stood when the epoch began: the last number settled before it.
+    pub born: u64,
+    /// The last number the hall knows to be on the centre's disk: in the beginning of an epoch
+    /// what the centre had of those before.
+    pub settled: u64,
     pub envelopes: Vec<Envelope>,
 }
 
@@ -52,16 +115,59 @@ pub struct Batch {
 #[serde(tag = "answer", rename_all = "kebab-case")]
 pub enum Answer {
     /// Everything up to and including `committed` is on the centre's disk.
-    Committed { epoch: Epoch, committed: u64 },
+    Committed {
+        epoch: Epoch,
+        committed: Marks,
+        /// The item that stopped the batch; those before it are committed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        refused: Option<RefusedItem>,
+        /// Another box speaks for this store, in another epoch.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        twin: bool,
+    },
+    /// Hall and centre do not speak of the same rows; nothing of the message was taken. The hall
+    /// goes on in a new epoch.
+    Estranged {
+        epoch: Epoch,
+        #[serde(flatten)]
+        cause: Estrangement,
+    },
     /// Nothing of the message was taken.
     Refused { reason: String },
+    /// Nothing of the message was taken; come again after this time.
+    Busy { retry_after_ms: u32 },
 }
 
-/// Sent every minute in the live lane, kept only as the latest.
+/// An item the centre cannot keep.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RefusedItem {
+    pub seq: u64,
+    pub reason: String,
+}
+
+/// Why hall and centre do not speak of the same rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "cause", rename_all = "kebab-case")]
+pub enum Estrangement {
+    /// The centre has something else under numbers of this lane: two boxes with one disk, or a
+    /// restored one. Up to `same_to` it has what the hall sent.
+    OtherHand { lane: Lane, same_to: u64 },
+    /// The hall has deleted what the centre no longer has: the centre was restored.
+    CentreLost { has: Marks },
+}
+
+/// Sent every minute, kept only as the latest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Heartbeat {
+    pub protocol: u32,
     pub store: StoreId,
     pub epoch: Epoch,
+    /// Grows within the epoch, so that one sent again by a stranger says nothing.
+    pub number: u64,
+    /// As in [`Batch`].
+    pub born: Marks,
+    /// As in [`Batch`].
+    pub settled: Marks,
     /// The hall's clock.
     pub at: Timestamp,
     /// Version of the gateway.
@@ -100,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_batch_reads_back_with_its_bodies_untouched() {
-        let text = r#"{"batch":{"protocol":1,"store":"wola","epoch":7,"envelopes":[{"seq":1,"body":{"item": "new"}}]}}"#;
+        let text = r#"{"batch":{"protocol":1,"store":"wola","epoch":7,"lane":"history","born":0,"settled":0,"envelopes":[{"seq":1,"body":{"item": "new"}}]}}"#;
         let Ok(Upward::Batch(batch)) = serde_json::from_str(text) else {
             panic!("was not read");
         };

@@ -1,0 +1,216 @@
+//! The centre's end of the line: what becomes of one batch.
+
+use sha2::{Digest as _, Sha256};
+use zhiban_vocabulary::envelope::{Batch, Envelope, Estrangement, Lane, Marks, RefusedItem};
+
+/// Newest items of a line whose contents are remembered; far more than are ever on their way at
+/// once, so that what a hall sends again is always among them.
+pub const ITEMS_KEPT: u64 = 5_000;
+
+/// Where one lane of one epoch stands on the centre's disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    /// Highest item.
+    pub committed: u64,
+    /// The digests of items from here to `committed` are kept.
+    pub kept_from: u64,
+}
+
+/// The centre's disk, for one store and epoch and within one transaction.
+pub trait Ledger {
+    /// The database failed; the transaction is taken back and nothing is answered.
+    type Error;
+
+    /// # Errors
+    /// When the database failed.
+    fn cursor(&mut self, lane: Lane) -> Result<Option<Cursor>, Self::Error>;
+
+    /// The highest item of any epoch of the store.
+    ///
+    /// # Errors
+    /// When the database failed.
+    fn furthest(&mut self, lane: Lane) -> Result<u64, Self::Error>;
+
+    /// The digest of a kept item.
+    ///
+    /// # Errors
+    /// When the database failed.
+    fn digest(&mut self, lane: Lane, seq: u64) -> Result<Option<Digest>, Self::Error>;
+
+    /// Brings an item into effect and keeps its digest, or says why it cannot and leaves no trace
+    /// of it but a dead letter.
+    ///
+    /// # Errors
+    /// When the database failed, or had the number already.
+    fn keep(
+        &mut self,
+        lane: Lane,
+        envelope: &Envelope,
+        digest: Digest,
+    ) -> Result<Result<(), String>, Self::Error>;
+
+    /// Keeps the cursor, and forgets digests below its `kept_from`.
+    ///
+    /// # Errors
+    /// When the database failed.
+    fn advance(&mut self, lane: Lane, cursor: Cursor) -> Result<(), Self::Error>;
+}
+
+/// Tells the contents of one item from those of another; 64 bits of SHA-256.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Digest(pub u64);
+
+impl Digest {
+    #[must_use]
+    pub fn of(envelope: &Envelope) -> Self {
+        let hash = Sha256::digest(envelope.body.get().as_bytes());
+        Self(hash.iter().take(8).fold(0, |all, byte| all << 8 | u64::from(*byte)))
+    }
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    Taken(Taken),
+    /// Nothing was taken.
+    Estranged(Estrangement),
+}
+
+/// See [`Outcome::Taken`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Taken {
+    pub committed: u64,
+    /// Items that took effect.
+    pub new: u64,
+    /// Items that had taken effect before.
+    pub duplicates: u64,
+    /// The item that stopped the batch.
+    pub refused: Option<RefusedItem>,
+}
+
+/// Takes what is new of a batch.
+///
+/// # Errors
+/// Those of the ledger; the caller takes the transaction back.
+pub fn take<L: Ledger>(ledger: &mut L, batch: &Batch) -> Result<Outcome, L::Error> {
+    let lane = batch.lane;
+    let cursor = match stand(ledger, lane, batch.born, batch.settled)? {
+        Ok(cursor) => cursor,
+        Err(lost) => return Ok(Outcome::Estranged(lost)),
+    };
+    let mut taken = Taken {
+        committed: cursor.committed,
+        ..Taken::default()
+    };
+    let first = batch.envelopes.first().map_or(0, |envelope| envelope.seq);
+    if first > cursor.committed + 1 {
+        // What stands before it did not arrive; the hall goes back to it.
+        return Ok(Outcome::Taken(taken));
+    }
+    for envelope in &batch.envelopes {
+        let digest = Digest::of(envelope);
+        if envelope.seq <= cursor.committed {
+            if !is_same(ledger, lane, cursor, envelope.seq, digest)? {
+                let same_to = envelope.seq - 1;
+                let other = Estrangement::OtherHand { lane, same_to };
+                return Ok(Outcome::Estranged(other));
+            }
+            taken.duplicates += 1;
+            continue;
+        }
+        if let Err(reason) = ledger.keep(lane, envelope, digest)? {
+            let seq = envelope.seq;
+            taken.refused = Some(RefusedItem { seq, reason });
+            break;
+        }
+        taken.new += 1;
+        taken.committed = envelope.seq;
+    }
+    if taken.new > 0 {
+        let kept_from = (taken.committed + 1).saturating_sub(ITEMS_KEPT);
+        let cursor = Cursor {
+            committed: taken.committed,
+            kept_from: cursor.kept_from.max(kept_from),
+        };
+        ledger.advance(lane, cursor)?;
+    }
+    Ok(Outcome::Taken(taken))
+}
+
+/// What a heartbeat is answered with: how far each lane is, or what is wrong with them.
+///
+/// # Errors
+/// Those of the ledger.
+pub fn compare<L: Ledger>(
+    ledger: &mut L,
+    born: Marks,
+    settled: Marks,
+) -> Result<Result<Marks, Estrangement>, L::Error> {
+    let mut marks = Marks::default();
+    for lane in Lane::ALL {
+        match stand(ledger, lane, born.of(lane), settled.of(lane))? {
+            Ok(cursor) => marks.set(lane, cursor.committed),
+            Err(lost) => return Ok(Err(lost)),
+        }
+    }
+    Ok(Ok(marks))
+}
+
+/// Where the lane stands; one that is new here begins where the hall says that its epoch did.
+/// A hall that claims to have settled more had its acknowledgement from a centre that knew more.
+fn stand<L: Ledger>(
+    ledger: &mut L,
+    lane: Lane,
+    born: u64,
+    settled: u64,
+) -> Result<Result<Cursor, Estrangement>, L::Error> {
+    let (cursor, lost) = match ledger.cursor(lane)? {
+        Some(cursor) => (cursor, settled > cursor.committed),
+        None => {
+            let begins = Cursor {
+                committed: born,
+                kept_from: born + 1,
+            };
+            (begins, settled > born || settled > ledger.furthest(lane)?)
+        }
+    };
+    if !lost {
+        return Ok(Ok(cursor));
+    }
+    let mut has = Marks::default();
+    for of in Lane::ALL {
+        let known = match ledger.cursor(of)? {
+            Some(cursor) => cursor.committed,
+            // Numbers above may be another box's.
+            None if of == lane => ledger.furthest(of)?.min(born),
+            None => 0,
+        };
+        has.set(of, known);
+    }
+    Ok(Err(Estrangement::CentreLost { has }))
+}
+
+/// How long messages of an epoch may still arrive after those of the next.
+const TWIN_GRACE_MS: u64 = 60_000;
+
+/// Whether a message of an epoch that is not the newest means that two boxes speak for one store:
+/// an epoch that is over does not come back. Times are the centre's.
+#[must_use]
+pub fn is_twin(newest_since_ms: u64, now_ms: u64) -> bool {
+    now_ms.saturating_sub(newest_since_ms) > TWIN_GRACE_MS
+}
+
+/// Whether a number that is on disk stands for the same contents. One that is no longer kept can
+/// only come from another life: a hall never goes back that far.
+fn is_same<L: Ledger>(
+    ledger: &mut L,
+    lane: Lane,
+    cursor: Cursor,
+    seq: u64,
+    digest: Digest,
+) -> Result<bool, L::Error> {
+    Ok(seq >= cursor.kept_from && ledger.digest(lane, seq)? == Some(digest))
+}
+
+#[cfg(test)]
+mod tests;

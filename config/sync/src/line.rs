@@ -1,0 +1,249 @@
+//! One lane at the hall: what was given, sent, taken and settled.
+//!
+//! ```text
+//!   born ≤ settled ≤ verified ≤ sent ≤ given
+//! ```
+//! Rows up to `settled` may be deleted here. `verified` is as far as every single batch was answered
+//! as taken, in order and without a hole; an answer to a later batch alone settles nothing, because
+//! the one before it may have met other rows under the same numbers.
+
+use std::collections::BTreeMap;
+
+use zhiban_vocabulary::envelope::RefusedItem;
+
+use crate::courier::Ticket;
+
+#[derive(Debug, Default)]
+pub(crate) struct Line {
+    pub(crate) born: u64,
+    /// What the centre had of earlier epochs when this one began.
+    claim: u64,
+    pub(crate) settled: u64,
+    verified: u64,
+    sent: u64,
+    given: u64,
+    /// By ticket, which is also the order of their rows.
+    flying: BTreeMap<Ticket, Flight>,
+    /// The first batch that did not arrive: go back to it as soon as nothing is on its way.
+    hole: Option<Ticket>,
+    not_before_ms: u64,
+    refused: Option<(RefusedItem, u32)>,
+}
+
+#[derive(Debug)]
+struct Flight {
+    last: u64,
+    taken: bool,
+}
+
+impl Line {
+    pub(crate) fn new(born: u64, claim: u64, settled: u64, given: u64) -> Self {
+        Self {
+            born,
+            claim,
+            settled,
+            verified: settled,
+            sent: settled,
+            given: given.max(settled),
+            ..Self::default()
+        }
+    }
+
+    /// What the centre must have, or it lost it.
+    pub(crate) fn claims(&self) -> u64 {
+        if self.settled > self.born {
+            self.settled
+        } else {
+            self.claim
+        }
+    }
+
+    pub(crate) fn given(&self) -> u64 {
+        self.given
+    }
+
+    pub(crate) fn give(&mut self, highest: u64) {
+        self.given = self.given.max(highest);
+    }
+
+    /// Rows are sent after this one.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Batches whose answer is missing.
+    pub(crate) fn awaited(&self) -> usize {
+        self.flying.values().filter(|flight| !flight.taken).count()
+    }
+
+    pub(crate) fn owns(&self, ticket: Ticket) -> bool {
+        self.flying.contains_key(&ticket)
+    }
+
+    /// When a batch may leave; `None` when there is nothing to send or no room.
+    pub(crate) fn sends_at(&self, window: usize) -> Option<u64> {
+        let free = self.hole.is_none() && self.flying.len() < window && self.sent < self.given;
+        free.then_some(self.not_before_ms)
+    }
+
+    pub(crate) fn depart(&mut self, ticket: Ticket, last: u64) {
+        self.sent = last;
+        self.give(last);
+        let flight = Flight { last, taken: false };
+        self.flying.insert(ticket, flight);
+    }
+
+    /// The disk has nothing after `sent`.
+    pub(crate) fn found_nothing(&mut self) {
+        self.given = self.sent;
+    }
+
+    /// A batch was answered. True when the centre took all of it.
+    pub(crate) fn answer(&mut self, ticket: Ticket, committed: u64) -> bool {
+        let Some(flight) = self.flying.get_mut(&ticket) else {
+            return false;
+        };
+        if committed < flight.last {
+            // Something before it is missing there.
+            self.lose(ticket);
+            return false;
+        }
+        flight.taken = true;
+        self.verify();
+        true
+    }
+
+    /// The centre took what stands before `item` and refused it.
+    pub(crate) fn refuse(&mut self, ticket: Ticket, item: RefusedItem) {
+        let in_order = self.flying.keys().next() == Some(&ticket);
+        if in_order && item.seq > self.verified + 1 {
+            self.verified = (item.seq - 1).min(self.sent);
+        }
+        let again = self.refused.as_ref().filter(|(old, _)| old.seq == item.seq);
+        let times = again.map_or(0, |(_, times)| *times) + 1;
+        self.refused = Some((item, times));
+        self.lose(ticket);
+    }
+
+    pub(crate) fn lose(&mut self, ticket: Ticket) {
+        if self.flying.remove(&ticket).is_some() {
+            self.hole = Some(self.hole.map_or(ticket, |hole| hole.min(ticket)));
+        }
+        self.verify();
+    }
+
+    pub(crate) fn wait_until(&mut self, ms: u64) {
+        self.not_before_ms = ms;
+    }
+
+    /// The refused item and how often, until it is set aside.
+    pub(crate) fn refused(&self) -> Option<&(RefusedItem, u32)> {
+        self.refused.as_ref()
+    }
+
+    pub(crate) fn forget_refused(&mut self) {
+        self.refused = None;
+        self.not_before_ms = 0;
+    }
+
+    /// How far the line is verified and that is not on disk yet.
+    pub(crate) fn to_settle(&self) -> Option<u64> {
+        (self.verified > self.settled).then_some(self.verified)
+    }
+
+    pub(crate) fn settle(&mut self, upto: u64) {
+        self.settled = self.settled.max(upto);
+        if self.refused.as_ref().is_some_and(|(item, _)| item.seq <= upto) {
+            self.refused = None;
+        }
+    }
+
+    fn verify(&mut self) {
+        while let Some(first) = self.flying.first_entry() {
+            let in_order = self.hole.is_none_or(|hole| *first.key() < hole);
+            if !(first.get().taken && in_order) {
+                break;
+            }
+            self.verified = first.remove().last;
+        }
+        if self.hole.is_some() && self.awaited() == 0 {
+            self.flying.clear();
+            self.hole = None;
+            self.sent = self.verified;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(seq: u64) -> RefusedItem {
+        let reason = "why".into();
+        RefusedItem { seq, reason }
+    }
+
+    #[test]
+    fn rows_are_settled_in_order_and_without_a_hole() {
+        let mut line = Line::new(0, 0, 10, 40);
+        line.depart(Ticket(1), 20);
+        line.depart(Ticket(2), 30);
+        line.answer(Ticket(2), 30);
+        assert_eq!(line.to_settle(), None, "the first batch was not answered");
+        line.answer(Ticket(1), 30);
+        assert_eq!(line.to_settle(), Some(30));
+        line.settle(30);
+        assert_eq!((line.to_settle(), line.sent()), (None, 30));
+    }
+
+    #[test]
+    fn a_lost_batch_takes_the_line_back_to_what_was_verified() {
+        let mut line = Line::new(0, 0, 10, 40);
+        for (ticket, last) in [(1, 20), (2, 30), (3, 40)] {
+            line.depart(Ticket(ticket), last);
+        }
+        line.lose(Ticket(2));
+        assert_eq!(line.sends_at(9), None, "two are still on their way");
+        line.answer(Ticket(3), 40);
+        line.answer(Ticket(1), 40);
+        // The third is sent again and passed over there.
+        assert_eq!((line.sent(), line.to_settle()), (20, Some(20)));
+        assert_eq!(line.sends_at(9), Some(0));
+    }
+
+    #[test]
+    fn a_hole_at_the_centre_is_a_lost_batch() {
+        let mut line = Line::new(0, 0, 10, 40);
+        line.depart(Ticket(1), 20);
+        line.depart(Ticket(2), 30);
+        line.answer(Ticket(1), 20);
+        assert!(!line.answer(Ticket(2), 20));
+        assert_eq!((line.sent(), line.to_settle()), (20, Some(20)));
+    }
+
+    #[test]
+    fn refusals_of_one_item_are_counted_and_what_stands_before_it_is_settled() {
+        let mut line = Line::new(0, 0, 0, 40);
+        for ticket in 1..=2 {
+            line.depart(Ticket(ticket), 20);
+            line.refuse(Ticket(ticket), refusal(7));
+        }
+        assert_eq!(line.refused().map(|(item, times)| (item.seq, *times)), Some((7, 2)));
+        assert_eq!((line.sent(), line.to_settle()), (6, Some(6)));
+        line.depart(Ticket(3), 20);
+        line.refuse(Ticket(3), refusal(9));
+        assert_eq!(line.refused().map(|(_, times)| *times), Some(1), "another item");
+    }
+
+    #[test]
+    fn a_window_is_full_and_an_empty_line_is_quiet() {
+        let mut line = Line::new(0, 0, 0, 40);
+        line.depart(Ticket(1), 20);
+        assert_eq!(line.sends_at(1), None);
+        assert_eq!(line.sends_at(2), Some(0));
+        line.depart(Ticket(2), 40);
+        assert_eq!(line.sends_at(9), None);
+        line.give(41);
+        assert_eq!(line.sends_at(9), Some(0));
+    }
+}
