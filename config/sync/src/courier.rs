@@ -10,10 +10,13 @@
 
 use std::collections::BTreeMap;
 
-use zhiban_vocabulary::envelope::{Answer, Epoch, Estrangement, Lane, Marks, RefusedItem};
+use zhiban_vocabulary::envelope::{
+    Answer, Claim, Claims, Epoch, Estrangement, Lane, Marks, RefusedItem,
+};
 
 use crate::backoff::Backoff;
 use crate::line::Line;
+pub use crate::line::LineStanding;
 
 /// How much may be under way, and how long to wait.
 #[derive(Debug, Clone, Copy)]
@@ -57,14 +60,25 @@ pub struct Ticket(pub(crate) u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
     pub epoch: Epoch,
-    /// The last numbers settled before the epoch.
-    pub born: Marks,
-    /// What the centre had when the epoch began: as `born`, or less if it had lost something.
-    pub claim: Marks,
-    /// The last numbers settled.
-    pub settled: Marks,
-    /// The last numbers given.
-    pub given: Marks,
+    pub live: LineStanding,
+    pub history: LineStanding,
+}
+
+impl Standing {
+    #[must_use]
+    pub const fn of(&self, lane: Lane) -> &LineStanding {
+        match lane {
+            Lane::Live => &self.live,
+            Lane::History => &self.history,
+        }
+    }
+
+    pub const fn of_mut(&mut self, lane: Lane) -> &mut LineStanding {
+        match lane {
+            Lane::Live => &mut self.live,
+            Lane::History => &mut self.history,
+        }
+    }
 }
 
 /// What to do next.
@@ -96,12 +110,7 @@ pub struct Cargo {
     pub rows_max: u32,
     pub bytes_max: usize,
     pub epoch: Epoch,
-    /// As in the [`Batch`].
-    ///
-    /// [`Batch`]: zhiban_vocabulary::envelope::Batch
-    pub born: u64,
-    /// Likewise.
-    pub settled: u64,
+    pub claim: Claim,
 }
 
 /// Why the numbers of hall and centre cannot be of one life.
@@ -177,17 +186,9 @@ impl Courier {
     }
 
     fn stand(&mut self, standing: Standing) {
-        let line = |lane| {
-            Line::new(
-                standing.born.of(lane),
-                standing.claim.of(lane),
-                standing.settled.of(lane),
-                standing.given.of(lane),
-            )
-        };
         self.epoch = standing.epoch;
-        self.live = line(Lane::Live);
-        self.history = line(Lane::History);
+        self.live = Line::new(standing.live);
+        self.history = Line::new(standing.history);
         self.beat.flying = None;
         self.departed.clear();
     }
@@ -203,14 +204,13 @@ impl Courier {
         self.talking
     }
 
-    /// What a heartbeat says of the lanes: (born, settled).
+    /// What a heartbeat says of the lanes.
     #[must_use]
-    pub fn marks(&self) -> (Marks, Marks) {
-        let marks = |of: fn(&Line) -> u64| Marks {
-            live: of(&self.live),
-            history: of(&self.history),
-        };
-        (marks(|line| line.born), marks(Line::claims))
+    pub fn claims(&self) -> Claims {
+        Claims {
+            live: self.live.claim(),
+            history: self.history.claim(),
+        }
     }
 
     /// The next step at `now`.
@@ -277,8 +277,7 @@ impl Courier {
             rows_max: self.limits.rows_max,
             bytes_max: self.bytes,
             epoch: self.epoch,
-            born: line.born,
-            settled: line.claims(),
+            claim: line.claim(),
         }
     }
 
@@ -362,7 +361,7 @@ impl Courier {
             }
             Answer::Estranged { epoch, cause } if *epoch == self.epoch => {
                 if self.departed.remove(&ticket).is_some() {
-                    self.rupture = Some(self.estranged(*cause));
+                    self.rupture = Some(self.estranged(ticket, *cause));
                 }
             }
             Answer::Busy { retry_after_ms } => {
@@ -412,11 +411,10 @@ impl Courier {
         Lane::ALL.into_iter().find(owns)
     }
 
-    fn estranged(&self, cause: Estrangement) -> Rupture {
+    fn estranged(&self, ticket: Ticket, cause: Estrangement) -> Rupture {
         match cause {
             Estrangement::OtherHand { lane, same_to } => {
-                let line = self.line(lane);
-                let same_to = same_to.clamp(line.settled, line.sent().max(line.settled));
+                let same_to = self.line(lane).same_to(ticket, same_to);
                 Rupture::OtherHand { lane, same_to }
             }
             Estrangement::CentreLost { has } => Rupture::CentreLost { has },

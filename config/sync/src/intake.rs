@@ -1,7 +1,9 @@
 //! The centre's end of the line: what becomes of one batch.
 
 use sha2::{Digest as _, Sha256};
-use zhiban_vocabulary::envelope::{Batch, Envelope, Estrangement, Lane, Marks, RefusedItem};
+use zhiban_vocabulary::envelope::{
+    Batch, Claim, Claims, Envelope, Epoch, Estrangement, Lane, Marks, RefusedItem,
+};
 
 /// Newest items of a line whose contents are remembered; far more than are ever on their way at
 /// once, so that what a hall sends again is always among them.
@@ -25,11 +27,11 @@ pub trait Ledger {
     /// When the database failed.
     fn cursor(&mut self, lane: Lane) -> Result<Option<Cursor>, Self::Error>;
 
-    /// The highest item of any epoch of the store.
+    /// The highest item of another epoch of the store; 0 for one that is not known.
     ///
     /// # Errors
     /// When the database failed.
-    fn furthest(&mut self, lane: Lane) -> Result<u64, Self::Error>;
+    fn committed_in(&mut self, epoch: Epoch, lane: Lane) -> Result<u64, Self::Error>;
 
     /// The digest of a kept item.
     ///
@@ -94,7 +96,7 @@ pub struct Taken {
 /// Those of the ledger; the caller takes the transaction back.
 pub fn take<L: Ledger>(ledger: &mut L, batch: &Batch) -> Result<Outcome, L::Error> {
     let lane = batch.lane;
-    let cursor = match stand(ledger, lane, batch.born, batch.settled)? {
+    let cursor = match stand(ledger, lane, &batch.claim)? {
         Ok(cursor) => cursor,
         Err(lost) => return Ok(Outcome::Estranged(lost)),
     };
@@ -143,12 +145,11 @@ pub fn take<L: Ledger>(ledger: &mut L, batch: &Batch) -> Result<Outcome, L::Erro
 /// Those of the ledger.
 pub fn compare<L: Ledger>(
     ledger: &mut L,
-    born: Marks,
-    settled: Marks,
+    claims: &Claims,
 ) -> Result<Result<Marks, Estrangement>, L::Error> {
     let mut marks = Marks::default();
     for lane in Lane::ALL {
-        match stand(ledger, lane, born.of(lane), settled.of(lane))? {
+        match stand(ledger, lane, claims.of(lane))? {
             Ok(cursor) => marks.set(lane, cursor.committed),
             Err(lost) => return Ok(Err(lost)),
         }
@@ -157,37 +158,35 @@ pub fn compare<L: Ledger>(
 }
 
 /// Where the lane stands; one that is new here begins where the hall says that its epoch did.
-/// A hall that claims to have settled more had its acknowledgement from a centre that knew more.
+/// A hall that claims more than is here had its acknowledgement from a centre that knew more.
 fn stand<L: Ledger>(
     ledger: &mut L,
     lane: Lane,
-    born: u64,
-    settled: u64,
+    claim: &Claim,
 ) -> Result<Result<Cursor, Estrangement>, L::Error> {
-    let (cursor, lost) = match ledger.cursor(lane)? {
-        Some(cursor) => (cursor, settled > cursor.committed),
+    let has = match ledger.cursor(lane)? {
+        Some(cursor) if claim.settled <= cursor.committed => return Ok(Ok(cursor)),
+        Some(cursor) => cursor.committed,
         None => {
-            let begins = Cursor {
-                committed: born,
-                kept_from: born + 1,
+            let before = match claim.parent {
+                Some(parent) => ledger.committed_in(parent, lane)?.min(claim.born),
+                None => 0,
             };
-            (begins, settled > born || settled > ledger.furthest(lane)?)
+            if claim.settled <= before {
+                return Ok(Ok(Cursor {
+                    committed: claim.born,
+                    kept_from: claim.born + 1,
+                }));
+            }
+            before
         }
     };
-    if !lost {
-        return Ok(Ok(cursor));
+    let mut marks = Marks::default();
+    for other in Lane::ALL {
+        marks.set(other, ledger.cursor(other)?.map_or(0, |cursor| cursor.committed));
     }
-    let mut has = Marks::default();
-    for of in Lane::ALL {
-        let known = match ledger.cursor(of)? {
-            Some(cursor) => cursor.committed,
-            // Numbers above may be another box's.
-            None if of == lane => ledger.furthest(of)?.min(born),
-            None => 0,
-        };
-        has.set(of, known);
-    }
-    Ok(Err(Estrangement::CentreLost { has }))
+    marks.set(lane, has);
+    Ok(Err(Estrangement::CentreLost { has: marks }))
 }
 
 /// How long messages of an epoch may still arrive after those of the next.

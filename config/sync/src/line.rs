@@ -9,16 +9,64 @@
 
 use std::collections::BTreeMap;
 
-use zhiban_vocabulary::envelope::RefusedItem;
+use zhiban_vocabulary::envelope::{Claim, Epoch, Lane, RefusedItem};
 
-use crate::courier::Ticket;
+use crate::courier::{Rupture, Ticket};
+
+/// Where a lane stands on the hall's disk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LineStanding {
+    /// The last number settled before the epoch.
+    pub born: u64,
+    /// What the centre had when the epoch began, and in which epoch it was settled.
+    pub claim: u64,
+    pub parent: Option<Epoch>,
+    /// The last number settled.
+    pub settled: u64,
+    /// The last number given.
+    pub given: u64,
+}
+
+impl LineStanding {
+    /// Where the lane stands when an epoch follows on `ended`. `kept_from` is the oldest row that
+    /// is still here.
+    #[must_use]
+    pub fn renewed(
+        mut self,
+        lane: Lane,
+        ended: Epoch,
+        rupture: Option<Rupture>,
+        kept_from: u64,
+    ) -> Self {
+        match rupture {
+            Some(Rupture::CentreLost { has }) => {
+                let back_to = has.of(lane).max(kept_from.saturating_sub(1));
+                self.settled = self.settled.min(back_to);
+                (self.claim, self.parent) = (0, None);
+            }
+            Some(Rupture::OtherHand { lane: of, same_to }) if of == lane => {
+                self.settled = self.settled.max(same_to);
+                self.claim_settled(ended);
+            }
+            Some(Rupture::OtherHand { .. } | Rupture::OlderCopy) | None => {
+                self.claim_settled(ended);
+            }
+        }
+        self.born = self.settled;
+        self
+    }
+
+    /// An epoch in which nothing was settled leaves nothing to claim.
+    fn claim_settled(&mut self, ended: Epoch) {
+        if self.settled > self.born {
+            (self.claim, self.parent) = (self.settled, Some(ended));
+        }
+    }
+}
 
 #[derive(Debug, Default)]
 pub(crate) struct Line {
-    pub(crate) born: u64,
-    /// What the centre had of earlier epochs when this one began.
-    claim: u64,
-    pub(crate) settled: u64,
+    stands: LineStanding,
     verified: u64,
     sent: u64,
     given: u64,
@@ -37,24 +85,29 @@ struct Flight {
 }
 
 impl Line {
-    pub(crate) fn new(born: u64, claim: u64, settled: u64, given: u64) -> Self {
+    pub(crate) fn new(stands: LineStanding) -> Self {
         Self {
-            born,
-            claim,
-            settled,
-            verified: settled,
-            sent: settled,
-            given: given.max(settled),
+            stands,
+            verified: stands.settled,
+            sent: stands.settled,
+            given: stands.given.max(stands.settled),
             ..Self::default()
         }
     }
 
     /// What the centre must have, or it lost it.
-    pub(crate) fn claims(&self) -> u64 {
-        if self.settled > self.born {
-            self.settled
-        } else {
-            self.claim
+    pub(crate) fn claim(&self) -> Claim {
+        let LineStanding {
+            born,
+            settled,
+            parent,
+            claim,
+            ..
+        } = self.stands;
+        Claim {
+            born,
+            settled: if settled > born { settled } else { claim },
+            parent,
         }
     }
 
@@ -125,6 +178,16 @@ impl Line {
         self.lose(ticket);
     }
 
+    /// How far the centre has the same rows, when a batch met others after `same_to`. What it says
+    /// counts only if every batch before it was taken.
+    pub(crate) fn same_to(&self, ticket: Ticket, same_to: u64) -> u64 {
+        if self.flying.keys().next() == Some(&ticket) && self.hole.is_none() {
+            same_to.clamp(self.verified, self.sent)
+        } else {
+            self.verified
+        }
+    }
+
     pub(crate) fn lose(&mut self, ticket: Ticket) {
         if self.flying.remove(&ticket).is_some() {
             self.hole = Some(self.hole.map_or(ticket, |hole| hole.min(ticket)));
@@ -148,11 +211,11 @@ impl Line {
 
     /// How far the line is verified and that is not on disk yet.
     pub(crate) fn to_settle(&self) -> Option<u64> {
-        (self.verified > self.settled).then_some(self.verified)
+        (self.verified > self.stands.settled).then_some(self.verified)
     }
 
     pub(crate) fn settle(&mut self, upto: u64) {
-        self.settled = self.settled.max(upto);
+        self.stands.settled = self.stands.settled.max(upto);
         if self.refused.as_ref().is_some_and(|(item, _)| item.seq <= upto) {
             self.refused = None;
         }
@@ -177,6 +240,15 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use zhiban_vocabulary::envelope::Marks;
+
+    fn line(settled: u64, given: u64) -> Line {
+        Line::new(LineStanding {
+            settled,
+            given,
+            ..LineStanding::default()
+        })
+    }
 
     fn refusal(seq: u64) -> RefusedItem {
         let reason = "why".into();
@@ -185,7 +257,7 @@ mod tests {
 
     #[test]
     fn rows_are_settled_in_order_and_without_a_hole() {
-        let mut line = Line::new(0, 0, 10, 40);
+        let mut line = line(10, 40);
         line.depart(Ticket(1), 20);
         line.depart(Ticket(2), 30);
         line.answer(Ticket(2), 30);
@@ -198,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_lost_batch_takes_the_line_back_to_what_was_verified() {
-        let mut line = Line::new(0, 0, 10, 40);
+        let mut line = line(10, 40);
         for (ticket, last) in [(1, 20), (2, 30), (3, 40)] {
             line.depart(Ticket(ticket), last);
         }
@@ -213,7 +285,7 @@ mod tests {
 
     #[test]
     fn a_hole_at_the_centre_is_a_lost_batch() {
-        let mut line = Line::new(0, 0, 10, 40);
+        let mut line = line(10, 40);
         line.depart(Ticket(1), 20);
         line.depart(Ticket(2), 30);
         line.answer(Ticket(1), 20);
@@ -223,7 +295,7 @@ mod tests {
 
     #[test]
     fn refusals_of_one_item_are_counted_and_what_stands_before_it_is_settled() {
-        let mut line = Line::new(0, 0, 0, 40);
+        let mut line = line(0, 40);
         for ticket in 1..=2 {
             line.depart(Ticket(ticket), 20);
             line.refuse(Ticket(ticket), refusal(7));
@@ -236,8 +308,33 @@ mod tests {
     }
 
     #[test]
+    fn an_epoch_claims_what_was_settled_in_the_last_one_that_settled_something() {
+        let stands = LineStanding {
+            settled: 10,
+            given: 30,
+            ..LineStanding::default()
+        };
+        let (lane, first) = (Lane::History, Epoch(1));
+        let second = stands.renewed(lane, first, None, 1);
+        assert_eq!((second.born, second.claim, second.parent), (10, 10, Some(first)));
+        let third = second.renewed(lane, Epoch(2), None, 1);
+        assert_eq!((third.claim, third.parent), (10, Some(first)), "2 settled nothing");
+        let same_to = 15;
+        let other = third.renewed(lane, Epoch(3), Some(Rupture::OtherHand { lane, same_to }), 1);
+        assert_eq!((other.born, other.claim, other.parent), (15, 15, Some(Epoch(3))));
+        let has = Marks {
+            live: 0,
+            history: 4,
+        };
+        let lost = Some(Rupture::CentreLost { has });
+        let back = other.renewed(lane, Epoch(4), lost, 1);
+        assert_eq!((back.born, back.settled, back.claim, back.parent), (4, 4, 0, None));
+        assert_eq!(other.renewed(lane, Epoch(4), lost, 9).born, 8, "4 to 8 are gone");
+    }
+
+    #[test]
     fn a_window_is_full_and_an_empty_line_is_quiet() {
-        let mut line = Line::new(0, 0, 0, 40);
+        let mut line = line(0, 40);
         line.depart(Ticket(1), 20);
         assert_eq!(line.sends_at(1), None);
         assert_eq!(line.sends_at(2), Some(0));

@@ -102,12 +102,37 @@ pub struct Batch {
     pub store: StoreId,
     pub epoch: Epoch,
     pub lane: Lane,
-    /// Where the lane stood when the epoch began: the last number settled before it.
-    pub born: u64,
-    /// The last number the hall knows to be on the centre's disk: in the beginning of an epoch
-    /// what the centre had of those before.
-    pub settled: u64,
+    pub claim: Claim,
     pub envelopes: Vec<Envelope>,
+}
+
+/// What the hall knows of the centre's end of a lane. A centre that has less has lost something.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Claim {
+    /// The last number before the epoch: the lane begins after it.
+    pub born: u64,
+    /// The last number on the centre's disk; up to `born` it was settled in `parent`.
+    pub settled: u64,
+    /// The epoch before; absent when nothing of it is claimed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Epoch>,
+}
+
+/// One for each lane.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Claims {
+    pub live: Claim,
+    pub history: Claim,
+}
+
+impl Claims {
+    #[must_use]
+    pub const fn of(&self, lane: Lane) -> &Claim {
+        match lane {
+            Lane::Live => &self.live,
+            Lane::History => &self.history,
+        }
+    }
 }
 
 /// The centre's answer, sent after its commit.
@@ -164,10 +189,7 @@ pub struct Heartbeat {
     pub epoch: Epoch,
     /// Grows within the epoch, so that one sent again by a stranger says nothing.
     pub number: u64,
-    /// As in [`Batch`].
-    pub born: Marks,
-    /// As in [`Batch`].
-    pub settled: Marks,
+    pub claims: Claims,
     /// The hall's clock.
     pub at: Timestamp,
     /// Version of the gateway.
@@ -206,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_batch_reads_back_with_its_bodies_untouched() {
-        let text = r#"{"batch":{"protocol":1,"store":"wola","epoch":7,"lane":"history","born":0,"settled":0,"envelopes":[{"seq":1,"body":{"item": "new"}}]}}"#;
+        let text = r#"{"batch":{"protocol":1,"store":"wola","epoch":7,"lane":"history","claim":{"born":0,"settled":0},"envelopes":[{"seq":1,"body":{"item": "new"}}]}}"#;
         let Ok(Upward::Batch(batch)) = serde_json::from_str(text) else {
             panic!("was not read");
         };

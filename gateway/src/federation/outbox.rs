@@ -5,62 +5,142 @@ use rusqlite::{Connection, OptionalExtension, Result, params};
 use serde_json::value::RawValue;
 use zhiban_kernel::StoreError;
 use zhiban_kernel::clock::{from_ms, to_ms};
-use zhiban_vocabulary::envelope::{Envelope, Item};
+use zhiban_sync::courier::{Cargo, Rupture, Standing};
+use zhiban_vocabulary::envelope::{Envelope, Epoch, Item, Lane, Marks};
 use zhiban_vocabulary::time::elapsed_s;
+
+/// Settled rows kept in each lane in case the centre loses them: two weeks of a busy hall. Counted
+/// and not dated, so that a clock that jumps deletes nothing.
+const SETTLED_KEPT: u64 = 300_000;
+/// Rows pruned at once, so that the writer is never held up.
+const PRUNED_AT_ONCE: u64 = 2_000;
 
 /// Puts an item in line, in the caller's transaction.
 ///
 /// # Errors
-/// When the database refuses; then the fact is refused with it.
+/// When the database refuses; then what the item says is refused with it.
 pub fn put(
     connection: &Connection,
+    lane: Lane,
     item: &Item,
     now: Timestamp,
 ) -> std::result::Result<(), StoreError> {
     let body =
         serde_json::to_string(item).map_err(|error| StoreError::Database(error.to_string()))?;
-    let sql = "insert into federation_outbox (created_ms, body) values (?1, ?2)";
-    connection
-        .prepare_cached(sql)?
-        .execute(params![to_ms(now), body])?;
+    put_text(connection, lane, &body, now)?;
     Ok(())
 }
 
-/// The oldest rows, at most `rows` of them and about `bytes` of bodies.
-pub(super) fn oldest(connection: &Connection, rows: u32, bytes: usize) -> Result<Vec<Envelope>> {
-    let sql = "select seq, body from federation_outbox order by seq limit ?1";
+pub(super) fn put_text(
+    connection: &Connection,
+    lane: Lane,
+    body: &str,
+    now: Timestamp,
+) -> Result<()> {
+    let sql = "update federation_line set given = given + 1 where lane = ?1 returning given";
+    let seq: i64 = connection
+        .prepare_cached(sql)?
+        .query_row([lane.as_str()], |row| row.get(0))?;
+    connection
+        .prepare_cached("insert into federation_outbox values (?1, ?2, ?3, ?4)")?
+        .execute(params![lane.as_str(), seq, to_ms(now), body])?;
+    Ok(())
+}
+
+/// The next rows of a lane.
+pub(super) fn rows(connection: &Connection, cargo: &Cargo) -> Result<Vec<Envelope>> {
+    let sql = "select seq, body from federation_outbox
+         where lane = ?1 and seq > ?2 order by seq limit ?3";
     let mut statement = connection.prepare_cached(sql)?;
-    let mut found = statement.query([rows])?;
+    let after = cell(cargo.after);
+    let mut found = statement.query(params![cargo.lane.as_str(), after, cargo.rows_max])?;
     let (mut envelopes, mut size) = (Vec::new(), 0);
     while let Some(row) = found.next()? {
         let body: String = row.get(1)?;
         size += body.len();
-        if size > bytes && !envelopes.is_empty() {
+        if size > cargo.bytes_max && !envelopes.is_empty() {
             break;
         }
         let seq = row.get::<_, i64>(0)?.unsigned_abs();
-        // Written by `put`; a body damaged on disk is sent as null and buried by the centre.
+        // Written by `put`; a body damaged on disk is sent as null, which the centre refuses.
         let body = RawValue::from_string(body).unwrap_or_else(|_| RawValue::NULL.to_owned());
         envelopes.push(Envelope { seq, body });
     }
     Ok(envelopes)
 }
 
-/// The highest number ever given.
-pub(super) fn highest(connection: &Connection) -> Result<u64> {
-    let sql = "select seq from sqlite_sequence where name = 'federation_outbox'";
-    let found: Option<i64> = connection
-        .prepare_cached(sql)?
-        .query_row([], |row| row.get(0))
-        .optional()?;
-    Ok(found.unwrap_or(0).unsigned_abs())
+/// Where the outbox stands.
+pub(super) fn standing(connection: &Connection, epoch: Epoch) -> Result<Standing> {
+    let mut standing = Standing {
+        epoch,
+        born: Marks::default(),
+        claim: Marks::default(),
+        settled: Marks::default(),
+        given: Marks::default(),
+    };
+    let sql = "select born, claim, settled, given from federation_line where lane = ?1";
+    for lane in Lane::ALL {
+        let read = |row: &rusqlite::Row<'_>| {
+            let mark = |column| Ok::<_, rusqlite::Error>(row.get::<_, i64>(column)?.unsigned_abs());
+            Ok([mark(0)?, mark(1)?, mark(2)?, mark(3)?])
+        };
+        let [born, claim, settled, given] = connection
+            .prepare_cached(sql)?
+            .query_row([lane.as_str()], read)?;
+        standing.born.set(lane, born);
+        standing.claim.set(lane, claim);
+        standing.settled.set(lane, settled);
+        standing.given.set(lane, given);
+    }
+    Ok(standing)
 }
 
-/// Deletes what the centre has on disk.
-pub(super) fn prune(connection: &Connection, committed: u64) -> Result<usize> {
-    let committed = i64::try_from(committed).unwrap_or(i64::MAX);
-    let sql = "delete from federation_outbox where seq <= ?1";
-    connection.prepare_cached(sql)?.execute([committed])
+/// Keeps how far the centre is. The rows stay until they are pruned.
+pub(super) fn settle(connection: &Connection, lane: Lane, upto: u64) -> Result<()> {
+    let sql = "update federation_line set settled = max(settled, ?2) where lane = ?1";
+    connection
+        .prepare_cached(sql)?
+        .execute(params![lane.as_str(), cell(upto)])?;
+    Ok(())
+}
+
+/// Lets both lanes begin an epoch where they are settled; goes back first to what the centre has,
+/// as far as the rows are still here.
+pub(super) fn begin(connection: &Connection, rupture: Option<Rupture>) -> Result<()> {
+    if let Some(Rupture::OtherHand { lane, same_to }) = rupture {
+        settle(connection, lane, same_to)?;
+    }
+    let has = match rupture {
+        Some(Rupture::CentreLost { has }) => Some(has),
+        _ => None,
+    };
+    let sql = "update federation_line set
+             settled = min(settled, max(?2, coalesce(
+                 (select min(seq) - 1 from federation_outbox where lane = ?1), settled))),
+             claim = min(settled, ?2)
+         where lane = ?1";
+    for lane in Lane::ALL {
+        let has = has.map_or(i64::MAX, |has| cell(has.of(lane)));
+        connection
+            .prepare_cached(sql)?
+            .execute(params![lane.as_str(), has])?;
+    }
+    connection.execute("update federation_line set born = settled", [])?;
+    Ok(())
+}
+
+/// Deletes settled rows beyond those kept, a few at a time.
+pub(super) fn prune(connection: &Connection) -> Result<usize> {
+    let sql = "delete from federation_outbox where lane = ?1 and seq in (
+             select seq from federation_outbox where lane = ?1 and seq <= (
+                 select settled - ?2 from federation_line where lane = ?1)
+             order by seq limit ?3)";
+    let mut gone = 0;
+    for lane in Lane::ALL {
+        let limits = params![lane.as_str(), cell(SETTLED_KEPT), cell(PRUNED_AT_ONCE)];
+        gone += connection.prepare_cached(sql)?.execute(limits)?;
+    }
+    Ok(gone)
 }
 
 /// What waits.
@@ -73,14 +153,143 @@ pub struct Backlog {
 /// # Errors
 /// When the database cannot be read.
 pub fn backlog(connection: &Connection, now: Timestamp) -> Result<Backlog> {
-    let rows: i64 = connection.query_row("select count(*) from federation_outbox", [], |row| {
-        row.get(0)
-    })?;
-    let sql = "select created_ms from federation_outbox order by seq limit 1";
-    let oldest: Option<i64> = connection.query_row(sql, [], |row| row.get(0)).optional()?;
-    let oldest_unsent_s = oldest.map(|ms| elapsed_s(from_ms(ms), now));
+    // Numbers have no gaps, so nothing needs counting.
+    let sql = "select sum(given - settled) from federation_line";
+    let rows: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+    let sql = "select min(created_ms) from federation_line as line
+         join federation_outbox as row on row.lane = line.lane and row.seq = line.settled + 1";
+    let oldest: Option<i64> = connection.query_row(sql, [], |row| row.get(0)).optional()?.flatten();
     Ok(Backlog {
         rows: rows.unsigned_abs(),
-        oldest_unsent_s,
+        oldest_unsent_s: oldest.map(|ms| elapsed_s(from_ms(ms), now)),
     })
+}
+
+fn cell(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zhiban_vocabulary::envelope::SetAside;
+
+    fn database() -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        let sql = include_str!("../../migrations/V0006__federation.sql");
+        connection.execute_batch(sql).unwrap();
+        connection
+    }
+
+    fn fill(connection: &Connection, lane: Lane, rows: u64) {
+        for number in 0..rows {
+            let reason = format!("row {number}");
+            let item = Item::SetAside(SetAside { reason });
+            put(connection, lane, &item, Timestamp::UNIX_EPOCH).unwrap();
+        }
+    }
+
+    fn stand(connection: &Connection) -> Standing {
+        standing(connection, Epoch(1)).unwrap()
+    }
+
+    fn cargo(after: u64, bytes_max: usize) -> Cargo {
+        Cargo {
+            lane: Lane::History,
+            after,
+            rows_max: 3,
+            bytes_max,
+            epoch: Epoch(1),
+            born: 0,
+            settled: 0,
+        }
+    }
+
+    #[test]
+    fn lanes_are_numbered_apart_and_numbers_are_never_given_again() {
+        let connection = database();
+        fill(&connection, Lane::Live, 2);
+        fill(&connection, Lane::History, 5);
+        connection.execute("delete from federation_outbox", []).unwrap();
+        fill(&connection, Lane::History, 1);
+        let given = stand(&connection).given;
+        assert_eq!((given.live, given.history), (2, 6));
+    }
+
+    #[test]
+    fn a_batch_has_so_many_rows_and_bytes_and_one_row_at_least() {
+        let connection = database();
+        fill(&connection, Lane::History, 5);
+        let seqs = |cargo: &Cargo| -> Vec<u64> {
+            let rows = rows(&connection, cargo).unwrap();
+            rows.iter().map(|row| row.seq).collect()
+        };
+        assert_eq!(seqs(&cargo(0, 1 << 20)), [1, 2, 3]);
+        assert_eq!(seqs(&cargo(3, 1)), [4]);
+        assert!(seqs(&cargo(5, 1)).is_empty());
+    }
+
+    #[test]
+    fn a_centre_that_lost_rows_gets_them_again_as_far_as_they_are_here() {
+        let connection = database();
+        fill(&connection, Lane::History, 10);
+        settle(&connection, Lane::History, 8).unwrap();
+        let lost = |history| Rupture::CentreLost {
+            has: Marks { live: 0, history },
+        };
+        begin(&connection, Some(lost(4))).unwrap();
+        let now = stand(&connection);
+        let marks = (now.born.history, now.claim.history, now.settled.history);
+        assert_eq!(marks, (4, 4, 4));
+        settle(&connection, Lane::History, 8).unwrap();
+        connection.execute("delete from federation_outbox where seq < 6", []).unwrap();
+        begin(&connection, Some(lost(2))).unwrap();
+        let now = stand(&connection);
+        let marks = (now.born.history, now.claim.history, now.settled.history);
+        assert_eq!(marks, (5, 2, 5), "3 to 5 are gone on both sides");
+        // All rows gone: it goes on after the last.
+        connection.execute("delete from federation_outbox", []).unwrap();
+        settle(&connection, Lane::History, 10).unwrap();
+        begin(&connection, Some(lost(0))).unwrap();
+        assert_eq!(stand(&connection).settled.history, 10);
+    }
+
+    #[test]
+    fn an_epoch_begins_where_the_lanes_are_settled() {
+        let connection = database();
+        fill(&connection, Lane::History, 10);
+        settle(&connection, Lane::History, 3).unwrap();
+        begin(&connection, None).unwrap();
+        let now = stand(&connection);
+        assert_eq!((now.born.history, now.claim.history, now.given.history), (3, 3, 10));
+        let lane = Lane::History;
+        begin(&connection, Some(Rupture::OtherHand { lane, same_to: 7 })).unwrap();
+        assert_eq!(stand(&connection).born.history, 7);
+    }
+
+    #[test]
+    fn what_waits_is_known_without_counting() {
+        let connection = database();
+        fill(&connection, Lane::Live, 2);
+        fill(&connection, Lane::History, 10);
+        settle(&connection, Lane::History, 3).unwrap();
+        let now = Timestamp::from_second(60).unwrap();
+        let waiting = backlog(&connection, now).unwrap();
+        assert_eq!((waiting.rows, waiting.oldest_unsent_s), (9, Some(60)));
+        settle(&connection, Lane::History, 10).unwrap();
+        settle(&connection, Lane::Live, 2).unwrap();
+        let level = backlog(&connection, now).unwrap();
+        assert_eq!((level.rows, level.oldest_unsent_s), (0, None));
+    }
+
+    #[test]
+    fn what_waits_is_never_pruned() {
+        let connection = database();
+        fill(&connection, Lane::History, 5);
+        let sql = "update federation_line set given = 400000, settled = ?1 where lane = 'history'";
+        connection.execute(sql, [2]).unwrap();
+        assert_eq!(prune(&connection).unwrap(), 0);
+        connection.execute(sql, [300_003]).unwrap();
+        assert_eq!(prune(&connection).unwrap(), 3);
+    }
 }

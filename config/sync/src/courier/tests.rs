@@ -7,12 +7,14 @@ fn marks(live: u64, history: u64) -> Marks {
 }
 
 fn courier(given: Marks) -> Courier {
+    let line = |given| LineStanding {
+        given,
+        ..LineStanding::default()
+    };
     let standing = Standing {
         epoch: EPOCH,
-        born: marks(0, 0),
-        claim: marks(0, 0),
-        settled: marks(0, 0),
-        given,
+        live: line(given.live),
+        history: line(given.history),
     };
     Courier::new(Limits::default(), standing, 1)
 }
@@ -91,7 +93,7 @@ fn rows_are_settled_once_every_batch_before_them_was_answered() {
     assert_eq!(courier.next(21), Step::Settle { lane, upto }, "until it is done");
     courier.settled(lane, upto);
     assert!(matches!(courier.next(21), Step::Wait { .. }));
-    assert_eq!(courier.marks().1, marks(0, 20));
+    assert_eq!(courier.claims().history.settled, 20);
 }
 
 #[test]
@@ -164,10 +166,11 @@ fn a_centre_that_knows_more_than_was_given_means_an_older_copy() {
     let epoch = Epoch(8);
     courier.begun(Standing {
         epoch,
-        born: marks(0, 10),
-        claim: marks(0, 10),
-        settled: marks(0, 10),
-        given: marks(0, 10),
+        live: LineStanding::default(),
+        history: LineStanding {
+            given: 10,
+            ..LineStanding::default()
+        },
     });
     assert_eq!(courier.next(1), Step::Beat);
     assert_eq!(courier.epoch(), epoch);
@@ -181,21 +184,22 @@ fn what_the_centre_lost_is_claimed_no_more() {
     let beat = courier.beat_departs(0);
     courier.answered(beat, &Answer::Estranged { epoch: EPOCH, cause }, 1);
     assert_eq!(courier.next(1), Step::Begin(Rupture::CentreLost { has }));
+    let history = LineStanding {
+        settled: 10,
+        given: 12,
+        ..LineStanding::default()
+    };
+    let (lane, rupture) = (Lane::History, Rupture::CentreLost { has });
     courier.begun(Standing {
         epoch: Epoch(8),
-        born: marks(0, 10),
-        claim: has,
-        settled: marks(0, 10),
-        given: marks(0, 12),
+        live: LineStanding::default(),
+        history: history.renewed(lane, EPOCH, Some(rupture), 1),
     });
-    assert_eq!(courier.marks(), (marks(0, 10), has));
-    let beat = courier.beat_departs(2);
-    let mut answer = committed(0, 0);
-    if let Answer::Committed { epoch, .. } = &mut answer {
-        *epoch = Epoch(8);
-    }
-    courier.answered(beat, &answer, 3);
-    assert_eq!(sends(&courier, 3).unwrap().settled, 4);
+    let claim = Claim {
+        born: 4,
+        ..Claim::default()
+    };
+    assert_eq!(courier.claims().history, claim);
 }
 
 #[test]

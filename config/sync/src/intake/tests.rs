@@ -11,7 +11,7 @@ struct Memory {
     cursors: BTreeMap<Lane, Cursor>,
     digests: BTreeMap<(Lane, u64), Digest>,
     effects: Vec<String>,
-    furthest: u64,
+    before: (u64, u64),
 }
 
 impl Ledger for Memory {
@@ -21,8 +21,8 @@ impl Ledger for Memory {
         Ok(self.cursors.get(&lane).copied())
     }
 
-    fn furthest(&mut self, _: Lane) -> Result<u64, String> {
-        Ok(self.furthest)
+    fn committed_in(&mut self, epoch: Epoch, _: Lane) -> Result<u64, String> {
+        Ok(if epoch.0 == self.before.0 { self.before.1 } else { 0 })
     }
 
     fn digest(&mut self, lane: Lane, seq: u64) -> Result<Option<Digest>, String> {
@@ -66,8 +66,7 @@ fn batch(first: u64, items: &[&str]) -> Batch {
         store: "wola".parse().unwrap(),
         epoch: Epoch(7),
         lane: Lane::History,
-        born: 0,
-        settled: 0,
+        claim: Claim::default(),
         envelopes: (first..).zip(items).map(envelope).collect(),
     }
 }
@@ -138,34 +137,64 @@ fn a_refused_item_stops_the_batch_and_keeps_what_stands_before_it() {
     assert_eq!((aside.committed, aside.refused), (3, None));
 }
 
+fn claim(born: u64, settled: u64, parent: Option<u64>) -> Claim {
+    Claim {
+        born,
+        settled,
+        parent: parent.map(Epoch),
+    }
+}
+
 #[test]
-fn an_epoch_begins_where_the_hall_says() {
+fn an_epoch_begins_where_the_one_before_ended() {
     let mut memory = Memory {
-        furthest: 500,
+        before: (6, 520),
         ..Memory::default()
     };
     let mut begins = batch(501, &["a"]);
-    (begins.born, begins.settled) = (500, 500);
+    begins.claim = claim(500, 500, Some(6));
     assert_eq!(taken(&mut memory, &begins).committed, 501);
 }
 
 #[test]
 fn a_hall_that_was_told_more_than_is_here_learns_that_the_centre_lost_it() {
+    let lost = |history| Estrangement::CentreLost {
+        has: Marks { live: 0, history },
+    };
     let mut memory = Memory::default();
     taken(&mut memory, &batch(1, &["a"]));
     let mut later = batch(5, &["e"]);
-    later.settled = 4;
-    let has = |history| Marks { live: 0, history };
-    let lost = |history| Estrangement::CentreLost { has: has(history) };
+    later.claim = claim(0, 4, None);
     assert_eq!(estranged(&mut memory, &later), lost(1));
-    // An epoch the centre never heard of, after numbers it never had.
-    let mut empty = Memory::default();
-    (later.born, later.settled) = (4, 4);
-    assert_eq!(estranged(&mut empty, &later), lost(0));
+    // An epoch that is new here, after numbers that never came or not all.
+    later.claim = claim(4, 4, Some(6));
+    assert_eq!(estranged(&mut Memory::default(), &later), lost(0));
+    let mut restored = Memory {
+        before: (6, 3),
+        ..Memory::default()
+    };
+    assert_eq!(estranged(&mut restored, &later), lost(3));
+    // What another box settled under the same numbers does not count.
+    let mut twin = Memory {
+        before: (99, 40),
+        ..Memory::default()
+    };
+    assert_eq!(estranged(&mut twin, &later), lost(0));
     // Once the hall claims no more, it is taken.
-    later.settled = 0;
-    assert_eq!(taken(&mut empty, &later).committed, 5);
-    let beat = compare(&mut empty, has(4), has(9)).unwrap();
-    assert_eq!(beat, Err(lost(5)));
-    assert_eq!(compare(&mut empty, has(4), has(5)).unwrap(), Ok(has(5)));
+    later.claim = claim(4, 0, None);
+    assert_eq!(taken(&mut restored, &later).committed, 5);
+}
+
+#[test]
+fn a_heartbeat_learns_how_far_the_lanes_are_or_what_is_wrong() {
+    let mut memory = Memory::default();
+    taken(&mut memory, &batch(1, &["a", "b"]));
+    let claims = |settled| Claims {
+        live: claim(0, 0, None),
+        history: claim(0, settled, None),
+    };
+    let marks = |history| Marks { live: 0, history };
+    assert_eq!(compare(&mut memory, &claims(2)).unwrap(), Ok(marks(2)));
+    let lost = Estrangement::CentreLost { has: marks(2) };
+    assert_eq!(compare(&mut memory, &claims(3)).unwrap(), Err(lost));
 }

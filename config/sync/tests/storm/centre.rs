@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use zhiban_sync::intake::{self, Cursor, Digest, Ledger, Outcome};
-use zhiban_vocabulary::envelope::{Answer, Batch, Envelope, Epoch, Lane, Marks};
+use zhiban_vocabulary::envelope::{Answer, Batch, Claims, Envelope, Epoch, Lane, Marks};
 
 use crate::Sabotage;
 use crate::hall::Matter;
@@ -34,8 +34,7 @@ pub(crate) enum Message {
     Batch(Batch),
     Beat {
         epoch: Epoch,
-        born: Marks,
-        settled: Marks,
+        claims: Claims,
     },
 }
 
@@ -53,11 +52,7 @@ impl Message {
         let (first, last) = self.span();
         match self {
             Self::Batch(batch) => format!("{:?} {first}..={last} of {:?}", batch.lane, batch.epoch),
-            Self::Beat {
-                epoch,
-                born,
-                settled,
-            } => format!("a beat of {epoch:?}, born {born:?}, settled {settled:?}"),
+            Self::Beat { epoch, claims } => format!("a beat of {epoch:?}, {claims:?}"),
         }
     }
 }
@@ -104,12 +99,10 @@ impl Centre {
                     Err(never) => match never {},
                 }
             }
-            Message::Beat { born, settled, .. } => {
-                match intake::compare(&mut ledger, *born, *settled) {
-                    Ok(answer) => (answer.err(), None),
-                    Err(never) => match never {},
-                }
-            }
+            Message::Beat { claims, .. } => match intake::compare(&mut ledger, claims) {
+                Ok(answer) => (answer.err(), None),
+                Err(never) => match never {},
+            },
         };
         if let Some(cause) = cause {
             return Answer::Estranged { epoch, cause };
@@ -194,9 +187,9 @@ impl Ledger for Book<'_> {
         Ok(self.disk.cursors.get(&(self.epoch, lane)).copied())
     }
 
-    fn furthest(&mut self, lane: Lane) -> Result<u64, Self::Error> {
-        let lines = self.disk.cursors.iter().filter(|((_, of), _)| *of == lane);
-        Ok(lines.map(|(_, cursor)| cursor.committed).max().unwrap_or(0))
+    fn committed_in(&mut self, epoch: Epoch, lane: Lane) -> Result<u64, Self::Error> {
+        let cursor = self.disk.cursors.get(&(epoch, lane));
+        Ok(cursor.map_or(0, |cursor| cursor.committed))
     }
 
     fn digest(&mut self, lane: Lane, seq: u64) -> Result<Option<Digest>, Self::Error> {

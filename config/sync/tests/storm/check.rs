@@ -1,7 +1,7 @@
 //! What must hold.
 
 use crate::centre::StoreDisk;
-use crate::hall::{Hall, Row};
+use crate::hall::{Hall, Matter, Row};
 use crate::world::World;
 
 impl World {
@@ -44,7 +44,9 @@ impl World {
     /// Everything that was acknowledged to a device is at the centre or set aside.
     fn check_arrived(&self, number: usize, hall: &Hall, centre: &StoreDisk) {
         for (id, (lane, poison)) in &hall.accepted {
-            if *poison {
+            // Kept for a person, who sends it again.
+            let aside = |(_, letter): &(_, Matter)| letter.id == *id;
+            if *poison || hall.disk.letters.iter().any(aside) {
                 continue;
             }
             let arrived = centre.effects.contains_key(id);
@@ -55,7 +57,7 @@ impl World {
     /// Poison is set aside at the hall and known at the centre, and nothing else is.
     fn check_aside(&self, number: usize, hall: &Hall, centre: &StoreDisk) {
         for (_, letter) in &hall.disk.letters {
-            let why = letter.poison;
+            let why = letter.poison || letter.novel;
             assert!(why, "hall {number} set {} aside for nothing", letter.id);
             let known = centre.letters.get(&letter.id).copied().unwrap_or(0);
             let tries = known >= 3 || self.centre_restored || !self.weather.is_plain();

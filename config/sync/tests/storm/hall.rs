@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use zhiban_sync::courier::{Cargo, Rupture, Standing, Ticket};
+use zhiban_sync::courier::{Cargo, LineStanding, Rupture, Standing, Ticket};
 use zhiban_sync::{Courier, Limits, Step};
 use zhiban_vocabulary::StoreId;
-use zhiban_vocabulary::envelope::{Batch, Envelope, Epoch, Lane, Marks, PROTOCOL, RefusedItem};
+use zhiban_vocabulary::envelope::{Batch, Envelope, Epoch, Lane, PROTOCOL, RefusedItem};
 
 use crate::Sabotage;
 use crate::centre::Message;
@@ -31,11 +31,7 @@ pub(crate) struct Matter {
 /// Everything a hall has on disk.
 #[derive(Debug, Clone)]
 pub(crate) struct Disk {
-    epoch: Epoch,
-    born: Marks,
-    claim: Marks,
-    settled: Marks,
-    given: Marks,
+    pub(crate) stands: Standing,
     pub(crate) outbox: BTreeMap<(Lane, u64), Row>,
     pub(crate) letters: Vec<(Lane, Matter)>,
     /// By key: what holds now.
@@ -81,32 +77,24 @@ pub(crate) struct Hall {
 
 impl Disk {
     fn new(epoch: Epoch) -> Self {
+        let (live, history) = (LineStanding::default(), LineStanding::default());
         Self {
-            epoch,
-            born: Marks::default(),
-            claim: Marks::default(),
-            settled: Marks::default(),
-            given: Marks::default(),
+            stands: Standing {
+                epoch,
+                live,
+                history,
+            },
             outbox: BTreeMap::new(),
             letters: Vec::new(),
             facts: BTreeMap::new(),
         }
     }
 
-    pub(crate) fn standing(&self) -> Standing {
-        Standing {
-            epoch: self.epoch,
-            born: self.born,
-            claim: self.claim,
-            settled: self.settled,
-            given: self.given,
-        }
-    }
-
     /// States what holds, in the transaction that changes it.
     fn state(&mut self, lane: Lane, matter: Matter) {
-        let seq = self.given.of(lane) + 1;
-        self.given.set(lane, seq);
+        let line = self.stands.of_mut(lane);
+        line.given += 1;
+        let seq = line.given;
         let body = serde_json::to_string(&matter).expect("plain fields");
         if lane == Lane::History {
             self.facts.insert(matter.key, matter.clone());
@@ -117,24 +105,28 @@ impl Disk {
 
     /// Rows the centre does not have yet.
     pub(crate) fn waiting(&self) -> u64 {
-        let lanes = Lane::ALL.into_iter();
-        lanes.map(|lane| self.given.of(lane) - self.settled.of(lane)).sum()
+        let lines = [self.stands.live, self.stands.history];
+        lines.iter().map(|line| line.given - line.settled).sum()
     }
 
-    /// Starts a life in which the centre expects nothing.
-    pub(crate) fn renew(&mut self, epoch: Epoch) {
-        self.epoch = epoch;
-        self.born = self.settled;
-        self.claim = self.settled;
+    /// Starts another life.
+    pub(crate) fn renew(&mut self, epoch: Epoch, rupture: Option<Rupture>) {
+        let ended = self.stands.epoch;
+        for lane in Lane::ALL {
+            let line = self.stands.of_mut(lane);
+            *line = line.renewed(lane, ended, rupture, 1);
+        }
+        self.stands.epoch = epoch;
     }
 
     /// The rows stay for weeks, in case the centre loses them.
     fn settle(&mut self, lane: Lane, upto: u64) -> Vec<Row> {
-        let settled = self.settled.of(lane);
+        let line = self.stands.of_mut(lane);
+        let settled = line.settled;
         if upto <= settled {
             return Vec::new();
         }
-        self.settled.set(lane, upto);
+        line.settled = upto;
         let rows = self.outbox.range((lane, settled + 1)..=(lane, upto));
         rows.map(|(_, row)| row.clone()).collect()
     }
@@ -152,13 +144,7 @@ impl Disk {
         if let Rupture::OtherHand { lane, same_to } = rupture {
             gone = self.settle(lane, same_to);
         }
-        if let Rupture::CentreLost { has } = rupture {
-            for lane in Lane::ALL {
-                let back_to = has.of(lane).min(self.settled.of(lane));
-                self.settled.set(lane, back_to);
-            }
-        }
-        self.renew(epoch);
+        self.renew(epoch, Some(rupture));
         gone
     }
 
@@ -237,7 +223,7 @@ impl Hall {
             self.stated.insert(matter.key);
         }
         self.disk.state(lane, matter);
-        let given = self.disk.given.of(lane);
+        let given = self.disk.stands.of(lane).given;
         if let Some(process) = &mut self.process {
             process.courier.given(lane, given);
         }
@@ -260,7 +246,7 @@ impl Hall {
     }
 
     pub(crate) fn start(&mut self, run: u64, limits: Limits, seed: u64) {
-        let courier = Courier::new(limits, self.disk.standing(), seed);
+        let courier = Courier::new(limits, self.disk.stands, seed);
         self.process = Some(Process {
             run,
             courier,
@@ -294,14 +280,14 @@ impl Hall {
         self.crash();
         (self.disk, self.accepted) = (disk, accepted);
         if sabotage != Some(Sabotage::NoEpoch) {
-            self.disk.renew(epoch);
+            self.disk.renew(epoch, None);
         }
         self.stated.clear();
     }
 
     /// A second box with the same disk.
     pub(crate) fn twin(&self) -> Self {
-        let mut twin = Self::new(self.store, self.disk.epoch);
+        let mut twin = Self::new(self.store, self.disk.stands.epoch);
         twin.disk = self.disk.clone();
         twin.accepted = self.accepted.clone();
         twin
@@ -331,24 +317,18 @@ impl Hall {
             }
             Step::Begin(rupture) => {
                 let epoch = match sabotage {
-                    Some(Sabotage::NoEpoch) => self.disk.epoch,
+                    Some(Sabotage::NoEpoch) => self.disk.stands.epoch,
                     _ => epoch,
                 };
                 let gone = self.disk.begin(rupture, epoch);
-                courier.begun(self.disk.standing());
+                courier.begun(self.disk.stands);
                 Deed::Settled(gone)
             }
             Step::Beat => {
-                let (born, settled) = courier.marks();
-                let epoch = courier.epoch();
+                let (epoch, claims) = (courier.epoch(), courier.claims());
                 let ticket = courier.beat_departs(now_ms);
-                let message = Message::Beat {
-                    epoch,
-                    born,
-                    settled,
-                };
                 self.unanswered += 1;
-                Deed::Sent(ticket, message)
+                Deed::Sent(ticket, Message::Beat { epoch, claims })
             }
             Step::Send(cargo) => {
                 let envelopes = self.disk.rows(&cargo);
@@ -369,8 +349,7 @@ impl Hall {
                         store,
                         epoch: cargo.epoch,
                         lane: cargo.lane,
-                        born: cargo.born,
-                        settled: cargo.settled,
+                        claim: cargo.claim,
                         envelopes,
                     }),
                 )

@@ -260,6 +260,8 @@ impl World {
             poison: !self.calm && self.rng.random_range(0..10_000) < self.weather.poison_per_10_000,
             novel: self.by_chance(self.weather.novel_percent),
         };
+        let what = || format!("hall {hall} accepts {lane:?} {matter:?}");
+        self.trace.note(self.now_ms, what, [6, hall as u64, matter.id]);
         self.halls[hall].accept(lane, matter, self.now_ms, self.sabotage);
         self.pump(hall);
     }
@@ -423,7 +425,8 @@ impl World {
             Fault::Restore { hall } => {
                 let epoch = self.epoch();
                 self.halls[hall].restore(epoch, self.sabotage);
-                self.at(self.now_ms + 1, Event::HallStarts(hall));
+                // It takes a person a while; what the old disk sent has arrived by then or never.
+                self.at(self.now_ms + 2 * HELD_MAX_MS, Event::HallStarts(hall));
             }
             Fault::Clone { hall } => {
                 let twin = self.halls[hall].twin();
