@@ -7,8 +7,8 @@ create table stores_store (
     profile text,
     first_seen_ms integer not null,
     last_seen_ms integer,
-    -- the life of the hall's database that spoke last
-    epoch integer,
+    -- when two boxes were last seen to speak for it
+    twin_ms integer,
     version text,
     backlog integer,
     oldest_unsent_s integer,
@@ -17,3 +17,17 @@ create table stores_store (
     -- JSON of the live snapshot in the last heartbeat; null when it had none
     live text
 ) strict, without rowid;
+
+-- The epochs of each hall in the order they were first heard of. What is said in a later one wins.
+create table stores_life (
+    store text not null,
+    epoch integer not null,
+    life integer not null,
+    first_ms integer not null,
+    last_ms integer not null,
+    -- number of the last heartbeat
+    beat integer not null default 0,
+    primary key (store, epoch)
+) strict, without rowid;
+
+create unique index stores_life_order on stores_life (store, life);

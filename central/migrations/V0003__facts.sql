@@ -1,5 +1,6 @@
 -- Facts, one table for each kind, and one roll-up by hall and day that comparisons read.
 -- day: days since 1970-01-01. slot: quarter hours since 1970-01-01 00:00 UTC.
+-- version: the life of the hall that stated it and the version therein (facts/store/apply.rs).
 -- waiting, handling: packed histograms (facts/pack.rs).
 -- The store leads every key: that is how the tables are spread over machines one day.
 

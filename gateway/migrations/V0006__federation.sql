@@ -1,11 +1,13 @@
 -- The way to the centre.
 
--- How far each lane is. born: what was settled when the epoch began; claim: what the centre had
--- then; settled: what the centre has on disk; given: the last number. given never goes back.
+-- How far each lane is. born: what was settled when the epoch began; claim, parent: what the centre
+-- had then, and in which epoch it was settled; settled: what the centre has on disk; given: the
+-- last number, which never goes back.
 create table federation_line (
     lane text primary key check (lane in ('live', 'history')),
     born integer not null default 0,
     claim integer not null default 0,
+    parent integer,
     settled integer not null default 0,
     given integer not null default 0
 ) strict, without rowid;

@@ -20,7 +20,8 @@ use zhiban_kernel::runtime::{RunFile, Tasks, take_folder};
 use zhiban_kernel::web::{self, Api};
 use zhiban_kernel::{Clock, Store};
 use zhiban_vocabulary::BootId;
-use zhiban_vocabulary::envelope::{Epoch, Item};
+use zhiban_sync::courier::Standing;
+use zhiban_vocabulary::envelope::Item;
 use zhiban_vocabulary::facts::HallProfile;
 use zhiban_vocabulary::topics;
 
@@ -65,7 +66,7 @@ pub async fn run(config: GatewayConfig) -> Result<()> {
     let journal = Journal::open(store.clone(), clock).await?;
     sync_wired(&store, &config, clock).await?;
     let devices = Devices::open(store.clone(), clock, config.registry.clone()).await?;
-    let epoch = federation::open_epoch(&store, data).await?;
+    let standing = federation::open_epoch(&store, data).await?;
 
     let (delivered, from_drivers) = deliveries();
     let drivers = Supervisor::start(Vec::new(), delivered, new_boot(), stop.clone());
@@ -81,7 +82,7 @@ pub async fn run(config: GatewayConfig) -> Result<()> {
     let keeper = Keeper::new(devices.clone(), journal.clone(), Arc::clone(&drivers));
     tasks.spawn("devices keeper", keeper.run(stop.clone()));
     start_commands(&tasks, &journal, &config, &drivers, &broker, &wake);
-    let uplink = start_courier(&tasks, &store, &config, clock, epoch);
+    let uplink = start_courier(&tasks, &store, &config, clock, standing);
 
     let (people, setup_code) = People::open(store, program(&config, clock), data).await?;
     let names = Names::new(&config);
@@ -97,7 +98,7 @@ pub async fn run(config: GatewayConfig) -> Result<()> {
 
     let state = BoxState {
         store_id: config.hall.store.to_string(),
-        epoch,
+        epoch: standing.epoch,
         started: clock.now(),
         started_at: Instant::now(),
         journal: journal.clone(),
@@ -420,7 +421,7 @@ fn start_courier(
     store: &Store,
     config: &GatewayConfig,
     clock: Clock,
-    epoch: Epoch,
+    standing: Standing,
 ) -> Option<watch::Receiver<UplinkState>> {
     let uplink = config.uplink.as_ref()?;
     let (state, seen) = watch::channel(UplinkState::default());
@@ -430,7 +431,7 @@ fn start_courier(
         clock,
         hall: config.hall.store.clone(),
         zone: config.hall.zone(),
-        epoch,
+        standing,
         data: config.hall.data.clone(),
         profile: profile(config),
         heartbeat: Duration::from_secs(uplink.heartbeat_s.into()),

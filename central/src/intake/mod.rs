@@ -18,7 +18,6 @@ pub use model::{IntakeSums, Refusal};
 pub use store::sums;
 pub use task::Listener;
 
-use crate::stores;
 
 /// Largest message; a hall keeps its batches far below.
 pub const MESSAGE_BYTES_MAX: usize = 4 << 20;
@@ -68,36 +67,34 @@ impl Intake {
     }
 
     async fn take_batch(&self, batch: Batch) -> Result<Answer, StoreError> {
-        let (epoch, now) = (batch.epoch, self.clock.now());
+        let now = self.clock.now();
         let taken = self
             .store
             .write(move |tx| Ok(store::take_batch(tx, &batch, now)?))
             .await?;
         metrics::counter!("zhiban_intake_items_total").increment(taken.items);
         metrics::counter!("zhiban_intake_duplicates_total").increment(taken.duplicates);
-        metrics::counter!("zhiban_intake_dead_letters_total").increment(taken.dead_letters);
+        metrics::counter!("zhiban_intake_refused_items_total").increment(taken.refused.into());
         if taken.items > 0 {
             self.note_change();
         }
-        Ok(Answer::Committed {
-            epoch,
-            committed: taken.committed,
-        })
+        Ok(taken.answer)
     }
 
-    /// Heartbeats are answered with the cursor, so that the hall learns of a lost answer early.
+    /// Heartbeats are answered with the cursors, so that the hall learns of a lost answer early.
     async fn take_beat(&self, beat: Heartbeat) -> Result<Answer, StoreError> {
-        let (epoch, now) = (beat.epoch, self.clock.now());
-        let committed = self
+        let now = self.clock.now();
+        let (answer, is_new) = self
             .store
-            .write(move |tx| {
-                stores::beat(tx, &beat, now)?;
-                Ok(store::committed(tx, &beat.store, beat.epoch)?)
-            })
+            .write(move |tx| Ok(store::take_beat(tx, &beat, now)?))
             .await?;
-        metrics::counter!("zhiban_intake_heartbeats_total").increment(1);
-        self.note_change();
-        Ok(Answer::Committed { epoch, committed })
+        if is_new {
+            metrics::counter!("zhiban_intake_heartbeats_total").increment(1);
+            self.note_change();
+        } else {
+            metrics::counter!("zhiban_intake_old_heartbeats_total").increment(1);
+        }
+        Ok(answer)
     }
 
     fn note_change(&self) {
@@ -122,8 +119,9 @@ fn verify(key: &str, bytes: &[u8]) -> Result<Upward, Refusal> {
     if topics::store_of_up(key).as_ref() != Some(store) {
         return Err(wrong_key(key, store));
     }
-    if let Upward::Batch(batch) = &upward {
-        check_batch(batch)?;
+    match &upward {
+        Upward::Batch(batch) => check_batch(batch)?,
+        Upward::Heartbeat(beat) => check_protocol(beat.protocol)?,
     }
     Ok(upward)
 }
@@ -135,10 +133,16 @@ fn wrong_key(key: &str, store: &StoreId) -> Refusal {
     }
 }
 
-fn check_batch(batch: &Batch) -> Result<(), Refusal> {
-    if batch.protocol != PROTOCOL {
-        return Err(Refusal::Protocol(batch.protocol));
+fn check_protocol(protocol: u32) -> Result<(), Refusal> {
+    if protocol == PROTOCOL {
+        Ok(())
+    } else {
+        Err(Refusal::Protocol(protocol))
     }
+}
+
+fn check_batch(batch: &Batch) -> Result<(), Refusal> {
+    check_protocol(batch.protocol)?;
     let in_order = |pair: &[zhiban_vocabulary::envelope::Envelope]| {
         pair[0].seq.checked_add(1) == Some(pair[1].seq)
     };

@@ -6,142 +6,261 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Result, params};
 use zhiban_kernel::clock::{from_ms, to_ms};
+use zhiban_sync::intake::{self, Cursor, Digest, Ledger, Outcome};
 use zhiban_vocabulary::StoreId;
-use zhiban_vocabulary::envelope::{Batch, Envelope, Epoch, Item};
+use zhiban_vocabulary::envelope::{
+    Answer, Batch, Envelope, Epoch, Estrangement, Heartbeat, Item, Lane, Marks,
+};
 
-use super::model::{Cursor, IntakeSums, Taken, joins};
+use super::model::{IntakeSums, Taken};
 use crate::facts::{self, Applied};
 use crate::stores::{self, epoch_cell};
 
-/// Newest items of a line kept one by one; far more than are ever on their way at once.
-const ITEMS_KEPT: u64 = 5_000;
 /// Dead letters kept of one store; the oldest go first.
 const DEAD_LETTERS_KEPT: u32 = 1_000;
 const DEAD_LETTER_BYTES_MAX: usize = 64 << 10;
 
 /// Takes what is new of a batch.
 pub(super) fn take_batch(tx: &Connection, batch: &Batch, now: Timestamp) -> Result<Taken> {
-    let cursor = cursor(tx, &batch.store, batch.epoch)?;
-    let standing = Taken {
-        committed: cursor.map_or(0, |cursor| cursor.committed),
-        ..Taken::default()
-    };
-    let Some(first) = batch.envelopes.first() else {
-        return Ok(standing);
-    };
-    stores::heard(tx, &batch.store, batch.epoch, now)?;
-    if !joins(cursor, first.seq) {
-        return Ok(standing);
+    let (store, epoch) = (&batch.store, batch.epoch);
+    if batch.envelopes.is_empty() {
+        let answer = committed(tx, store, epoch, now)?;
+        return Ok(Taken::nothing(answer));
     }
-    let cursor = cursor.unwrap_or(Cursor {
-        committed: first.seq - 1,
-        kept_from: first.seq,
-    });
-    let mut taken = Taken {
-        committed: cursor.committed,
-        ..Taken::default()
+    let mut ledger = SqliteLedger {
+        tx,
+        store,
+        epoch,
+        life: stores::life(tx, store, epoch, now)?.life,
+        now,
+        days: BTreeSet::new(),
     };
-    let mut days = BTreeSet::new();
-    for envelope in &batch.envelopes {
-        if !is_new(tx, batch, cursor, envelope.seq)? {
-            taken.duplicates += 1;
-            continue;
+    let taken = match intake::take(&mut ledger, batch)? {
+        Outcome::Taken(taken) => taken,
+        Outcome::Estranged(cause) => return Ok(Taken::nothing(estranged(batch, cause))),
+    };
+    for day in ledger.days {
+        facts::roll_up(tx, store, day)?;
+    }
+    if taken.new > 0 {
+        stores::heard(tx, store, epoch, now)?;
+    }
+    count(tx, batch, &taken)?;
+    let mut answer = committed(tx, store, epoch, now)?;
+    if let Answer::Committed {
+        committed, refused, ..
+    } = &mut answer
+    {
+        committed.set(batch.lane, taken.committed);
+        refused.clone_from(&taken.refused);
+    }
+    Ok(Taken {
+        answer,
+        items: taken.new,
+        duplicates: taken.duplicates,
+        refused: taken.refused.is_some(),
+    })
+}
+
+/// Takes a heartbeat; true when it said something new.
+pub(super) fn take_beat(
+    tx: &Connection,
+    beat: &Heartbeat,
+    now: Timestamp,
+) -> Result<(Answer, bool)> {
+    let mut ledger = SqliteLedger {
+        tx,
+        store: &beat.store,
+        epoch: beat.epoch,
+        life: 0,
+        now,
+        days: BTreeSet::new(),
+    };
+    if let Err(cause) = intake::compare(&mut ledger, &beat.claims)? {
+        let epoch = beat.epoch;
+        return Ok((Answer::Estranged { epoch, cause }, false));
+    }
+    let is_new = stores::beat(tx, beat, now)?;
+    Ok((committed(tx, &beat.store, beat.epoch, now)?, is_new))
+}
+
+fn estranged(batch: &Batch, cause: Estrangement) -> Answer {
+    let (store, epoch) = (batch.store.as_str(), batch.epoch);
+    tracing::error!(store, ?cause, "hall and centre do not speak of the same rows");
+    Answer::Estranged { epoch, cause }
+}
+
+/// The centre's disk for one store and epoch.
+struct SqliteLedger<'t> {
+    tx: &'t Connection,
+    store: &'t StoreId,
+    epoch: Epoch,
+    life: u32,
+    now: Timestamp,
+    /// Whose roll-up changes.
+    days: BTreeSet<i64>,
+}
+
+impl Ledger for SqliteLedger<'_> {
+    type Error = rusqlite::Error;
+
+    fn cursor(&mut self, lane: Lane) -> Result<Option<Cursor>> {
+        cursor(self.tx, self.store, self.epoch, lane)
+    }
+
+    fn committed_in(&mut self, epoch: Epoch, lane: Lane) -> Result<u64> {
+        let cursor = cursor(self.tx, self.store, epoch, lane)?;
+        Ok(cursor.map_or(0, |cursor| cursor.committed))
+    }
+
+    fn digest(&mut self, lane: Lane, seq: u64) -> Result<Option<Digest>> {
+        let sql = "select digest from intake_item
+             where store = ?1 and epoch = ?2 and lane = ?3 and seq = ?4";
+        let key = params![
+            self.store.as_str(),
+            epoch_cell(self.epoch),
+            lane.as_str(),
+            seq.cast_signed()
+        ];
+        let read = |row: &rusqlite::Row<'_>| Ok(Digest(row.get::<_, i64>(0)?.cast_unsigned()));
+        self.tx.prepare_cached(sql)?.query_row(key, read).optional()
+    }
+
+    fn keep(
+        &mut self,
+        lane: Lane,
+        envelope: &Envelope,
+        digest: Digest,
+    ) -> Result<std::result::Result<(), String>> {
+        if let Err(reason) = self.apply(lane, envelope)? {
+            self.bury(lane, envelope, &reason)?;
+            return Ok(Err(reason));
         }
-        taken.items += 1;
-        taken.committed = taken.committed.max(envelope.seq);
-        match apply(tx, &batch.store, envelope)? {
-            Ok(day) => days.extend(day),
-            Err(reason) => {
-                taken.dead_letters += 1;
-                bury(tx, batch, envelope, &reason, now)?;
+        self.tx
+            .prepare_cached("insert into intake_item values (?1, ?2, ?3, ?4, ?5)")?
+            .execute(params![
+                self.store.as_str(),
+                epoch_cell(self.epoch),
+                lane.as_str(),
+                envelope.seq.cast_signed(),
+                digest.0.cast_signed(),
+            ])?;
+        Ok(Ok(()))
+    }
+
+    fn advance(&mut self, lane: Lane, cursor: Cursor) -> Result<()> {
+        let (store, epoch, lane) = (self.store.as_str(), epoch_cell(self.epoch), lane.as_str());
+        self.tx
+            .prepare_cached(
+                "delete from intake_item
+                 where store = ?1 and epoch = ?2 and lane = ?3 and seq < ?4",
+            )?
+            .execute(params![store, epoch, lane, cursor.kept_from.cast_signed()])?;
+        self.tx
+            .prepare_cached(
+                "insert into intake_cursor (store, epoch, lane, committed, kept_from, last_ms)
+                 values (?1, ?2, ?3, ?4, ?5, ?6)
+                 on conflict (store, epoch, lane) do update set
+                     committed = excluded.committed, kept_from = excluded.kept_from,
+                     last_ms = excluded.last_ms",
+            )?
+            .execute(params![
+                store,
+                epoch,
+                lane,
+                cursor.committed.cast_signed(),
+                cursor.kept_from.cast_signed(),
+                to_ms(self.now),
+            ])?;
+        Ok(())
+    }
+}
+
+impl SqliteLedger<'_> {
+    /// Brings one item into effect, or says why it cannot be kept.
+    fn apply(
+        &mut self,
+        lane: Lane,
+        envelope: &Envelope,
+    ) -> Result<std::result::Result<(), String>> {
+        let item = match serde_json::from_str(envelope.body.get()) {
+            Ok(item) => item,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        match item {
+            Item::Profile(profile) => {
+                let saved = stores::save_profile(self.tx, self.store, &profile)?;
+                Ok(saved.map_err(str::to_owned))
+            }
+            Item::Fact(revision) => {
+                Ok(match facts::apply(self.tx, self.store, self.life, &revision)? {
+                    Applied::Changed { day } => {
+                        self.days.insert(day);
+                        Ok(())
+                    }
+                    Applied::Old => Ok(()),
+                    Applied::Unusable(reason) => Err(reason.to_owned()),
+                })
+            }
+            Item::SetAside(_) => {
+                self.note_set_aside(lane, envelope.seq)?;
+                Ok(Ok(()))
             }
         }
     }
-    for day in days {
-        facts::roll_up(tx, &batch.store, day)?;
-    }
-    advance(tx, batch, cursor, &taken, now)?;
-    Ok(taken)
-}
 
-/// Notes an item as taken; false when it was taken before. Below `kept_from` the cursor proves
-/// it, above the unique key of the table decides and nothing else.
-fn is_new(tx: &Connection, batch: &Batch, cursor: Cursor, seq: u64) -> Result<bool> {
-    if seq < cursor.kept_from {
-        return Ok(false);
+    /// Keeps the bytes of an item that cannot be kept otherwise, once.
+    fn bury(&self, lane: Lane, envelope: &Envelope, reason: &str) -> Result<()> {
+        let store = self.store.as_str();
+        tracing::warn!(store, seq = envelope.seq, reason, "item cannot be kept");
+        let body = envelope.body.get().as_bytes();
+        self.tx
+            .prepare_cached(
+                "insert into intake_dead_letter
+                     (store, epoch, lane, seq, received_ms, reason, body, size)
+                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+                 on conflict (store, epoch, lane, seq) do update set
+                     tries = tries + 1, reason = excluded.reason",
+            )?
+            .execute(params![
+                store,
+                epoch_cell(self.epoch),
+                lane.as_str(),
+                envelope.seq.cast_signed(),
+                to_ms(self.now),
+                reason,
+                &body[..body.len().min(DEAD_LETTER_BYTES_MAX)],
+                i64::try_from(body.len()).unwrap_or(i64::MAX),
+            ])?;
+        self.tx
+            .prepare_cached(
+                "delete from intake_dead_letter where store = ?1 and id <= (
+                     select id from intake_dead_letter where store = ?1
+                     order by id desc limit 1 offset ?2)",
+            )?
+            .execute(params![store, DEAD_LETTERS_KEPT])?;
+        Ok(())
     }
-    let rows = tx
-        .prepare_cached(
-            "insert or ignore into intake_item (store, epoch, seq) values (?1, ?2, ?3)",
-        )?
-        .execute(params![
-            batch.store.as_str(),
-            epoch_cell(batch.epoch),
+
+    fn note_set_aside(&self, lane: Lane, seq: u64) -> Result<()> {
+        let sql = "update intake_dead_letter set set_aside = 1
+             where store = ?1 and epoch = ?2 and lane = ?3 and seq = ?4";
+        self.tx.prepare_cached(sql)?.execute(params![
+            self.store.as_str(),
+            epoch_cell(self.epoch),
+            lane.as_str(),
             seq.cast_signed()
         ])?;
-    Ok(rows == 1)
-}
-
-/// Brings one item into effect. Gives the day whose roll-up it changes, or why it is unreadable.
-fn apply(
-    tx: &Connection,
-    store: &StoreId,
-    envelope: &Envelope,
-) -> Result<std::result::Result<Option<i64>, String>> {
-    let item = match serde_json::from_str(envelope.body.get()) {
-        Ok(item) => item,
-        Err(error) => return Ok(Err(error.to_string())),
-    };
-    match item {
-        Item::Profile(profile) => {
-            let saved = stores::save_profile(tx, store, &profile)?;
-            Ok(saved.map(|()| None).map_err(str::to_owned))
-        }
-        Item::Fact(revision) => Ok(match facts::apply(tx, store, &revision)? {
-            Applied::Changed { day } => Ok(Some(day)),
-            Applied::Old => Ok(None),
-            Applied::Unusable(reason) => Err(reason.to_owned()),
-        }),
+        Ok(())
     }
 }
 
-fn bury(
-    tx: &Connection,
-    batch: &Batch,
-    envelope: &Envelope,
-    reason: &str,
-    now: Timestamp,
-) -> Result<()> {
-    let store = batch.store.as_str();
-    tracing::warn!(store, seq = envelope.seq, reason, "item is unreadable");
-    let body = envelope.body.get().as_bytes();
+fn cursor(tx: &Connection, store: &StoreId, epoch: Epoch, lane: Lane) -> Result<Option<Cursor>> {
     tx.prepare_cached(
-        "insert into intake_dead_letter (store, epoch, seq, received_ms, reason, body, size)
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "select committed, kept_from from intake_cursor
+         where store = ?1 and epoch = ?2 and lane = ?3",
     )?
-    .execute(params![
-        store,
-        epoch_cell(batch.epoch),
-        envelope.seq.cast_signed(),
-        to_ms(now),
-        reason,
-        &body[..body.len().min(DEAD_LETTER_BYTES_MAX)],
-        i64::try_from(body.len()).unwrap_or(i64::MAX),
-    ])?;
-    tx.prepare_cached(
-        "delete from intake_dead_letter where store = ?1 and id <= (
-             select id from intake_dead_letter where store = ?1
-             order by id desc limit 1 offset ?2)",
-    )?
-    .execute(params![store, DEAD_LETTERS_KEPT])?;
-    Ok(())
-}
-
-fn cursor(tx: &Connection, store: &StoreId, epoch: Epoch) -> Result<Option<Cursor>> {
-    tx.prepare_cached(
-        "select committed, kept_from from intake_cursor where store = ?1 and epoch = ?2",
-    )?
-    .query_row(params![store.as_str(), epoch_cell(epoch)], |row| {
+    .query_row(params![store.as_str(), epoch_cell(epoch), lane.as_str()], |row| {
         Ok(Cursor {
             committed: row.get::<_, i64>(0)?.cast_unsigned(),
             kept_from: row.get::<_, i64>(1)?.cast_unsigned(),
@@ -150,43 +269,34 @@ fn cursor(tx: &Connection, store: &StoreId, epoch: Epoch) -> Result<Option<Curso
     .optional()
 }
 
-/// Highest item on disk; 0 for a line that has not begun.
-pub(super) fn committed(tx: &Connection, store: &StoreId, epoch: Epoch) -> Result<u64> {
-    Ok(cursor(tx, store, epoch)?.map_or(0, |cursor| cursor.committed))
+/// The answer that says how far both lanes are on disk.
+fn committed(tx: &Connection, store: &StoreId, epoch: Epoch, now: Timestamp) -> Result<Answer> {
+    let mut committed = Marks::default();
+    for lane in Lane::ALL {
+        let cursor = cursor(tx, store, epoch, lane)?;
+        committed.set(lane, cursor.map_or(0, |cursor| cursor.committed));
+    }
+    Ok(Answer::Committed {
+        epoch,
+        committed,
+        refused: None,
+        twin: stores::has_twin(tx, store, now)?,
+    })
 }
 
-fn advance(
-    tx: &Connection,
-    batch: &Batch,
-    cursor: Cursor,
-    taken: &Taken,
-    now: Timestamp,
-) -> Result<()> {
-    let (store, epoch) = (batch.store.as_str(), epoch_cell(batch.epoch));
-    let kept_from = cursor
-        .kept_from
-        .max((taken.committed + 1).saturating_sub(ITEMS_KEPT));
-    if kept_from > cursor.kept_from {
-        tx.prepare_cached("delete from intake_item where store = ?1 and epoch = ?2 and seq < ?3")?
-            .execute(params![store, epoch, kept_from.cast_signed()])?;
-    }
+/// Counts what a batch did; a lane that took nothing yet has no row to count in.
+fn count(tx: &Connection, batch: &Batch, taken: &intake::Taken) -> Result<()> {
     tx.prepare_cached(
-        "insert into intake_cursor values (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?8)
-         on conflict (store, epoch) do update set
-             committed = excluded.committed, kept_from = excluded.kept_from,
-             batches = batches + 1, items = items + excluded.items,
-             duplicates = duplicates + excluded.duplicates,
-             dead_letters = dead_letters + excluded.dead_letters, last_ms = excluded.last_ms",
+        "update intake_cursor set batches = batches + 1, items = items + ?4,
+             duplicates = duplicates + ?5
+         where store = ?1 and epoch = ?2 and lane = ?3",
     )?
     .execute(params![
-        store,
-        epoch,
-        taken.committed.cast_signed(),
-        kept_from.cast_signed(),
-        taken.items.cast_signed(),
+        batch.store.as_str(),
+        epoch_cell(batch.epoch),
+        batch.lane.as_str(),
+        taken.new.cast_signed(),
         taken.duplicates.cast_signed(),
-        taken.dead_letters.cast_signed(),
-        to_ms(now),
     ])?;
     Ok(())
 }
@@ -197,7 +307,8 @@ fn advance(
 /// When the database refuses.
 pub fn sums(connection: &Connection) -> Result<IntakeSums> {
     let sql = "select coalesce(sum(batches), 0), coalesce(sum(items), 0),
-                      coalesce(sum(duplicates), 0), coalesce(sum(dead_letters), 0), max(last_ms)
+                      coalesce(sum(duplicates), 0), max(last_ms),
+                      (select count(*) from intake_dead_letter)
                from intake_cursor";
     connection.query_row(sql, [], |row| {
         let sum = |column| Ok::<_, rusqlite::Error>(row.get::<_, i64>(column)?.cast_unsigned());
@@ -205,8 +316,8 @@ pub fn sums(connection: &Connection) -> Result<IntakeSums> {
             batches: sum(0)?,
             items: sum(1)?,
             duplicates: sum(2)?,
-            dead_letters: sum(3)?,
-            last: row.get::<_, Option<i64>>(4)?.map(from_ms),
+            last: row.get::<_, Option<i64>>(3)?.map(from_ms),
+            dead_letters: sum(4)?,
         })
     })
 }

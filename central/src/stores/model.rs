@@ -17,6 +17,10 @@ pub struct Hall {
     pub last_seen: Option<Timestamp>,
     pub version: Option<String>,
     pub backlog: Option<u64>,
+    /// Age of the oldest item that waits in the hall.
+    pub oldest_unsent_s: Option<u32>,
+    /// When two boxes were last seen to speak for it.
+    pub twin: Option<Timestamp>,
     /// What the hall said of itself at this time of its own clock.
     pub live: Option<(Timestamp, LiveSnapshot)>,
 }

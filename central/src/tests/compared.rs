@@ -16,7 +16,7 @@ async fn hall(site: &Site, store: &str, grade: &str, quarters: usize, issued: u3
         items.push(hall_quarter(DAY, &slot));
     }
     hall.send(&site.intake, 1, &items).await;
-    let beat = hall.beat("2020-01-02T12:05:00Z", 5);
+    let beat = hall.beat(1, "2020-01-02T12:05:00Z", 5);
     site.intake.receive(&hall.key(), &beat).await.unwrap();
     hall
 }

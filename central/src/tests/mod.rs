@@ -11,7 +11,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use zhiban_kernel::{Clock, Store};
-use zhiban_vocabulary::envelope::{Answer, Batch, Envelope, Epoch, PROTOCOL, Upward};
+use zhiban_vocabulary::envelope::{
+    Answer, Batch, Claim, Envelope, Epoch, Lane, PROTOCOL, Upward,
+};
 use zhiban_vocabulary::{StoreId, topics};
 
 use crate::intake::Intake;
@@ -58,6 +60,8 @@ pub(crate) fn clock_at(time: &str) -> Clock {
 pub(crate) struct TestHall {
     pub(crate) store: StoreId,
     pub(crate) epoch: u64,
+    /// Where the epoch began.
+    pub(crate) born: u64,
 }
 
 impl TestHall {
@@ -65,6 +69,7 @@ impl TestHall {
         Self {
             store: store.parse().unwrap(),
             epoch: 7,
+            born: 0,
         }
     }
 
@@ -82,14 +87,21 @@ impl TestHall {
             protocol: PROTOCOL,
             store: self.store.clone(),
             epoch: Epoch(self.epoch),
+            lane: Lane::History,
+            claim: Claim {
+                born: self.born,
+                ..Claim::default()
+            },
             envelopes: (first..).zip(items).map(envelope).collect(),
         });
         serde_json::to_vec(&batch).unwrap()
     }
 
-    pub(crate) fn beat(&self, at: &str, waiting: u32) -> Vec<u8> {
+    pub(crate) fn beat(&self, number: u64, at: &str, waiting: u32) -> Vec<u8> {
+        let claim = json!({"born": self.born, "settled": 0});
         let beat = json!({"heartbeat": {
-            "store": self.store, "epoch": self.epoch, "at": at,
+            "protocol": PROTOCOL, "store": self.store, "epoch": self.epoch, "number": number,
+            "claims": {"live": claim, "history": claim}, "at": at,
             "version": "0.1.0", "backlog": 3,
             "live": {"waiting": waiting, "in_hall": 9, "open_counters": 2},
         }});
@@ -104,8 +116,8 @@ impl TestHall {
 
 pub(crate) fn committed(answer: &Answer) -> u64 {
     match answer {
-        Answer::Committed { committed, .. } => *committed,
-        Answer::Refused { reason } => panic!("refused: {reason}"),
+        Answer::Committed { committed, .. } => committed.history,
+        other => panic!("{other:?}"),
     }
 }
 

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use zhiban_kernel::clock::to_ms;
 use zhiban_kernel::health::{Health, Status};
 use zhiban_kernel::{Clock, Store};
-use zhiban_vocabulary::envelope::{Answer, Batch, Epoch, PROTOCOL, Upward};
+use zhiban_vocabulary::envelope::{Answer, Batch, Claim, Epoch, Lane, PROTOCOL, Upward};
 use zhiban_vocabulary::{StoreId, topics};
 
 use crate::intake::links;
@@ -133,6 +133,8 @@ fn ask(endpoint: &str) -> Result<(), String> {
         protocol: PROTOCOL,
         store,
         epoch: Epoch(0),
+        lane: Lane::Live,
+        claim: Claim::default(),
         envelopes: Vec::new(),
     });
     let payload = serde_json::to_vec(&batch).map_err(|error| error.to_string())?;
@@ -144,6 +146,7 @@ fn ask(endpoint: &str) -> Result<(), String> {
     match serde_json::from_slice(&answer) {
         Ok(Answer::Committed { .. }) => Ok(()),
         Ok(Answer::Refused { reason }) => Err(reason),
+        Ok(other) => Err(format!("answered {other:?}")),
         Err(error) => Err(error.to_string()),
     }
 }

@@ -1,33 +1,38 @@
-//! Sends the outbox upward, oldest first, and deletes only what the centre has on disk.
-//!
-//! One batch is under way at a time. The answer carries the highest number committed; if it does
-//! not come, the same rows are sent again and the centre passes over those it has.
+//! Drives the hall's end of the line: the rules are in [`zhiban_sync::courier`], here are the
+//! database, the transport and the time.
 
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use rand::RngExt;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use zhiban_kernel::{Clock, Store, StoreError};
+use zhiban_sync::courier::{Cargo, Limits, Rupture, Standing, Step, Ticket};
 use zhiban_vocabulary::StoreId;
 use zhiban_vocabulary::envelope::{
-    Answer, Batch, Epoch, Heartbeat, Item, LiveSnapshot, PROTOCOL, Upward,
+    Answer, Batch, Claims, Epoch, Heartbeat, Item, Lane, LiveSnapshot, PROTOCOL, Upward,
 };
 use zhiban_vocabulary::time::BusinessDay;
 
 use super::epoch::renew_epoch;
-use super::outbox;
 use super::uplink::{Uplink, UplinkError};
+use super::{letters, outbox};
+use crate::journal::{set_value, value};
 use crate::queue;
-use jiff::tz::TimeZone;
 
-const BATCH_ROWS: u32 = 500;
-const BATCH_BYTES: usize = 512 << 10;
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-const RETRY_FIRST: Duration = Duration::from_millis(500);
-const RETRY_MAX: Duration = Duration::from_secs(60);
+/// How often the outbox is looked at for new rows.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The pause after the hall's own disk refused.
+const DISK_PAUSE: Duration = Duration::from_secs(1);
+/// The number of the last heartbeat.
+const BEAT: &str = "federation_beat";
 
 /// How the line to the centre does.
 #[derive(Debug, Clone, Default)]
@@ -38,6 +43,8 @@ pub struct UplinkState {
     pub problem: Option<String>,
     /// Once known; starts anew when hall and centre no longer speak of the same rows.
     pub epoch: Option<Epoch>,
+    /// Another box speaks for this hall.
+    pub twin: bool,
 }
 
 /// Carries the outbox to the centre.
@@ -48,7 +55,7 @@ pub struct Courier<U> {
     pub clock: Clock,
     pub hall: StoreId,
     pub zone: TimeZone,
-    pub epoch: Epoch,
+    pub standing: Standing,
     /// Where the epoch is kept.
     pub data: PathBuf,
     /// Stated at every start and in every new epoch.
@@ -57,167 +64,223 @@ pub struct Courier<U> {
     pub state: watch::Sender<UplinkState>,
 }
 
-#[derive(Debug, thiserror::Error)]
-enum CarryError {
-    #[error(transparent)]
-    Uplink(#[from] UplinkError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error("the centre refused the batch: {0}")]
-    Refused(String),
-    #[error("the centre answered for epoch {0:?}, which is not ours")]
-    OtherEpoch(Epoch),
-}
+type Flight<'c> = Pin<Box<dyn Future<Output = (Ticket, Result<Answer, UplinkError>)> + Send + 'c>>;
 
 impl<U: Uplink> Courier<U> {
     /// Carries until `shutdown`.
-    pub async fn run(mut self, shutdown: CancellationToken) {
-        let mut retry = RETRY_FIRST;
-        let mut next_beat = tokio::time::Instant::now();
+    pub async fn run(self, shutdown: CancellationToken) {
+        let limits = Limits {
+            beat_every_ms: as_ms(self.clock.real_wait(self.heartbeat)),
+            ..Limits::default()
+        };
         if let Err(error) = self.state_profile().await {
             tracing::warn!(%error, "the profile is stated at the next start");
         }
+        let started = Instant::now();
+        let mut line = zhiban_sync::Courier::new(limits, self.standing, rand::rng().random());
+        let mut flights: FuturesUnordered<Flight<'_>> = FuturesUnordered::new();
         loop {
-            let carried = tokio::select! {
-                () = shutdown.cancelled() => return,
-                carried = self.carry(&mut next_beat) => carried,
-            };
-            let pause = match carried {
-                Ok(true) => {
-                    retry = RETRY_FIRST;
-                    Duration::ZERO
-                }
-                Ok(false) => {
-                    retry = RETRY_FIRST;
-                    self.clock.real_wait(LOOK_EVERY)
-                }
-                Err(error) => {
-                    self.note_problem(&error);
-                    let pause = jittered(retry);
-                    retry = (retry * 2).min(RETRY_MAX);
-                    pause
+            let now_ms = as_ms(started.elapsed());
+            let step = line.next(now_ms);
+            let wait = if let Step::Wait { until_ms } = step {
+                let wait = Duration::from_millis(until_ms.saturating_sub(now_ms));
+                wait.min(LOOK_EVERY)
+            } else {
+                match self.act(&mut line, step, now_ms, &mut flights).await {
+                    Ok(()) => continue,
+                    Err(error) => {
+                        self.note_problem(&error.to_string());
+                        DISK_PAUSE
+                    }
                 }
             };
             tokio::select! {
                 () = shutdown.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
+                Some((ticket, answer)) = flights.next() => {
+                    self.hear(&mut line, ticket, answer, as_ms(started.elapsed()));
+                }
+                () = tokio::time::sleep(wait) => {
+                    if let Err(error) = self.look(&mut line).await {
+                        self.note_problem(&error.to_string());
+                    }
+                }
             }
         }
     }
 
-    /// Sends a due heartbeat and one batch; true when more waits.
-    async fn carry(&mut self, next_beat: &mut tokio::time::Instant) -> Result<bool, CarryError> {
-        // Live before history: a heartbeat never waits behind a backlog.
-        if tokio::time::Instant::now() >= *next_beat {
-            self.beat().await?;
-            let interval = self.clock.real_wait(self.heartbeat);
-            *next_beat = tokio::time::Instant::now() + jittered(interval);
+    /// Does one step. What could not be done is named again.
+    async fn act<'c>(
+        &'c self,
+        line: &mut zhiban_sync::Courier,
+        step: Step,
+        now_ms: u64,
+        flights: &mut FuturesUnordered<Flight<'c>>,
+    ) -> Result<(), StoreError> {
+        match step {
+            Step::Settle { lane, upto } => {
+                self.store
+                    .write(move |c| Ok(outbox::settle(c, lane, upto)?))
+                    .await?;
+                line.settled(lane, upto);
+            }
+            Step::SetAside { lane, item } => {
+                let now = self.clock.now();
+                self.store
+                    .write(move |c| letters::set_aside(c, lane, &item, now))
+                    .await?;
+                line.set_aside(lane);
+            }
+            Step::Begin(rupture) => line.begun(self.begin(rupture).await?),
+            Step::Beat => {
+                let message = self.heartbeat(line.epoch(), line.claims()).await?;
+                flights.push(self.send(line.beat_departs(now_ms), message));
+            }
+            Step::Send(cargo) => match self.batch(cargo).await? {
+                Some((last, message)) => {
+                    let ticket = line.departs(cargo.lane, last, now_ms);
+                    flights.push(self.send(ticket, message));
+                }
+                None => line.found_nothing(cargo.lane),
+            },
+            Step::Wait { .. } => {}
         }
-        let read = |c: &rusqlite::Connection| {
-            let envelopes = outbox::oldest(c, BATCH_ROWS, BATCH_BYTES)?;
-            Ok((envelopes, outbox::highest(c)?))
-        };
-        let (envelopes, highest) = self.store.read(read).await?;
-        let Some(first) = envelopes.first().map(|envelope| envelope.seq) else {
-            return Ok(false);
-        };
-        let batch = Batch {
-            protocol: PROTOCOL,
-            store: self.hall.clone(),
-            epoch: self.epoch,
-            envelopes,
-        };
-        let answer = self.uplink.send(to_bytes(&Upward::Batch(batch))?).await?;
-        let committed = self.read_answer(answer)?;
-        if let Some(reason) = lives_differ(committed, first, highest) {
-            return self.start_epoch(reason).await;
-        }
-        let pruned = self
-            .store
-            .write(move |c| Ok(outbox::prune(c, committed)?))
-            .await?;
-        metrics::counter!("zhiban_uplink_rows_total").increment(pruned as u64);
-        Ok(pruned > 0)
+        Ok(())
     }
 
-    /// Goes on in a new epoch, in which the centre expects nothing.
-    async fn start_epoch(&mut self, reason: &'static str) -> Result<bool, CarryError> {
-        tracing::error!(reason, "new epoch");
-        self.epoch = renew_epoch(&self.store, &self.data).await?;
+    fn send(&self, ticket: Ticket, message: Vec<u8>) -> Flight<'_> {
+        Box::pin(async move { (ticket, self.uplink.send(message).await) })
+    }
+
+    fn hear(
+        &self,
+        line: &mut zhiban_sync::Courier,
+        ticket: Ticket,
+        answer: Result<Answer, UplinkError>,
+        now_ms: u64,
+    ) {
+        match answer {
+            Ok(answer) => {
+                line.answered(ticket, &answer, now_ms);
+                self.note_answer(&answer);
+            }
+            Err(error) => {
+                line.lost(ticket, now_ms);
+                self.note_problem(&error.to_string());
+            }
+        }
+    }
+
+    /// Looks for new rows, and deletes old ones.
+    async fn look(&self, line: &mut zhiban_sync::Courier) -> Result<(), StoreError> {
+        let epoch = line.epoch();
+        let standing = self
+            .store
+            .read(move |c| Ok(outbox::standing(c, epoch)?))
+            .await?;
+        for lane in Lane::ALL {
+            line.given(lane, standing.of(lane).given);
+        }
+        Ok(())
+    }
+
+    /// Goes on in a new epoch.
+    async fn begin(&self, rupture: Rupture) -> Result<Standing, StoreError> {
+        tracing::error!(reason = rupture.as_str(), "new epoch");
+        let standing = renew_epoch(&self.store, &self.data, Some(rupture)).await?;
         self.state_profile().await?;
-        self.state
-            .send_modify(|state| state.epoch = Some(self.epoch));
-        Ok(true)
+        self.state.send_modify(|state| {
+            state.epoch = Some(standing.epoch);
+            state.problem = Some(rupture.as_str().into());
+        });
+        Ok(standing)
     }
 
     async fn state_profile(&self) -> Result<(), StoreError> {
         let (profile, now) = (self.profile.clone(), self.clock.now());
         self.store
-            .write(move |c| outbox::put(c, &profile, now))
+            .write(move |c| outbox::put(c, Lane::History, &profile, now))
             .await
     }
 
-    async fn beat(&self) -> Result<(), CarryError> {
+    /// The next batch of a lane with the number of its last row; `None` when nothing waits.
+    async fn batch(&self, cargo: Cargo) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
+        let envelopes = self
+            .store
+            .read(move |c| Ok(outbox::rows(c, &cargo)?))
+            .await?;
+        let Some(last) = envelopes.last().map(|envelope| envelope.seq) else {
+            return Ok(None);
+        };
+        let batch = Batch {
+            protocol: PROTOCOL,
+            store: self.hall.clone(),
+            epoch: cargo.epoch,
+            lane: cargo.lane,
+            claim: cargo.claim,
+            envelopes,
+        };
+        Ok(Some((last, to_bytes(&Upward::Batch(batch))?)))
+    }
+
+    /// The next heartbeat. Its number is on disk before it leaves, so that none is used twice.
+    async fn heartbeat(&self, epoch: Epoch, claims: Claims) -> Result<Vec<u8>, StoreError> {
         let now = self.clock.now();
         let zone = self.zone.clone();
+        let count = |connection: &rusqlite::Connection| {
+            outbox::prune(connection)?;
+            let number = value(connection, BEAT)? + 1;
+            set_value(connection, BEAT, number)?;
+            Ok(number)
+        };
+        let number = self.store.write(count).await?;
         let read = move |connection: &rusqlite::Connection| {
             let live = queue::live(connection, BusinessDay::of(now, &zone), now)?;
             Ok((outbox::backlog(connection, now)?, live))
         };
         let (backlog, live) = self.store.read(read).await?;
-        let heartbeat = Heartbeat {
+        to_bytes(&Upward::Heartbeat(Heartbeat {
+            protocol: PROTOCOL,
             store: self.hall.clone(),
-            epoch: self.epoch,
+            epoch,
+            number: number.unsigned_abs(),
+            claims,
             at: now,
             version: env!("CARGO_PKG_VERSION").into(),
             backlog: backlog.rows,
             oldest_unsent_s: backlog.oldest_unsent_s,
             live: Some(snapshot(&live)),
-        };
-        let answer = self
-            .uplink
-            .send(to_bytes(&Upward::Heartbeat(heartbeat))?)
-            .await?;
-        self.read_answer(answer)?;
-        Ok(())
+        }))
     }
 
-    fn read_answer(&self, answer: Answer) -> Result<u64, CarryError> {
+    fn note_answer(&self, answer: &Answer) {
         match answer {
-            Answer::Committed { epoch, committed } if epoch == self.epoch => {
+            Answer::Committed { epoch, twin, .. } => {
                 let last_ack = Some(self.clock.now());
                 self.state.send_replace(UplinkState {
                     connected: true,
                     last_ack,
                     problem: None,
-                    epoch: Some(epoch),
+                    epoch: Some(*epoch),
+                    twin: *twin,
                 });
-                Ok(committed)
             }
-            Answer::Committed { epoch, .. } => Err(CarryError::OtherEpoch(epoch)),
-            Answer::Refused { reason } => Err(CarryError::Refused(reason)),
+            // Its reason is told when the new epoch begins.
+            Answer::Estranged { .. } => {}
+            Answer::Refused { reason } => self.note_problem(&format!("the centre refused: {reason}")),
+            Answer::Busy { .. } => self.note_problem("the centre is busy"),
         }
     }
 
-    fn note_problem(&self, error: &CarryError) {
+    fn note_problem(&self, problem: &str) {
         let was_connected = self.state.borrow().connected;
         if was_connected || self.state.borrow().problem.is_none() {
-            tracing::warn!(%error, "the centre is not reached, facts wait here");
+            tracing::warn!(problem, "the centre is not reached, facts wait here");
         }
         self.state.send_modify(|state| {
             state.connected = false;
-            state.problem = Some(error.to_string());
+            state.problem = Some(problem.into());
         });
     }
-}
-
-/// Why the numbers of hall and centre cannot be of the same life; `None` when they can.
-fn lives_differ(committed: u64, first: u64, highest: u64) -> Option<&'static str> {
-    if committed > highest {
-        return Some("the centre has rows this hall never made: an older copy is running");
-    }
-    // What lies between was pruned here, because the centre once said that it had it.
-    (committed + 1 < first).then_some("the centre has lost rows it had")
 }
 
 fn snapshot(live: &queue::Live) -> LiveSnapshot {
@@ -233,27 +296,10 @@ fn snapshot(live: &queue::Live) -> LiveSnapshot {
     }
 }
 
-fn to_bytes(message: &Upward) -> Result<Vec<u8>, CarryError> {
-    serde_json::to_vec(message)
-        .map_err(|error| CarryError::Store(StoreError::Database(error.to_string())))
+fn to_bytes(message: &Upward) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_vec(message).map_err(|error| StoreError::Database(error.to_string()))
 }
 
-/// Half to one and a half times as long, so that halls do not come back in step.
-fn jittered(pause: Duration) -> Duration {
-    pause.mul_f64(rand::rng().random_range(0.5..1.5))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_that_cannot_belong_together_are_noticed() {
-        assert_eq!(lives_differ(10, 11, 20), None);
-        assert_eq!(lives_differ(15, 11, 20), None, "an answer was lost");
-        assert_eq!(lives_differ(20, 11, 20), None);
-        assert!(lives_differ(21, 11, 20).is_some(), "restored hall");
-        assert!(lives_differ(5, 11, 20).is_some(), "restored centre");
-        assert_eq!(lives_differ(0, 1, 1), None, "the first batch of all");
-    }
+fn as_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,15 +1,17 @@
 //! The way to the centre: an outbox written in the same transaction as the fact, and a courier
-//! that sends until the centre says "committed".
+//! that sends until the centre says "committed". The rules of the line are in `zhiban-sync`.
 //!
 //! Trust (certificates, signatures) and what comes down from the centre have their place here and
 //! come in a later version.
 
 mod courier;
 mod epoch;
+mod letters;
 mod outbox;
 mod uplink;
 
 pub use courier::{Courier, UplinkState};
 pub use epoch::open_epoch;
+pub use letters::{Letter, letters, send_again, unsent_letters};
 pub use outbox::{Backlog, backlog, put};
 pub use uplink::{Uplink, UplinkError, ZenohUplink};

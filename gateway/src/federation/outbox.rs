@@ -5,8 +5,8 @@ use rusqlite::{Connection, OptionalExtension, Result, params};
 use serde_json::value::RawValue;
 use zhiban_kernel::StoreError;
 use zhiban_kernel::clock::{from_ms, to_ms};
-use zhiban_sync::courier::{Cargo, Rupture, Standing};
-use zhiban_vocabulary::envelope::{Envelope, Epoch, Item, Lane, Marks};
+use zhiban_sync::courier::{Cargo, LineStanding, Rupture, Standing};
+use zhiban_vocabulary::envelope::{Envelope, Epoch, Item, Lane};
 use zhiban_vocabulary::time::elapsed_s;
 
 /// Settled rows kept in each lane in case the centre loses them: two weeks of a busy hall. Counted
@@ -71,28 +71,28 @@ pub(super) fn rows(connection: &Connection, cargo: &Cargo) -> Result<Vec<Envelop
 
 /// Where the outbox stands.
 pub(super) fn standing(connection: &Connection, epoch: Epoch) -> Result<Standing> {
-    let mut standing = Standing {
+    Ok(Standing {
         epoch,
-        born: Marks::default(),
-        claim: Marks::default(),
-        settled: Marks::default(),
-        given: Marks::default(),
-    };
-    let sql = "select born, claim, settled, given from federation_line where lane = ?1";
-    for lane in Lane::ALL {
-        let read = |row: &rusqlite::Row<'_>| {
+        live: line(connection, Lane::Live)?,
+        history: line(connection, Lane::History)?,
+    })
+}
+
+fn line(connection: &Connection, lane: Lane) -> Result<LineStanding> {
+    let sql = "select born, claim, parent, settled, given from federation_line where lane = ?1";
+    connection
+        .prepare_cached(sql)?
+        .query_row([lane.as_str()], |row| {
             let mark = |column| Ok::<_, rusqlite::Error>(row.get::<_, i64>(column)?.unsigned_abs());
-            Ok([mark(0)?, mark(1)?, mark(2)?, mark(3)?])
-        };
-        let [born, claim, settled, given] = connection
-            .prepare_cached(sql)?
-            .query_row([lane.as_str()], read)?;
-        standing.born.set(lane, born);
-        standing.claim.set(lane, claim);
-        standing.settled.set(lane, settled);
-        standing.given.set(lane, given);
-    }
-    Ok(standing)
+            let parent: Option<i64> = row.get(2)?;
+            Ok(LineStanding {
+                born: mark(0)?,
+                claim: mark(1)?,
+                parent: parent.map(|epoch| Epoch(epoch.unsigned_abs())),
+                settled: mark(3)?,
+                given: mark(4)?,
+            })
+        })
 }
 
 /// Keeps how far the centre is. The rows stay until they are pruned.
@@ -104,28 +104,26 @@ pub(super) fn settle(connection: &Connection, lane: Lane, upto: u64) -> Result<(
     Ok(())
 }
 
-/// Lets both lanes begin an epoch where they are settled; goes back first to what the centre has,
-/// as far as the rows are still here.
-pub(super) fn begin(connection: &Connection, rupture: Option<Rupture>) -> Result<()> {
-    if let Some(Rupture::OtherHand { lane, same_to }) = rupture {
-        settle(connection, lane, same_to)?;
-    }
-    let has = match rupture {
-        Some(Rupture::CentreLost { has }) => Some(has),
-        _ => None,
-    };
-    let sql = "update federation_line set
-             settled = min(settled, max(?2, coalesce(
-                 (select min(seq) - 1 from federation_outbox where lane = ?1), settled))),
-             claim = min(settled, ?2)
-         where lane = ?1";
+/// Lets both lanes follow on the epoch that ended.
+pub(super) fn renew(connection: &Connection, ended: Epoch, rupture: Option<Rupture>) -> Result<()> {
     for lane in Lane::ALL {
-        let has = has.map_or(i64::MAX, |has| cell(has.of(lane)));
-        connection
-            .prepare_cached(sql)?
-            .execute(params![lane.as_str(), has])?;
+        let oldest = "select min(seq) from federation_outbox where lane = ?1";
+        let oldest: Option<i64> = connection
+            .prepare_cached(oldest)?
+            .query_row([lane.as_str()], |row| row.get(0))?;
+        let stands = line(connection, lane)?;
+        let kept_from = oldest.map_or(stands.given + 1, i64::unsigned_abs);
+        let renewed = stands.renewed(lane, ended, rupture, kept_from);
+        let sql = "update federation_line set born = ?2, claim = ?3, parent = ?4, settled = ?5
+             where lane = ?1";
+        connection.prepare_cached(sql)?.execute(params![
+            lane.as_str(),
+            cell(renewed.born),
+            cell(renewed.claim),
+            renewed.parent.map(|epoch| cell(epoch.0)),
+            cell(renewed.settled),
+        ])?;
     }
-    connection.execute("update federation_line set born = settled", [])?;
     Ok(())
 }
 
@@ -172,7 +170,7 @@ fn cell(number: u64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use zhiban_vocabulary::envelope::SetAside;
+    use zhiban_vocabulary::envelope::{Claim, Marks, SetAside};
 
     fn database() -> Connection {
         let connection = Connection::open_in_memory().unwrap();
@@ -200,8 +198,7 @@ mod tests {
             rows_max: 3,
             bytes_max,
             epoch: Epoch(1),
-            born: 0,
-            settled: 0,
+            claim: Claim::default(),
         }
     }
 
@@ -212,8 +209,8 @@ mod tests {
         fill(&connection, Lane::History, 5);
         connection.execute("delete from federation_outbox", []).unwrap();
         fill(&connection, Lane::History, 1);
-        let given = stand(&connection).given;
-        assert_eq!((given.live, given.history), (2, 6));
+        let now = stand(&connection);
+        assert_eq!((now.live.given, now.history.given), (2, 6));
     }
 
     #[test]
@@ -234,37 +231,36 @@ mod tests {
         let connection = database();
         fill(&connection, Lane::History, 10);
         settle(&connection, Lane::History, 8).unwrap();
-        let lost = |history| Rupture::CentreLost {
-            has: Marks { live: 0, history },
+        let lost = |history| {
+            let has = Marks { live: 0, history };
+            renew(&connection, Epoch(1), Some(Rupture::CentreLost { has })).unwrap();
+            stand(&connection).history
         };
-        begin(&connection, Some(lost(4))).unwrap();
-        let now = stand(&connection);
-        let marks = (now.born.history, now.claim.history, now.settled.history);
-        assert_eq!(marks, (4, 4, 4));
+        let back = lost(4);
+        assert_eq!((back.born, back.settled, back.parent), (4, 4, None));
         settle(&connection, Lane::History, 8).unwrap();
         connection.execute("delete from federation_outbox where seq < 6", []).unwrap();
-        begin(&connection, Some(lost(2))).unwrap();
-        let now = stand(&connection);
-        let marks = (now.born.history, now.claim.history, now.settled.history);
-        assert_eq!(marks, (5, 2, 5), "3 to 5 are gone on both sides");
-        // All rows gone: it goes on after the last.
-        connection.execute("delete from federation_outbox", []).unwrap();
+        assert_eq!(lost(2).settled, 5, "3 to 5 are gone on both sides");
         settle(&connection, Lane::History, 10).unwrap();
-        begin(&connection, Some(lost(0))).unwrap();
-        assert_eq!(stand(&connection).settled.history, 10);
+        connection.execute("delete from federation_outbox", []).unwrap();
+        assert_eq!(lost(0).settled, 10, "it goes on after the last");
     }
 
     #[test]
-    fn an_epoch_begins_where_the_lanes_are_settled() {
+    fn an_epoch_follows_on_the_one_before() {
         let connection = database();
         fill(&connection, Lane::History, 10);
         settle(&connection, Lane::History, 3).unwrap();
-        begin(&connection, None).unwrap();
-        let now = stand(&connection);
-        assert_eq!((now.born.history, now.claim.history, now.given.history), (3, 3, 10));
-        let lane = Lane::History;
-        begin(&connection, Some(Rupture::OtherHand { lane, same_to: 7 })).unwrap();
-        assert_eq!(stand(&connection).born.history, 7);
+        renew(&connection, Epoch(1), None).unwrap();
+        let now = stand(&connection).history;
+        let expect = LineStanding {
+            born: 3,
+            claim: 3,
+            parent: Some(Epoch(1)),
+            settled: 3,
+            given: 10,
+        };
+        assert_eq!(now, expect);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use zenoh::query::ConsolidationMode;
 use zhiban_vocabulary::envelope::Answer;
 
 /// How long the centre may take to commit and answer.
-const ANSWER_TIME_MAX: Duration = Duration::from_secs(20);
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Why there is no answer. The message may or may not have been committed: it is sent again.
 #[derive(Debug, thiserror::Error)]

@@ -16,7 +16,7 @@ use zhiban_config::GatewayConfig;
 use zhiban_kernel::StoreError;
 use zhiban_kernel::clock::{from_ms, to_ms};
 use zhiban_vocabulary::counter::CounterState;
-use zhiban_vocabulary::envelope::Item;
+use zhiban_vocabulary::envelope::{Item, Lane};
 use zhiban_vocabulary::facts::{Fact, FactRevision, HallSums};
 use zhiban_vocabulary::time::{BusinessDay, QuarterHour};
 
@@ -123,7 +123,7 @@ impl SlotCloser {
             facts.extend(store::take_counter_days(connection)?);
         }
         for fact in facts {
-            federation::put(connection, &Item::Fact(fact), now)?;
+            federation::put(connection, Lane::History, &Item::Fact(fact), now)?;
         }
         set_value(connection, WATCHED_UNTIL, to_ms(now))?;
         Ok(())
@@ -189,7 +189,7 @@ impl SlotCloser {
             day,
             fact: Fact::HallQuarter { slot, sums },
         };
-        federation::put(connection, &Item::Fact(fact), now)?;
+        federation::put(connection, Lane::History, &Item::Fact(fact), now)?;
         Ok(())
     }
 }

@@ -20,16 +20,22 @@ pub enum Applied {
     Unusable(&'static str),
 }
 
-/// Takes a fact in; of several statements about one key the highest version stays.
+/// Takes a fact in. Of several statements about one key that of the latest life stays, and within
+/// it the highest version.
 ///
 /// # Errors
 /// When the database refuses.
-pub fn apply(tx: &Connection, store: &StoreId, revision: &FactRevision) -> Result<Applied> {
+pub fn apply(
+    tx: &Connection,
+    store: &StoreId,
+    life: u32,
+    revision: &FactRevision,
+) -> Result<Applied> {
     let day = day_number(revision.day);
     let key = Key {
         store,
         day,
-        version: revision.version,
+        rank: rank(life, revision.version),
     };
     let rows = match &revision.fact {
         Fact::QueueQuarter {
@@ -62,11 +68,21 @@ pub fn apply(tx: &Connection, store: &StoreId, revision: &FactRevision) -> Resul
     })
 }
 
+/// The order of statements about one key, as the tables keep it in `version`.
+const fn rank(life: u32, version: u32) -> i64 {
+    (life as i64) << 32 | version as i64
+}
+
+/// The version within the hall's life.
+pub(super) fn version_of(rank: i64) -> u32 {
+    u32::try_from(rank & i64::from(u32::MAX)).unwrap_or(u32::MAX)
+}
+
 /// What the keys of all kinds begin with.
 struct Key<'k> {
     store: &'k StoreId,
     day: i64,
-    version: u32,
+    rank: i64,
 }
 
 impl Key<'_> {
@@ -112,7 +128,7 @@ fn apply_queue(
         slot,
         queue.as_str(),
         class.as_str(),
-        key.version,
+        key.rank,
         sums.issued,
         sums.called,
         sums.started,
@@ -144,7 +160,7 @@ fn apply_hall(tx: &Connection, key: &Key<'_>, slot: i64, sums: &HallSums) -> Res
         key.store.as_str(),
         key.day,
         slot,
-        key.version,
+        key.rank,
         sums.waiting_at_end,
         sums.in_hall_at_end,
         sums.counters_open_at_end,
@@ -176,7 +192,7 @@ fn apply_counter(
         key.day,
         counter.as_str(),
         staff.map_or("", StaffId::as_str),
-        key.version,
+        key.rank,
         sums.open_s,
         sums.busy_s,
         sums.break_s,
@@ -211,7 +227,7 @@ fn apply_climate(
         key.day,
         slot,
         device,
-        key.version,
+        key.rank,
         sums.measured_min,
         sums.in_band_min,
         sums.samples,

@@ -4,6 +4,7 @@ use rusqlite::{Connection, Error, Result, Row, params};
 use zhiban_vocabulary::StoreId;
 use zhiban_vocabulary::facts::{ClimateSums, CounterSums};
 
+use super::apply::version_of;
 use crate::facts::model::{COUNTS, CounterRow, QueueSlot, Tally};
 
 /// The columns that make a sum of tickets.
@@ -39,7 +40,7 @@ pub fn hall_slots(connection: &Connection, store: &StoreId, day: i64) -> Result<
             "select slot, version from facts_hall_quarter where store = ?1 and day = ?2",
         )?
         .query_map(params![store.as_str(), day], |row| {
-            Ok((row.get(0)?, row.get(1)?))
+            Ok((row.get(0)?, version_of(row.get(1)?)))
         })?
         .collect()
 }
@@ -66,7 +67,7 @@ pub fn queue_slots(
             Ok(QueueSlot {
                 slot: row.get(0)?,
                 queue: row.get(1)?,
-                version: row.get(2)?,
+                version: version_of(row.get(2)?),
                 tally,
             })
         })?

@@ -95,10 +95,14 @@ impl Weather {
         }
         if self.restores {
             let hall = rng.random_range(0..self.halls);
-            self.in_turn(rng, &mut all, [Fault::BackUp { hall }, Fault::Restore { hall }]);
+            let faults = [Fault::BackUp { hall }, Fault::Restore { hall }];
+            Self::in_turn(rng, &mut all, self.length_ms, faults);
         }
         if self.centre_restores {
-            self.in_turn(rng, &mut all, [Fault::BackUpCentre, Fault::RestoreCentre]);
+            // The next heartbeat tells a hall what the centre lost while an answer was on its way.
+            let beats_ms = 3 * self.beat_every_ms;
+            let end_ms = self.length_ms.saturating_sub(beats_ms).max(2);
+            Self::in_turn(rng, &mut all, end_ms, [Fault::BackUpCentre, Fault::RestoreCentre]);
         }
         if self.clones {
             let hall = rng.random_range(0..self.halls);
@@ -136,10 +140,15 @@ impl Weather {
         }
     }
 
-    fn in_turn(&self, rng: &mut StdRng, all: &mut Vec<(u64, Fault)>, faults: [Fault; 2]) {
-        let first_ms = rng.random_range(0..self.length_ms - 1);
+    fn in_turn(
+        rng: &mut StdRng,
+        all: &mut Vec<(u64, Fault)>,
+        end_ms: u64,
+        faults: [Fault; 2],
+    ) {
+        let first_ms = rng.random_range(0..end_ms - 1);
         all.push((first_ms, faults[0]));
-        all.push((rng.random_range(first_ms + 1..self.length_ms), faults[1]));
+        all.push((rng.random_range(first_ms + 1..end_ms), faults[1]));
     }
 
     /// Whether every matter has one effect at most: nothing is put back in time or doubled.

@@ -58,6 +58,8 @@ struct Sender {
 #[derive(Debug, Default)]
 struct Way {
     cut_until_ms: u64,
+    /// When the box was last put in; the connections of the one before are gone.
+    since_ms: u64,
     /// What stands in a clogged way until it is released.
     clogged: Option<Vec<Event>>,
 }
@@ -361,7 +363,8 @@ impl World {
 
     fn arrive(&mut self, from: Sender, message: &Message, left_ms: u64) {
         let failing = !self.calm && self.by_chance(self.weather.centre_fails_percent);
-        if !self.centre.up || failing || self.now_ms - left_ms > HELD_MAX_MS {
+        let gone = self.now_ms - left_ms > HELD_MAX_MS || left_ms < self.ways[from.hall].since_ms;
+        if !self.centre.up || failing || gone {
             return;
         }
         let store = self.halls[from.hall].store;
@@ -425,8 +428,8 @@ impl World {
             Fault::Restore { hall } => {
                 let epoch = self.epoch();
                 self.halls[hall].restore(epoch, self.sabotage);
-                // It takes a person a while; what the old disk sent has arrived by then or never.
-                self.at(self.now_ms + 2 * HELD_MAX_MS, Event::HallStarts(hall));
+                self.ways[hall].since_ms = self.now_ms;
+                self.at(self.now_ms + 1, Event::HallStarts(hall));
             }
             Fault::Clone { hall } => {
                 let twin = self.halls[hall].twin();

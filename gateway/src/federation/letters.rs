@@ -1,0 +1,129 @@
+//! Items the centre refused too often: kept here until a person sends them again.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Result, params};
+use zhiban_kernel::StoreError;
+use zhiban_kernel::clock::{from_ms, to_ms};
+use zhiban_vocabulary::envelope::{Item, Lane, RefusedItem, SetAside};
+
+use super::outbox::put_text;
+
+/// Letters kept; the oldest go first, those that were sent again before others.
+const KEPT: u32 = 1_000;
+
+/// One of them.
+#[derive(Debug, Clone)]
+pub struct Letter {
+    pub id: i64,
+    pub lane: String,
+    pub created: Timestamp,
+    pub set_aside: Timestamp,
+    pub reason: String,
+    pub body: String,
+    pub sent_again: Option<Timestamp>,
+}
+
+/// Moves a row here and leaves a word under its number, so that numbers go on without a gap.
+pub(super) fn set_aside(
+    connection: &Connection,
+    lane: Lane,
+    item: &RefusedItem,
+    now: Timestamp,
+) -> std::result::Result<(), StoreError> {
+    let word = Item::SetAside(SetAside {
+        reason: item.reason.clone(),
+    });
+    let word =
+        serde_json::to_string(&word).map_err(|error| StoreError::Database(error.to_string()))?;
+    let seq = i64::try_from(item.seq).unwrap_or(i64::MAX);
+    let kept = connection
+        .prepare_cached(
+            "insert into federation_dead_letter
+                 (lane, seq, created_ms, set_aside_ms, reason, body)
+             select lane, seq, created_ms, ?3, ?4, body from federation_outbox
+             where lane = ?1 and seq = ?2 and body <> ?5",
+        )?
+        .execute(params![lane.as_str(), seq, to_ms(now), item.reason, word])?;
+    connection
+        .prepare_cached("update federation_outbox set body = ?3 where lane = ?1 and seq = ?2")?
+        .execute(params![lane.as_str(), seq, word])?;
+    if kept > 0 {
+        tracing::warn!(lane = lane.as_str(), seq, reason = %item.reason, "item is set aside");
+        metrics::counter!("zhiban_uplink_set_aside_total").increment(1);
+    }
+    connection
+        .prepare_cached(
+            "delete from federation_dead_letter where id in (
+                 select id from federation_dead_letter
+                 order by sent_again_ms is null desc, id desc limit -1 offset ?1)",
+        )?
+        .execute([KEPT])?;
+    Ok(())
+}
+
+/// All letters, newest first.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn letters(connection: &Connection) -> Result<Vec<Letter>> {
+    let sql = "select id, lane, created_ms, set_aside_ms, reason, body, sent_again_ms
+         from federation_dead_letter order by id desc";
+    connection
+        .prepare_cached(sql)?
+        .query_map([], |row| {
+            Ok(Letter {
+                id: row.get(0)?,
+                lane: row.get(1)?,
+                created: from_ms(row.get(2)?),
+                set_aside: from_ms(row.get(3)?),
+                reason: row.get(4)?,
+                body: row.get(5)?,
+                sent_again: row.get::<_, Option<i64>>(6)?.map(from_ms),
+            })
+        })?
+        .collect()
+}
+
+/// Letters nobody sent again.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn unsent_letters(connection: &Connection) -> Result<u64> {
+    let sql = "select count(*) from federation_dead_letter where sent_again_ms is null";
+    connection.query_row(sql, [], |row| row.get::<_, i64>(0).map(i64::unsigned_abs))
+}
+
+/// Sends a letter again. `restate` states anew what a fact says today, and tells whether it could:
+/// an old statement must not win over a newer one in a later epoch. False when there is no such
+/// letter.
+///
+/// # Errors
+/// When the database refuses.
+pub fn send_again(
+    connection: &Connection,
+    id: i64,
+    now: Timestamp,
+    restate: impl FnOnce(&Connection, &Item) -> std::result::Result<bool, StoreError>,
+) -> std::result::Result<bool, StoreError> {
+    let sql = "update federation_dead_letter set sent_again_ms = ?2 where id = ?1
+         returning lane, body";
+    let found: Option<(String, String)> = connection
+        .prepare_cached(sql)?
+        .query_row(params![id, to_ms(now)], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((lane, body)) = found else {
+        return Ok(false);
+    };
+    let lane = match lane.as_str() {
+        "live" => Lane::Live,
+        _ => Lane::History,
+    };
+    let restated = match serde_json::from_str::<Item>(&body) {
+        Ok(item) => restate(connection, &item)?,
+        Err(_) => false,
+    };
+    if !restated {
+        put_text(connection, lane, &body, now)?;
+    }
+    Ok(true)
+}
