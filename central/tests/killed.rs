@@ -7,9 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use zhiban_central::intake::links;
-use zhiban_vocabulary::envelope::{
-    Answer, Batch, Claim, Envelope, Epoch, Lane, PROTOCOL, Upward,
-};
+use zhiban_vocabulary::envelope::{Answer, Batch, Claim, Envelope, Epoch, Lane, PROTOCOL, Upward};
 use zhiban_vocabulary::topics;
 
 const KILLS: u32 = 5;

@@ -19,8 +19,8 @@ use zhiban_kernel::people::{self, People, Program};
 use zhiban_kernel::runtime::{RunFile, Tasks, take_folder};
 use zhiban_kernel::web::{self, Api};
 use zhiban_kernel::{Clock, Store};
-use zhiban_vocabulary::BootId;
 use zhiban_sync::courier::Standing;
+use zhiban_vocabulary::BootId;
 use zhiban_vocabulary::envelope::Item;
 use zhiban_vocabulary::facts::HallProfile;
 use zhiban_vocabulary::topics;
@@ -31,7 +31,7 @@ use crate::chain::{self, BoxState, Watch};
 use crate::climate::ClimateFollower;
 use crate::commands::{self, CommandsFollower, Dispatcher, Switching, Wake};
 use crate::devices::{self, Devices, DevicesFollower, Keeper, NewDevice};
-use crate::federation::{self, Courier, UplinkState, ZenohUplink};
+use crate::federation::{self, Courier, LettersState, UplinkState, ZenohUplink};
 use crate::floor::{self, Floor};
 use crate::joining::{self, Advert, Joining, host_name};
 use crate::journal::{self, Follower, Journal, follow};
@@ -470,6 +470,12 @@ impl Slices {
         let (store, clock) = (self.journal.store(), self.journal.clock());
         let api = commands::add_routes(api, store, clock, &self.wake);
         let api = journal::add_routes(api, &self.journal);
+        let letters = LettersState {
+            store: store.clone(),
+            clock,
+            restate: queue::restate,
+        };
+        let api = federation::add_routes(api, &letters);
         chain::add_routes(api, &self.state)
     }
 }

@@ -37,6 +37,11 @@ struct HallView {
     last_seen: Option<Timestamp>,
     fresh: Fresh,
     backlog: Option<u64>,
+    /// Age of the oldest item that waits in the hall, at its last heartbeat.
+    oldest_unsent_s: Option<u32>,
+    /// When two boxes were last seen to speak for it.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    twin: Option<Timestamp>,
     version: Option<String>,
     live: Option<LiveView>,
     #[schema(value_type = String, format = DateTime)]
@@ -76,6 +81,8 @@ impl From<HallRow> for HallView {
             last_seen: hall.last_seen,
             fresh: row.fresh,
             backlog: hall.backlog,
+            oldest_unsent_s: hall.oldest_unsent_s,
+            twin: hall.twin,
             version: hall.version,
             live,
             first_seen: hall.first_seen,

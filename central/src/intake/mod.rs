@@ -18,7 +18,6 @@ pub use model::{IntakeSums, Refusal};
 pub use store::sums;
 pub use task::Listener;
 
-
 /// Largest message; a hall keeps its batches far below.
 pub const MESSAGE_BYTES_MAX: usize = 4 << 20;
 

@@ -86,7 +86,11 @@ pub(super) fn take_beat(
 
 fn estranged(batch: &Batch, cause: Estrangement) -> Answer {
     let (store, epoch) = (batch.store.as_str(), batch.epoch);
-    tracing::error!(store, ?cause, "hall and centre do not speak of the same rows");
+    tracing::error!(
+        store,
+        ?cause,
+        "hall and centre do not speak of the same rows"
+    );
     Answer::Estranged { epoch, cause }
 }
 
@@ -192,16 +196,16 @@ impl SqliteLedger<'_> {
                 let saved = stores::save_profile(self.tx, self.store, &profile)?;
                 Ok(saved.map_err(str::to_owned))
             }
-            Item::Fact(revision) => {
-                Ok(match facts::apply(self.tx, self.store, self.life, &revision)? {
+            Item::Fact(revision) => Ok(
+                match facts::apply(self.tx, self.store, self.life, &revision)? {
                     Applied::Changed { day } => {
                         self.days.insert(day);
                         Ok(())
                     }
                     Applied::Old => Ok(()),
                     Applied::Unusable(reason) => Err(reason.to_owned()),
-                })
-            }
+                },
+            ),
             Item::SetAside(_) => {
                 self.note_set_aside(lane, envelope.seq)?;
                 Ok(Ok(()))
@@ -260,12 +264,15 @@ fn cursor(tx: &Connection, store: &StoreId, epoch: Epoch, lane: Lane) -> Result<
         "select committed, kept_from from intake_cursor
          where store = ?1 and epoch = ?2 and lane = ?3",
     )?
-    .query_row(params![store.as_str(), epoch_cell(epoch), lane.as_str()], |row| {
-        Ok(Cursor {
-            committed: row.get::<_, i64>(0)?.cast_unsigned(),
-            kept_from: row.get::<_, i64>(1)?.cast_unsigned(),
-        })
-    })
+    .query_row(
+        params![store.as_str(), epoch_cell(epoch), lane.as_str()],
+        |row| {
+            Ok(Cursor {
+                committed: row.get::<_, i64>(0)?.cast_unsigned(),
+                kept_from: row.get::<_, i64>(1)?.cast_unsigned(),
+            })
+        },
+    )
     .optional()
 }
 

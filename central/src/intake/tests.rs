@@ -113,7 +113,11 @@ async fn what_a_later_life_says_counts_and_within_it_the_highest_version() {
     assert_eq!(hall.send(&intake, 1, &[fact(2, 11)]).await, 1);
     assert_eq!(issued(&intake, &hall).await, 11);
     hall.send(&intake, 2, &[fact(1, 13)]).await;
-    assert_eq!(issued(&intake, &hall).await, 11, "an older version within a life");
+    assert_eq!(
+        issued(&intake, &hall).await,
+        11,
+        "an older version within a life"
+    );
     hall.epoch = 7;
     hall.send(&intake, 2, &[fact(9, 99)]).await;
     assert_eq!(issued(&intake, &hall).await, 11, "a life that is over");
@@ -225,11 +229,17 @@ async fn two_boxes_that_speak_for_one_hall_are_both_told() {
     assert!(!told(&intake, &twin, 1).await, "a restored box");
     assert!(!told(&intake, &hall, 2).await, "what was on its way");
     intake.clock = clock_at("2020-01-02T12:05:00Z");
-    assert!(!told(&intake, &hall, 2).await, "a message somebody recorded");
+    assert!(
+        !told(&intake, &hall, 2).await,
+        "a message somebody recorded"
+    );
     assert!(told(&intake, &hall, 3).await);
     assert!(told(&intake, &twin, 2).await);
     intake.clock = clock_at("2020-01-04T12:00:00Z");
-    assert!(!told(&intake, &twin, 3).await, "one of them was switched off");
+    assert!(
+        !told(&intake, &twin, 3).await,
+        "one of them was switched off"
+    );
 }
 
 #[tokio::test]
@@ -309,9 +319,15 @@ async fn a_heartbeat_is_kept_as_the_latest_and_answered_with_the_cursor() {
     assert!(!changes.has_changed().unwrap());
     let hall_now = known().await;
     let waits = hall_now.live.as_ref().map(|(_, live)| live.waiting);
-    assert_eq!((waits, hall_now.name(), hall_now.backlog), (Some(5), "Wola", Some(3)));
+    assert_eq!(
+        (waits, hall_now.name(), hall_now.backlog),
+        (Some(5), "Wola", Some(3))
+    );
     // The box started with a wrong clock, then it was set right: numbers decide.
-    for (number, at, waiting) in [(3, "2037-01-01T00:00:00Z", 8), (4, "2020-01-02T12:01:00Z", 9)] {
+    for (number, at, waiting) in [
+        (3, "2037-01-01T00:00:00Z", 8),
+        (4, "2020-01-02T12:01:00Z", 9),
+    ] {
         let answer = intake.receive(&key, &hall.beat(number, at, waiting)).await;
         assert_eq!(committed(&answer.unwrap()), 2);
         let waits = known().await.live.as_ref().map(|(_, live)| live.waiting);

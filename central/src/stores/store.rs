@@ -49,7 +49,10 @@ pub fn life(tx: &Connection, store: &StoreId, epoch: Epoch, now: Timestamp) -> R
              select ?1, ?2, coalesce(max(life), 0) + 1, ?3, ?3 from stores_life where store = ?1
              returning life",
         )?
-        .query_row(params![store.as_str(), epoch_cell(epoch), to_ms(now)], |row| row.get(0))?;
+        .query_row(
+            params![store.as_str(), epoch_cell(epoch), to_ms(now)],
+            |row| row.get(0),
+        )?;
     Ok(Life { life, beat: 0 })
 }
 
@@ -66,8 +69,8 @@ pub fn heard(tx: &Connection, store: &StoreId, epoch: Epoch, now: Timestamp) -> 
     let (newest, since): (i64, i64) = tx
         .prepare_cached(sql)?
         .query_row([store], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let is_twin = newest != epoch_cell(epoch)
-        && is_twin(since.unsigned_abs(), to_ms(now).unsigned_abs());
+    let is_twin =
+        newest != epoch_cell(epoch) && is_twin(since.unsigned_abs(), to_ms(now).unsigned_abs());
     tx.prepare_cached(
         "update stores_store set last_seen_ms = ?2,
              twin_ms = case when ?3 then ?2 else twin_ms end
@@ -85,7 +88,9 @@ pub fn has_twin(connection: &Connection, store: &StoreId, now: Timestamp) -> Res
     let sql = "select coalesce(twin_ms > ?2, 0) from stores_store where store = ?1";
     let found = connection
         .prepare_cached(sql)?
-        .query_row(params![store.as_str(), to_ms(now) - TWIN_SHOWN_MS], |row| row.get(0))
+        .query_row(params![store.as_str(), to_ms(now) - TWIN_SHOWN_MS], |row| {
+            row.get(0)
+        })
         .optional()?;
     Ok(found.unwrap_or(false))
 }
@@ -101,7 +106,11 @@ pub fn beat(tx: &Connection, beat: &Heartbeat, now: Timestamp) -> Result<bool> {
     }
     let store = beat.store.as_str();
     tx.prepare_cached("update stores_life set beat = ?3 where store = ?1 and epoch = ?2")?
-        .execute(params![store, epoch_cell(beat.epoch), beat.number.cast_signed()])?;
+        .execute(params![
+            store,
+            epoch_cell(beat.epoch),
+            beat.number.cast_signed()
+        ])?;
     heard(tx, &beat.store, beat.epoch, now)?;
     let live = beat.live.as_ref().map(json_text).transpose()?;
     tx.prepare_cached(

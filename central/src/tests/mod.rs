@@ -11,9 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use zhiban_kernel::{Clock, Store};
-use zhiban_vocabulary::envelope::{
-    Answer, Batch, Claim, Envelope, Epoch, Lane, PROTOCOL, Upward,
-};
+use zhiban_vocabulary::envelope::{Answer, Batch, Claim, Envelope, Epoch, Lane, PROTOCOL, Upward};
 use zhiban_vocabulary::{StoreId, topics};
 
 use crate::intake::Intake;

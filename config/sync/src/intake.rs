@@ -66,7 +66,11 @@ impl Digest {
     #[must_use]
     pub fn of(envelope: &Envelope) -> Self {
         let hash = Sha256::digest(envelope.body.get().as_bytes());
-        Self(hash.iter().take(8).fold(0, |all, byte| all << 8 | u64::from(*byte)))
+        Self(
+            hash.iter()
+                .take(8)
+                .fold(0, |all, byte| all << 8 | u64::from(*byte)),
+        )
     }
 }
 
@@ -183,7 +187,10 @@ fn stand<L: Ledger>(
     };
     let mut marks = Marks::default();
     for other in Lane::ALL {
-        marks.set(other, ledger.cursor(other)?.map_or(0, |cursor| cursor.committed));
+        marks.set(
+            other,
+            ledger.cursor(other)?.map_or(0, |cursor| cursor.committed),
+        );
     }
     marks.set(lane, has);
     Ok(Err(Estrangement::CentreLost { has: marks }))

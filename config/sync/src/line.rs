@@ -216,7 +216,11 @@ impl Line {
 
     pub(crate) fn settle(&mut self, upto: u64) {
         self.stands.settled = self.stands.settled.max(upto);
-        if self.refused.as_ref().is_some_and(|(item, _)| item.seq <= upto) {
+        if self
+            .refused
+            .as_ref()
+            .is_some_and(|(item, _)| item.seq <= upto)
+        {
             self.refused = None;
         }
     }
@@ -300,11 +304,18 @@ mod tests {
             line.depart(Ticket(ticket), 20);
             line.refuse(Ticket(ticket), refusal(7));
         }
-        assert_eq!(line.refused().map(|(item, times)| (item.seq, *times)), Some((7, 2)));
+        assert_eq!(
+            line.refused().map(|(item, times)| (item.seq, *times)),
+            Some((7, 2))
+        );
         assert_eq!((line.sent(), line.to_settle()), (6, Some(6)));
         line.depart(Ticket(3), 20);
         line.refuse(Ticket(3), refusal(9));
-        assert_eq!(line.refused().map(|(_, times)| *times), Some(1), "another item");
+        assert_eq!(
+            line.refused().map(|(_, times)| *times),
+            Some(1),
+            "another item"
+        );
     }
 
     #[test]
@@ -316,20 +327,42 @@ mod tests {
         };
         let (lane, first) = (Lane::History, Epoch(1));
         let second = stands.renewed(lane, first, None, 1);
-        assert_eq!((second.born, second.claim, second.parent), (10, 10, Some(first)));
+        assert_eq!(
+            (second.born, second.claim, second.parent),
+            (10, 10, Some(first))
+        );
         let third = second.renewed(lane, Epoch(2), None, 1);
-        assert_eq!((third.claim, third.parent), (10, Some(first)), "2 settled nothing");
+        assert_eq!(
+            (third.claim, third.parent),
+            (10, Some(first)),
+            "2 settled nothing"
+        );
         let same_to = 15;
-        let other = third.renewed(lane, Epoch(3), Some(Rupture::OtherHand { lane, same_to }), 1);
-        assert_eq!((other.born, other.claim, other.parent), (15, 15, Some(Epoch(3))));
+        let other = third.renewed(
+            lane,
+            Epoch(3),
+            Some(Rupture::OtherHand { lane, same_to }),
+            1,
+        );
+        assert_eq!(
+            (other.born, other.claim, other.parent),
+            (15, 15, Some(Epoch(3)))
+        );
         let has = Marks {
             live: 0,
             history: 4,
         };
         let lost = Some(Rupture::CentreLost { has });
         let back = other.renewed(lane, Epoch(4), lost, 1);
-        assert_eq!((back.born, back.settled, back.claim, back.parent), (4, 4, 0, None));
-        assert_eq!(other.renewed(lane, Epoch(4), lost, 9).born, 8, "4 to 8 are gone");
+        assert_eq!(
+            (back.born, back.settled, back.claim, back.parent),
+            (4, 4, 0, None)
+        );
+        assert_eq!(
+            other.renewed(lane, Epoch(4), lost, 9).born,
+            8,
+            "4 to 8 are gone"
+        );
     }
 
     #[test]

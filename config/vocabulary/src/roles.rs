@@ -59,6 +59,7 @@ words! {
         DevicesCommand = "devices.command",
         DeadLettersRead = "deadletters.read",
         BoxRead = "box.read",
+        BoxManage = "box.manage",
         PeopleManage = "people.manage",
         AuditRead = "audit.read",
         HallsRead = "halls.read",
@@ -79,6 +80,7 @@ impl Role {
                 C::DevicesCommand,
                 C::DeadLettersRead,
                 C::BoxRead,
+                C::BoxManage,
                 C::PeopleManage,
             ],
             Self::DutyManager => &[
@@ -100,6 +102,7 @@ impl Role {
                 C::DevicesCommand,
                 C::DeadLettersRead,
                 C::BoxRead,
+                C::BoxManage,
                 C::PeopleManage,
             ],
             Self::WallDisplay => &[C::FloorRead],

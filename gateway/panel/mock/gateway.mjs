@@ -23,10 +23,14 @@ export function gateway({ speed, big, quiet }) {
     if (quiet) {
       for (const key of Object.keys(found.totals)) found.totals[key] = null;
       Object.assign(found, { climate: [] });
-      Object.assign(found.freshness, { last_event: null, clock_suspect_devices: 0, uplink: { connected: false, backlog: 12, oldest_unsent_s: 4000, last_ack: null, problem: "connection refused" } });
+      Object.assign(found.freshness, { last_event: null, clock_suspect_devices: 0, uplink: { connected: false, backlog: 12, oldest_unsent_s: 4000, last_ack: null, problem: "connection refused", twin: false, set_aside: 0 } });
     }
     return found;
   };
+  const setAside = [
+    { id: 2, created: stamp(9.2 * 3600), set_aside: stamp(9.3 * 3600), reason: "unknown variant `visit`, expected one of `profile`, `fact`, `set-aside`", body: JSON.stringify({ item: "visit", day: DAY, topic: "宽带" }), sent_again: null },
+    { id: 1, created: stamp(8.1 * 3600), set_aside: stamp(8.2 * 3600), reason: "slot is not on its day in any zone", body: JSON.stringify({ item: "fact", fact: "hall-quarter", slot: "2020-03-02T08:00:00Z", day: DAY, version: 1 }), sent_again: stamp(8.4 * 3600) },
+  ];
   const own = hallDevices({ day, stamp, now, quiet });
   const { devices } = own;
   const letters = quiet ? [] : makeLetters(stamp, now());
@@ -100,6 +104,16 @@ export function gateway({ speed, big, quiet }) {
       const before = Number(query.get("before")) || Number.POSITIVE_INFINITY;
       return { total: found.length, dropped: quiet ? 0 : 3, letters: found.filter((letter) => letter.id < before).slice(0, Number(query.get("limit")) || 50) };
     },
+    "GET /api/v1/uplink/set-aside": ({ request }) => {
+      need(request, "deadletters.read");
+      return { items: quiet ? [] : setAside };
+    },
+    "POST /api/v1/uplink/set-aside/:id/send-again": ({ request, parameters }) => {
+      need(request, "box.manage");
+      const found = setAside.find((item) => String(item.id) === parameters.id);
+      if (!found) throw new Problem(404, "not-found", "no such item");
+      found.sent_again = stamp(now());
+    },
     "GET /health": () => ({
       status: "degraded",
       parts: [
@@ -134,7 +148,7 @@ export function gateway({ speed, big, quiet }) {
             { device: "screen-3", driver: "lihe-screen", status: "restarting", detail: "no answer from address 3, trying again in 8 s", restarts: 2, bad_frames: 5 },
           ],
         },
-        uplink: quiet ? null : { routers: ["tcp/10.20.0.5:7447"], connected: true, backlog: 3, oldest_unsent_s: 14, last_ack: stamp(now() - 14), problem: null },
+        uplink: quiet ? null : { routers: ["tcp/10.20.0.5:7447"], connected: true, backlog: 3, oldest_unsent_s: 14, last_ack: stamp(now() - 14), problem: null, twin: true, set_aside: setAside.filter((item) => !item.sent_again).length },
       };
     },
   });

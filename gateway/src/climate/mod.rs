@@ -9,7 +9,7 @@ mod store;
 
 pub use follower::ClimateFollower;
 pub use model::Rule;
-pub use store::{Latest, latest};
+pub use store::{Latest, latest, mark_dirty};
 
 use jiff::Timestamp;
 use rusqlite::Connection;

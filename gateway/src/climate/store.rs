@@ -91,6 +91,18 @@ pub fn latest(connection: &Connection) -> Result<Vec<Latest>> {
         .collect()
 }
 
+/// Has the closer state a quarter hour anew; true when it is kept here.
+///
+/// # Errors
+/// When the database refuses.
+pub fn mark_dirty(connection: &Connection, device: &DeviceId, slot: QuarterHour) -> Result<bool> {
+    let sql = "update climate_quarter set dirty = 1 where device = ?1 and slot_ms = ?2";
+    let rows = connection
+        .prepare_cached(sql)?
+        .execute(params![device.as_str(), to_ms(slot.start())])?;
+    Ok(rows > 0)
+}
+
 pub(super) fn take_quarters(
     connection: &Connection,
     before: Timestamp,

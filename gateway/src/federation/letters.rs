@@ -13,14 +13,13 @@ const KEPT: u32 = 1_000;
 
 /// One of them.
 #[derive(Debug, Clone)]
-pub struct Letter {
-    pub id: i64,
-    pub lane: String,
-    pub created: Timestamp,
-    pub set_aside: Timestamp,
-    pub reason: String,
-    pub body: String,
-    pub sent_again: Option<Timestamp>,
+pub(super) struct Letter {
+    pub(super) id: i64,
+    pub(super) created: Timestamp,
+    pub(super) set_aside: Timestamp,
+    pub(super) reason: String,
+    pub(super) body: String,
+    pub(super) sent_again: Option<Timestamp>,
 }
 
 /// Moves a row here and leaves a word under its number, so that numbers go on without a gap.
@@ -65,20 +64,19 @@ pub(super) fn set_aside(
 ///
 /// # Errors
 /// When the database cannot be read.
-pub fn letters(connection: &Connection) -> Result<Vec<Letter>> {
-    let sql = "select id, lane, created_ms, set_aside_ms, reason, body, sent_again_ms
+pub(super) fn letters(connection: &Connection) -> Result<Vec<Letter>> {
+    let sql = "select id, created_ms, set_aside_ms, reason, body, sent_again_ms
          from federation_dead_letter order by id desc";
     connection
         .prepare_cached(sql)?
         .query_map([], |row| {
             Ok(Letter {
                 id: row.get(0)?,
-                lane: row.get(1)?,
-                created: from_ms(row.get(2)?),
-                set_aside: from_ms(row.get(3)?),
-                reason: row.get(4)?,
-                body: row.get(5)?,
-                sent_again: row.get::<_, Option<i64>>(6)?.map(from_ms),
+                created: from_ms(row.get(1)?),
+                set_aside: from_ms(row.get(2)?),
+                reason: row.get(3)?,
+                body: row.get(4)?,
+                sent_again: row.get::<_, Option<i64>>(5)?.map(from_ms),
             })
         })?
         .collect()
@@ -99,7 +97,7 @@ pub fn unsent_letters(connection: &Connection) -> Result<u64> {
 ///
 /// # Errors
 /// When the database refuses.
-pub fn send_again(
+pub(super) fn send_again(
     connection: &Connection,
     id: i64,
     now: Timestamp,
@@ -109,7 +107,9 @@ pub fn send_again(
          returning lane, body";
     let found: Option<(String, String)> = connection
         .prepare_cached(sql)?
-        .query_row(params![id, to_ms(now)], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row(params![id, to_ms(now)], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
         .optional()?;
     let Some((lane, body)) = found else {
         return Ok(false);
@@ -126,4 +126,83 @@ pub fn send_again(
         put_text(connection, lane, &body, now)?;
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::federation::outbox::put;
+    use zhiban_vocabulary::facts::{CounterSums, Fact, FactRevision};
+
+    fn database() -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        let sql = include_str!("../../migrations/V0006__federation.sql");
+        connection.execute_batch(sql).unwrap();
+        connection
+    }
+
+    fn fact() -> Item {
+        Item::Fact(FactRevision {
+            version: 1,
+            day: "2020-01-02".parse().unwrap(),
+            fact: Fact::CounterDay {
+                counter: "3".parse().unwrap(),
+                staff: None,
+                sums: CounterSums::default(),
+            },
+        })
+    }
+
+    fn refused(connection: &Connection, seq: u64) {
+        let reason = "why".into();
+        let item = RefusedItem { seq, reason };
+        set_aside(connection, Lane::History, &item, Timestamp::UNIX_EPOCH).unwrap();
+    }
+
+    fn bodies(connection: &Connection) -> Vec<String> {
+        let sql = "select body from federation_outbox order by seq";
+        let mut statement = connection.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn a_word_takes_the_place_of_what_is_set_aside_and_that_is_kept_once() {
+        let connection = database();
+        put(&connection, Lane::History, &fact(), Timestamp::UNIX_EPOCH).unwrap();
+        // The step is done again when the program was killed right after it.
+        refused(&connection, 1);
+        refused(&connection, 1);
+        assert_eq!(
+            bodies(&connection),
+            [r#"{"item":"set-aside","reason":"why"}"#]
+        );
+        let kept = letters(&connection).unwrap();
+        assert_eq!((kept.len(), kept[0].reason.as_str()), (1, "why"));
+        let item: Item = serde_json::from_str(&kept[0].body).unwrap();
+        assert_eq!(item, fact());
+        assert_eq!(unsent_letters(&connection).unwrap(), 1);
+    }
+
+    #[test]
+    fn of_a_fact_goes_up_what_holds_today_and_anything_else_as_it_was() {
+        let connection = database();
+        put(&connection, Lane::History, &fact(), Timestamp::UNIX_EPOCH).unwrap();
+        put_text(
+            &connection,
+            Lane::History,
+            "\"strange\"",
+            Timestamp::UNIX_EPOCH,
+        )
+        .unwrap();
+        refused(&connection, 1);
+        refused(&connection, 2);
+        let now = Timestamp::UNIX_EPOCH;
+        let again = |id| send_again(&connection, id, now, |_, item| Ok(*item == fact())).unwrap();
+        assert!(again(1) && again(2));
+        assert!(!again(3), "there is no such letter");
+        let bodies = bodies(&connection);
+        assert_eq!((bodies.len(), bodies[2].as_str()), (3, "\"strange\""));
+        assert_eq!(unsent_letters(&connection).unwrap(), 0);
+    }
 }

@@ -4,14 +4,16 @@
 //! Trust (certificates, signatures) and what comes down from the centre have their place here and
 //! come in a later version.
 
+mod api;
 mod courier;
 mod epoch;
 mod letters;
 mod outbox;
 mod uplink;
 
+pub use api::{LettersState, Restate, add_routes};
 pub use courier::{Courier, UplinkState};
 pub use epoch::open_epoch;
-pub use letters::{Letter, letters, send_again, unsent_letters};
+pub use letters::unsent_letters;
 pub use outbox::{Backlog, backlog, put};
 pub use uplink::{Uplink, UplinkError, ZenohUplink};

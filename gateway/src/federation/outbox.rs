@@ -156,7 +156,10 @@ pub fn backlog(connection: &Connection, now: Timestamp) -> Result<Backlog> {
     let rows: i64 = connection.query_row(sql, [], |row| row.get(0))?;
     let sql = "select min(created_ms) from federation_line as line
          join federation_outbox as row on row.lane = line.lane and row.seq = line.settled + 1";
-    let oldest: Option<i64> = connection.query_row(sql, [], |row| row.get(0)).optional()?.flatten();
+    let oldest: Option<i64> = connection
+        .query_row(sql, [], |row| row.get(0))
+        .optional()?
+        .flatten();
     Ok(Backlog {
         rows: rows.unsigned_abs(),
         oldest_unsent_s: oldest.map(|ms| elapsed_s(from_ms(ms), now)),
@@ -207,7 +210,9 @@ mod tests {
         let connection = database();
         fill(&connection, Lane::Live, 2);
         fill(&connection, Lane::History, 5);
-        connection.execute("delete from federation_outbox", []).unwrap();
+        connection
+            .execute("delete from federation_outbox", [])
+            .unwrap();
         fill(&connection, Lane::History, 1);
         let now = stand(&connection);
         assert_eq!((now.live.given, now.history.given), (2, 6));
@@ -239,10 +244,14 @@ mod tests {
         let back = lost(4);
         assert_eq!((back.born, back.settled, back.parent), (4, 4, None));
         settle(&connection, Lane::History, 8).unwrap();
-        connection.execute("delete from federation_outbox where seq < 6", []).unwrap();
+        connection
+            .execute("delete from federation_outbox where seq < 6", [])
+            .unwrap();
         assert_eq!(lost(2).settled, 5, "3 to 5 are gone on both sides");
         settle(&connection, Lane::History, 10).unwrap();
-        connection.execute("delete from federation_outbox", []).unwrap();
+        connection
+            .execute("delete from federation_outbox", [])
+            .unwrap();
         assert_eq!(lost(0).settled, 10, "it goes on after the last");
     }
 

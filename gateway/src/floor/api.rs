@@ -176,6 +176,8 @@ pub(crate) fn uplink_view(
         oldest_unsent_s: backlog.oldest_unsent_s,
         last_ack: state.last_ack,
         problem: state.problem.clone(),
+        twin: state.twin,
+        set_aside: federation::unsent_letters(connection)?,
     })
 }
 

@@ -181,6 +181,10 @@ pub(crate) struct UplinkView {
     #[schema(value_type = Option<String>, format = DateTime)]
     pub(crate) last_ack: Option<Timestamp>,
     pub(crate) problem: Option<String>,
+    /// Another box speaks for this hall.
+    pub(crate) twin: bool,
+    /// Items the centre refused and nobody sent again.
+    pub(crate) set_aside: u64,
 }
 
 /// Queues that are configured or have tickets today, by name of the configuration.

@@ -194,6 +194,17 @@ impl SlotCloser {
     }
 }
 
+/// Has a fact stated anew with what holds today; false for one that is never stated twice.
+///
+/// # Errors
+/// When the database refuses.
+pub fn restate(connection: &Connection, revision: &FactRevision) -> rusqlite::Result<bool> {
+    match &revision.fact {
+        Fact::ClimateQuarter { device, slot, .. } => climate::mark_dirty(connection, device, *slot),
+        _ => store::mark_dirty(connection, revision),
+    }
+}
+
 /// Everything that ended before this is closed.
 fn closed_before(now: Timestamp) -> Timestamp {
     now.checked_sub(GRACE).unwrap_or(now)

@@ -26,7 +26,7 @@ use zhiban_vocabulary::counter::CounterState;
 use zhiban_vocabulary::{CounterId, TicketNumber};
 
 pub use api::add_routes;
-pub use close::SlotCloser;
+pub use close::{SlotCloser, restate};
 pub use day::run_day_close;
 pub use follower::QueueFollower;
 pub use live::{CounterLive, Live, QueueLive, TicketLive, live};

@@ -390,6 +390,32 @@ pub(super) fn take_counter_days(connection: &Connection) -> Stored<Vec<FactRevis
     Ok(facts)
 }
 
+/// Has the closer state a fact anew; true when it is one that is kept here.
+pub(super) fn mark_dirty(connection: &Connection, revision: &FactRevision) -> Result<bool> {
+    let rows = match &revision.fact {
+        Fact::QueueQuarter {
+            slot, queue, class, ..
+        } => connection
+            .prepare_cached(
+                "update queue_quarter set dirty = 1
+                 where slot_ms = ?1 and queue = ?2 and class = ?3",
+            )?
+            .execute(params![to_ms(slot.start()), queue.as_str(), class.as_str()])?,
+        Fact::CounterDay { counter, staff, .. } => connection
+            .prepare_cached(
+                "update queue_counter_day set dirty = 1
+                 where day = ?1 and counter = ?2 and staff = ?3",
+            )?
+            .execute(params![
+                revision.day.to_string(),
+                counter.as_str(),
+                staff.as_ref().map_or("", |staff| staff.as_str())
+            ])?,
+        Fact::HallQuarter { .. } | Fact::ClimateQuarter { .. } => 0,
+    };
+    Ok(rows > 0)
+}
+
 fn parse<T: std::str::FromStr<Err = zhiban_vocabulary::IdError>>(text: &str) -> Stored<T> {
     text.parse()
         .map_err(|error| StoreError::Database(format!("damaged row: {error}")))

@@ -40,7 +40,7 @@ fn stated(hall: &Copied) -> BTreeMap<Key, Sums> {
 fn received(centre: &Copied, store: &str) -> BTreeMap<Key, Sums> {
     let counts = COUNTS.join(", ");
     let sql = format!(
-        "select slot, queue, class, version, {counts},
+        "select slot, queue, class, version & 4294967295, {counts},
              rating_1, rating_2, rating_3, rating_4, rating_5
          from facts_queue_quarter where store = '{store}'"
     );

@@ -90,7 +90,11 @@ fn rows_are_settled_once_every_batch_before_them_was_answered() {
     courier.answered(first, &committed(0, 20), 21);
     let (lane, upto) = (Lane::History, 20);
     assert_eq!(courier.next(21), Step::Settle { lane, upto });
-    assert_eq!(courier.next(21), Step::Settle { lane, upto }, "until it is done");
+    assert_eq!(
+        courier.next(21),
+        Step::Settle { lane, upto },
+        "until it is done"
+    );
     courier.settled(lane, upto);
     assert!(matches!(courier.next(21), Step::Wait { .. }));
     assert_eq!(courier.claims().history.settled, 20);
@@ -107,7 +111,10 @@ fn silence_makes_it_wait_longer_and_ask_with_a_heartbeat() {
         panic!("does not wait");
     };
     let pause_ms = until_ms - 10_000;
-    assert!((250..=750).contains(&pause_ms), "one failure, not two: {pause_ms}");
+    assert!(
+        (250..=750).contains(&pause_ms),
+        "one failure, not two: {pause_ms}"
+    );
     assert_eq!(courier.next(until_ms), Step::Beat);
     let beat = courier.beat_departs(until_ms);
     assert!(!courier.talks());
@@ -146,7 +153,10 @@ fn an_item_refused_three_times_is_set_aside_and_the_rest_goes_on() {
             courier.settled(lane, upto);
         }
         if let Step::Wait { until_ms } = courier.next(now_ms) {
-            assert!(until_ms - now_ms <= 750, "one item does not hold up the line");
+            assert!(
+                until_ms - now_ms <= 750,
+                "one item does not hold up the line"
+            );
             now_ms = until_ms;
         }
     }
@@ -182,7 +192,14 @@ fn what_the_centre_lost_is_claimed_no_more() {
     let has = marks(0, 4);
     let cause = Estrangement::CentreLost { has };
     let beat = courier.beat_departs(0);
-    courier.answered(beat, &Answer::Estranged { epoch: EPOCH, cause }, 1);
+    courier.answered(
+        beat,
+        &Answer::Estranged {
+            epoch: EPOCH,
+            cause,
+        },
+        1,
+    );
     assert_eq!(courier.next(1), Step::Begin(Rupture::CentreLost { has }));
     let history = LineStanding {
         settled: 10,

@@ -22,7 +22,11 @@ impl Ledger for Memory {
     }
 
     fn committed_in(&mut self, epoch: Epoch, _: Lane) -> Result<u64, String> {
-        Ok(if epoch.0 == self.before.0 { self.before.1 } else { 0 })
+        Ok(if epoch.0 == self.before.0 {
+            self.before.1
+        } else {
+            0
+        })
     }
 
     fn digest(&mut self, lane: Lane, seq: u64) -> Result<Option<Digest>, String> {

@@ -32,10 +32,7 @@ pub(crate) struct StoreDisk {
 #[derive(Debug, Clone)]
 pub(crate) enum Message {
     Batch(Batch),
-    Beat {
-        epoch: Epoch,
-        claims: Claims,
-    },
+    Beat { epoch: Epoch, claims: Claims },
 }
 
 impl Message {
@@ -205,14 +202,19 @@ impl Ledger for Book<'_> {
         let Ok(matter) = serde_json::from_str::<Matter>(envelope.body.get()) else {
             // What stands in the place of an item set aside.
             self.disk.aside += 1;
-            self.disk.digests.insert((self.epoch, lane, envelope.seq), digest);
+            self.disk
+                .digests
+                .insert((self.epoch, lane, envelope.seq), digest);
             return Ok(Ok(()));
         };
         if matter.poison || (matter.novel && self.old) {
             *self.disk.letters.entry(matter.id).or_default() += 1;
             return Ok(Err("cannot be read".into()));
         }
-        let before = self.disk.digests.insert((self.epoch, lane, envelope.seq), digest);
+        let before = self
+            .disk
+            .digests
+            .insert((self.epoch, lane, envelope.seq), digest);
         assert!(
             before.is_none() || self.sabotage.is_some(),
             "number {} of {lane:?} was kept twice",

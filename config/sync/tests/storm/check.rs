@@ -30,7 +30,10 @@ impl World {
             if !self.has_twin(hall) {
                 check_facts(number, hall, centre);
             }
-            assert!(hall.unanswered <= 1, "hall {number} sends and hears nothing");
+            assert!(
+                hall.unanswered <= 1,
+                "hall {number} sends and hears nothing"
+            );
         }
         if self.weather.is_plain() {
             for (number, centre) in &self.centre.stores {
@@ -71,14 +74,27 @@ impl World {
     }
 
     fn has_twin(&self, hall: &Hall) -> bool {
-        self.halls.iter().filter(|other| other.store == hall.store).count() > 1
+        self.halls
+            .iter()
+            .filter(|other| other.store == hall.store)
+            .count()
+            > 1
     }
 
     /// Two boxes that speak for one store are told from one.
     pub(crate) fn check_twins(&self) {
         for hall in &self.halls {
-            let twin = self.centre.stores.get(&hall.store).is_some_and(|disk| disk.twin);
-            assert_eq!(twin, self.has_twin(hall), "store {} and its twin", hall.store);
+            let twin = self
+                .centre
+                .stores
+                .get(&hall.store)
+                .is_some_and(|disk| disk.twin);
+            assert_eq!(
+                twin,
+                self.has_twin(hall),
+                "store {} and its twin",
+                hall.store
+            );
         }
     }
 }
@@ -89,7 +105,11 @@ fn check_facts(number: usize, hall: &Hall, centre: &StoreDisk) {
         let Some(matter) = hall.disk.facts.get(key) else {
             continue;
         };
-        let aside = hall.disk.letters.iter().any(|(_, letter)| letter.id == matter.id);
+        let aside = hall
+            .disk
+            .letters
+            .iter()
+            .any(|(_, letter)| letter.id == matter.id);
         if aside {
             continue;
         }

@@ -135,7 +135,8 @@ impl Disk {
         let Some(row) = self.outbox.get_mut(&(lane, item.seq)) else {
             return;
         };
-        self.letters.extend(row.matter.take().map(|matter| (lane, matter)));
+        self.letters
+            .extend(row.matter.take().map(|matter| (lane, matter)));
         row.body = r#"{"item":"set-aside"}"#.into();
     }
 
@@ -151,7 +152,9 @@ impl Disk {
     /// The next rows of a lane, as many as the cargo allows.
     fn rows(&self, cargo: &Cargo) -> Vec<Envelope> {
         let mut size = 0;
-        let rows = self.outbox.range((cargo.lane, cargo.after + 1)..=(cargo.lane, u64::MAX));
+        let rows = self
+            .outbox
+            .range((cargo.lane, cargo.after + 1)..=(cargo.lane, u64::MAX));
         rows.take(cargo.rows_max as usize)
             .take_while(|(_, row)| {
                 size += row.body.len();

@@ -142,7 +142,9 @@ fn catch_sabotages(first: u64) -> bool {
             Some((seed, violation))
         });
         match caught {
-            Some((seed, violation)) => println!("storm: {sabotage:?} caught by seed {seed}: {violation}"),
+            Some((seed, violation)) => {
+                println!("storm: {sabotage:?} caught by seed {seed}: {violation}")
+            }
             None => {
                 all = false;
                 println!("storm: {sabotage:?} NOT CAUGHT by 500 seeds");

@@ -102,7 +102,12 @@ impl Weather {
             // The next heartbeat tells a hall what the centre lost while an answer was on its way.
             let beats_ms = 3 * self.beat_every_ms;
             let end_ms = self.length_ms.saturating_sub(beats_ms).max(2);
-            Self::in_turn(rng, &mut all, end_ms, [Fault::BackUpCentre, Fault::RestoreCentre]);
+            Self::in_turn(
+                rng,
+                &mut all,
+                end_ms,
+                [Fault::BackUpCentre, Fault::RestoreCentre],
+            );
         }
         if self.clones {
             let hall = rng.random_range(0..self.halls);
@@ -140,12 +145,7 @@ impl Weather {
         }
     }
 
-    fn in_turn(
-        rng: &mut StdRng,
-        all: &mut Vec<(u64, Fault)>,
-        end_ms: u64,
-        faults: [Fault; 2],
-    ) {
+    fn in_turn(rng: &mut StdRng, all: &mut Vec<(u64, Fault)>, end_ms: u64, faults: [Fault; 2]) {
         let first_ms = rng.random_range(0..end_ms - 1);
         all.push((first_ms, faults[0]));
         all.push((rng.random_range(first_ms + 1..end_ms), faults[1]));

@@ -90,7 +90,9 @@ pub(crate) struct Trace {
 impl Trace {
     fn note(&mut self, now_ms: u64, what: impl FnOnce() -> String, numbers: [u64; 3]) {
         for number in [now_ms].into_iter().chain(numbers) {
-            self.hash = (self.hash ^ number).wrapping_mul(0x0100_0000_01b3).rotate_left(23);
+            self.hash = (self.hash ^ number)
+                .wrapping_mul(0x0100_0000_01b3)
+                .rotate_left(23);
         }
         if self.aloud {
             println!("{:>12.3} {}", now_ms as f64 / 1_000.0, what());
@@ -179,7 +181,11 @@ impl World {
     }
 
     fn run_until(&mut self, end_ms: u64) {
-        while let Some(entry) = self.events.first_entry().filter(|entry| entry.key().0 <= end_ms) {
+        while let Some(entry) = self
+            .events
+            .first_entry()
+            .filter(|entry| entry.key().0 <= end_ms)
+        {
             let ((at_ms, _), event) = entry.remove_entry();
             self.now_ms = self.now_ms.max(at_ms);
             self.happen(event);
@@ -263,7 +269,8 @@ impl World {
             novel: self.by_chance(self.weather.novel_percent),
         };
         let what = || format!("hall {hall} accepts {lane:?} {matter:?}");
-        self.trace.note(self.now_ms, what, [6, hall as u64, matter.id]);
+        self.trace
+            .note(self.now_ms, what, [6, hall as u64, matter.id]);
         self.halls[hall].accept(lane, matter, self.now_ms, self.sabotage);
         self.pump(hall);
     }
@@ -323,7 +330,8 @@ impl World {
         self.at(self.now_ms + ANSWER_TIME_MAX_MS, Event::GiveUp(from));
         let (first, last) = message.span();
         let what = || format!("hall {hall} sends {}", message.brief());
-        self.trace.note(self.now_ms, what, [hall as u64, first, last]);
+        self.trace
+            .note(self.now_ms, what, [hall as u64, first, last]);
         let left_ms = self.now_ms;
         let copies = self.copies();
         for _ in 0..copies {
@@ -368,7 +376,9 @@ impl World {
             return;
         }
         let store = self.halls[from.hall].store;
-        let answer = self.centre.receive(store, message, self.now_ms, self.sabotage);
+        let answer = self
+            .centre
+            .receive(store, message, self.now_ms, self.sabotage);
         let copies = self.copies();
         for _ in 0..copies {
             let (to, answer) = (from, answer.clone());
@@ -399,7 +409,8 @@ impl World {
         if self.calm {
             return;
         }
-        self.trace.note(self.now_ms, || format!("{fault:?}"), [4, 0, 0]);
+        self.trace
+            .note(self.now_ms, || format!("{fault:?}"), [4, 0, 0]);
         match fault {
             Fault::Cut { hall, for_ms } => {
                 self.ways[hall].cut_until_ms = self.now_ms + for_ms;
@@ -422,7 +433,10 @@ impl World {
             }
             Fault::ClockJumps { hall, by_ms } => self.halls[hall].clock_jump_ms += by_ms,
             Fault::BackUp { hall } => {
-                let kept = (self.halls[hall].disk.clone(), self.halls[hall].accepted.clone());
+                let kept = (
+                    self.halls[hall].disk.clone(),
+                    self.halls[hall].accepted.clone(),
+                );
                 self.halls[hall].backup = Some(kept);
             }
             Fault::Restore { hall } => {

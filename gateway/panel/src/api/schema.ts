@@ -478,6 +478,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/uplink/set-aside": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Items the centre refused. */
+        get: operations["read_set_aside"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/uplink/set-aside/{id}/send-again": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends an item again. Of a fact goes up what holds today, not what the old statement said. */
+        post: operations["send_again"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/hooks/{device}/{key}": {
         parameters: {
             query?: never;
@@ -1178,6 +1212,26 @@ export interface components {
             time_zone: string;
             version: string;
         };
+        SetAsideItem: {
+            body: string;
+            /** Format: date-time */
+            created: string;
+            /** Format: int64 */
+            id: number;
+            /** @description What the centre said, in its words. */
+            reason: string;
+            /**
+             * Format: date-time
+             * @description When a person last had it sent again.
+             */
+            sent_again: string | null;
+            /** Format: date-time */
+            set_aside: string;
+        };
+        /** @description Items the centre refused three times, newest first. */
+        SetAsideView: {
+            items: components["schemas"]["SetAsideItem"][];
+        };
         /** @description First boot: the code the box printed, and the first account. */
         SetUp: {
             code: string;
@@ -1280,6 +1334,13 @@ export interface components {
             /** Format: int32 */
             oldest_unsent_s: number | null;
             problem: string | null;
+            /**
+             * Format: int64
+             * @description Items the centre refused and nobody sent again.
+             */
+            set_aside: number;
+            /** @description Another box speaks for this hall. */
+            twin: boolean;
         };
         WindowBody: {
             open: boolean;
@@ -2039,6 +2100,50 @@ export interface operations {
             };
         };
     };
+    read_set_aside: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SetAsideView"];
+                };
+            };
+        };
+    };
+    send_again: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     get_hook: {
         parameters: {
             query?: never;
@@ -2505,8 +2610,18 @@ export interface components {
             last_seen: string | null;
             live: components["schemas"]["LiveView"] | null;
             name: string;
+            /**
+             * Format: int32
+             * @description Age of the oldest item that waits in the hall, at its last heartbeat.
+             */
+            oldest_unsent_s: number | null;
             peer_group: string | null;
             store: string;
+            /**
+             * Format: date-time
+             * @description When two boxes were last seen to speak for it.
+             */
+            twin: string | null;
             version: string | null;
         };
         HallsView: {

@@ -128,6 +128,7 @@ export type DriverState = "running" | "restarting" | "stopped";
 type Driver = Narrow<G["DriverView"], { status: DriverState }>;
 type Doors = Narrow<G["DoorsView"], { wired: Driver[] }>;
 type Journal = Narrow<G["JournalView"], { writer: "running" | "refusing" | "stopped" }>;
+export type SetAside = G["SetAsideView"];
 export type GatewayBox = Narrow<G["BoxView"], { doors: Doors; journal: Journal }>;
 
 // Central

@@ -26,6 +26,7 @@ export const auditWords = {
     devices_command: ["向设备下命令", "Device told to do something"],
     joining_window: ["打开或关闭设备加入", "Joining opened or closed"],
     joining_approve: ["准许设备加入", "Device let in"],
+    "uplink_send-again": ["重新上传被退回的条目", "Refused item sent again"],
     joining_refuse: ["拒绝设备加入", "Device refused"],
   },
 } satisfies Words;

@@ -125,6 +125,7 @@ export const kitWords = {
     devices_command: ["向设备下命令", "give commands to devices"],
     deadletters_read: ["查看死信", "see dead letters"],
     box_read: ["查看本机", "see the box"],
+    box_manage: ["管理本机", "manage the box"],
     people_manage: ["管理人员账号", "manage accounts"],
     audit_read: ["查看审计记录", "see the audit log"],
     halls_read: ["查看营业厅", "see the halls"],
