@@ -20,7 +20,7 @@ panel := gateway/panel
 panel_sources := $(shell find $(panel) \( -name node_modules -o -name dist -o -name '*.d.ts' \) -prune \
 	-o -type f -print)
 
-.PHONY: setup setup-build build panel demo test test-panel bench check fuzz
+.PHONY: setup setup-build build panel demo test test-panel torture bench check fuzz
 
 setup:
 	@deploy/setup/system.sh
@@ -60,6 +60,13 @@ test: setup test-panel build
 # Every parser of bytes, ten minutes each; needs cargo-fuzz and a nightly toolchain.
 fuzz:
 	drivers/fuzz/run.sh
+
+# The line between hall and centre in ten thousand storms, then builds with one promise broken each:
+# every one must be caught.
+torture: build
+	deploy/setup/peers.sh
+	$(CARGO) test --release -p zhiban-sync --test storm -- --seeds $(or $(SEEDS),10000)
+	tests/sabotage.sh
 
 # Figures are worth something from an optimized build only.
 bench: panel

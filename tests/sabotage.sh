@@ -39,7 +39,7 @@ prepare() {
         tar -xf - -C "$scratch/src"
     # What an earlier sabotage changed is back, with a time cargo would take for unchanged.
     for file in config/kernel/src/store.rs gateway/src/journal/seen.rs gateway/src/broker/rights.rs \
-        central/src/intake/store.rs; do
+        central/src/intake/store.rs config/sync/src/intake.rs; do
         touch "$scratch/src/$file"
     done
     for part in deps build .fingerprint; do
@@ -87,7 +87,8 @@ no_dedup() {
 
 no_central_dedup() {
     prepare
-    plant central/src/intake/store.rs 'Ok(rows == 1)' 'Ok(true)'
+    plant config/sync/src/intake.rs 'if envelope.seq <= cursor.committed {' 'if envelope.seq == 0 {'
+    plant central/src/intake/store.rs 'insert into intake_item values' 'insert or ignore into intake_item values'
     echo "== no-central-dedup: the intake's own tests must fail"
     cd "$scratch/src"
     if CARGO_TARGET_DIR="$scratch/target" cargo test --quiet -p zhiban-central --lib intake >"$log" 2>&1; then

@@ -1,4 +1,4 @@
--- The way to the centre.
+-- The way to the centre: what waits, how far each lane is, and what the centre refused.
 
 -- How far each lane is. born: what was settled when the epoch began; claim, parent: what the centre
 -- had then, and in which epoch it was settled; settled: what the centre has on disk; given: the

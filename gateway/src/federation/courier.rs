@@ -267,7 +267,7 @@ impl<U: Uplink> Courier<U> {
             // Its reason is told when the new epoch begins.
             Answer::Estranged { .. } => {}
             Answer::Refused { reason } => {
-                self.note_problem(&format!("the centre refused: {reason}"))
+                self.note_problem(&format!("the centre refused: {reason}"));
             }
             Answer::Busy { .. } => self.note_problem("the centre is busy"),
         }

@@ -25,7 +25,7 @@ impl World {
             let centre = self.centre.stores.get(&hall.store).unwrap_or(&nothing);
             let waiting = hall.disk.waiting();
             assert_eq!(waiting, 0, "hall {number} is not level after the calm");
-            self.check_arrived(number, hall, centre);
+            check_arrived(number, hall, centre);
             self.check_aside(number, hall, centre);
             if !self.has_twin(hall) {
                 check_facts(number, hall, centre);
@@ -41,19 +41,6 @@ impl World {
                 assert_eq!(twice, None, "took effect twice, store {number}");
                 assert_eq!(centre.lives.len(), 1, "needless epoch, store {number}");
             }
-        }
-    }
-
-    /// Everything that was acknowledged to a device is at the centre or set aside.
-    fn check_arrived(&self, number: usize, hall: &Hall, centre: &StoreDisk) {
-        for (id, (lane, poison)) in &hall.accepted {
-            // Kept for a person, who sends it again.
-            let aside = |(_, letter): &(_, Matter)| letter.id == *id;
-            if *poison || hall.disk.letters.iter().any(aside) {
-                continue;
-            }
-            let arrived = centre.effects.contains_key(id);
-            assert!(arrived, "{lane:?} item {id} of hall {number} is lost");
         }
     }
 
@@ -115,5 +102,18 @@ fn check_facts(number: usize, hall: &Hall, centre: &StoreDisk) {
         }
         let value = centre.facts.get(key).map(|(_, value)| *value);
         assert_eq!(value, Some(matter.value), "fact {key} of hall {number}");
+    }
+}
+
+/// Everything that was acknowledged to a device is at the centre or set aside.
+fn check_arrived(number: usize, hall: &Hall, centre: &StoreDisk) {
+    for (id, (lane, poison)) in &hall.accepted {
+        // Kept for a person, who sends it again.
+        let aside = |(_, letter): &(_, Matter)| letter.id == *id;
+        if *poison || hall.disk.letters.iter().any(aside) {
+            continue;
+        }
+        let arrived = centre.effects.contains_key(id);
+        assert!(arrived, "{lane:?} item {id} of hall {number} is lost");
     }
 }

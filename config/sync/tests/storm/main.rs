@@ -143,7 +143,7 @@ fn catch_sabotages(first: u64) -> bool {
         });
         match caught {
             Some((seed, violation)) => {
-                println!("storm: {sabotage:?} caught by seed {seed}: {violation}")
+                println!("storm: {sabotage:?} caught by seed {seed}: {violation}");
             }
             None => {
                 all = false;

@@ -88,7 +88,7 @@ impl Weather {
             let at_ms = rng.random_range(0..self.length_ms);
             let hall = rng.random_range(0..self.halls);
             let for_ms = rng.random_range(1..self.length_ms / 3);
-            all.push((at_ms, self.one(rng, hall, for_ms)));
+            all.push((at_ms, Self::one(rng, hall, for_ms)));
         }
         if rng.random_range(0..3) == 0 {
             self.swizzle(rng, &mut all);
@@ -116,7 +116,7 @@ impl Weather {
         all
     }
 
-    fn one(&self, rng: &mut StdRng, hall: usize, for_ms: u64) -> Fault {
+    fn one(rng: &mut StdRng, hall: usize, for_ms: u64) -> Fault {
         match rng.random_range(0..10) {
             0..3 => Fault::Cut { hall, for_ms },
             3..5 => Fault::KillHall { hall },

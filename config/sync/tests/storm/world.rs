@@ -301,7 +301,7 @@ impl World {
             let epoch = self.epoch();
             let (now_ms, sabotage) = (self.now_ms, self.sabotage);
             match self.halls[hall].step(now_ms, epoch, sabotage) {
-                Deed::Sent(ticket, message) => self.send(hall, ticket, message),
+                Deed::Sent(ticket, message) => self.send(hall, ticket, &message),
                 Deed::Settled(rows) => self.check_settled(hall, &rows),
                 Deed::Other => {}
                 Deed::Waits(until_ms) => return self.sleep(hall, until_ms),
@@ -321,7 +321,7 @@ impl World {
         }
     }
 
-    fn send(&mut self, hall: usize, ticket: Ticket, message: Message) {
+    fn send(&mut self, hall: usize, ticket: Ticket, message: &Message) {
         let Some(process) = &self.halls[hall].process else {
             return;
         };
