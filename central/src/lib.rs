@@ -1,10 +1,11 @@
 //! The aggregator (中心): takes in the facts of many halls and shows them side by side.
 //!
 //! A fact's way through: [`intake`] takes the message, [`facts`] keeps it in the same
-//! transaction, [`compare`] and [`halls`] read it. [`stores`] is the registry of halls, [`watch`]
+//! transaction, as [`alarms`] does with those of devices; [`compare`] and [`halls`] read it. [`stores`] is the registry of halls, [`watch`]
 //! tells how the centre itself does. [`aggregator`] wires them in this order.
 
 pub mod aggregator;
+pub mod alarms;
 pub mod centre;
 pub mod compare;
 pub mod facts;

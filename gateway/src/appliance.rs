@@ -31,7 +31,7 @@ use crate::chain::{self, BoxState, Watch};
 use crate::climate::ClimateFollower;
 use crate::commands::{self, CommandsFollower, Dispatcher, Switching, Wake};
 use crate::devices::{self, Devices, DevicesFollower, Keeper, NewDevice};
-use crate::federation::{self, Courier, LettersState, UplinkState, ZenohUplink};
+use crate::federation::{self, AlarmsFollower, Courier, LettersState, UplinkState, ZenohUplink};
 use crate::floor::{self, Floor};
 use crate::joining::{self, Advert, Joining, host_name};
 use crate::journal::{self, Follower, Journal, follow};
@@ -387,6 +387,7 @@ fn start_followers(
     let boards = BoardsFollower::new(journal.clock(), wake.clone(), rating_ends_ticket);
     start(tasks, journal, boards);
     start(tasks, journal, CommandsFollower::new(wake.clone()));
+    start(tasks, journal, AlarmsFollower);
     let stop = tasks.shutdown.clone();
     let closer = SlotCloser::new(journal.clone(), config);
     tasks.spawn("slot closer", closer.run(stop.clone()));

@@ -11,6 +11,7 @@ use zhiban_vocabulary::StoreId;
 use zhiban_vocabulary::roles::Capability;
 
 use super::day::{DayView, read_day};
+use crate::alarms::{self, Alarm};
 use crate::centre::Centre;
 use crate::compare::{self, Fresh, HallRow, Moment, Period};
 use crate::{facts, stores};
@@ -42,6 +43,8 @@ struct HallView {
     /// When two boxes were last seen to speak for it.
     #[schema(value_type = Option<String>, format = DateTime)]
     twin: Option<Timestamp>,
+    /// Alarms of its devices that stand, longest first.
+    alarms: Vec<AlarmView>,
     version: Option<String>,
     live: Option<LiveView>,
     #[schema(value_type = String, format = DateTime)]
@@ -83,9 +86,34 @@ impl From<HallRow> for HallView {
             backlog: hall.backlog,
             oldest_unsent_s: hall.oldest_unsent_s,
             twin: hall.twin,
+            alarms: Vec::new(),
             version: hall.version,
             live,
             first_seen: hall.first_seen,
+        }
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct AlarmView {
+    device: String,
+    alarm: String,
+    /// `critical`, `major`, `minor` or `warning`.
+    severity: String,
+    text: Option<String>,
+    /// By the hall's clock.
+    #[schema(value_type = String, format = DateTime)]
+    since: Timestamp,
+}
+
+impl From<Alarm> for AlarmView {
+    fn from(alarm: Alarm) -> Self {
+        Self {
+            device: alarm.device,
+            alarm: alarm.alarm,
+            severity: alarm.severity,
+            text: alarm.text,
+            since: alarm.since,
         }
     }
 }
@@ -100,7 +128,16 @@ struct HallsView {
     responses((status = 200, body = HallsView)))]
 async fn list_halls(State(centre): State<Centre>) -> Result<Json<HallsView>> {
     let rows = rows_today(&centre).await?;
-    let halls = rows.into_iter().map(HallView::from).collect();
+    let read = |connection: &rusqlite::Connection| Ok(alarms::standing(connection)?);
+    let mut standing = centre.store.read(read).await?;
+    let view = |row: HallRow| {
+        let alarms = standing.remove(row.hall.store.as_str()).unwrap_or_default();
+        HallView {
+            alarms: alarms.into_iter().map(AlarmView::from).collect(),
+            ..HallView::from(row)
+        }
+    };
+    let halls = rows.into_iter().map(view).collect();
     Ok(Json(HallsView { halls }))
 }
 

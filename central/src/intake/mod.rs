@@ -11,6 +11,7 @@ mod task;
 
 use tokio::sync::watch;
 use zhiban_kernel::{Clock, Store, StoreError};
+use zhiban_sync::wire::unpack;
 use zhiban_vocabulary::envelope::{Answer, Batch, Heartbeat, PROTOCOL, Upward};
 use zhiban_vocabulary::{StoreId, topics};
 
@@ -109,8 +110,9 @@ fn verify(key: &str, bytes: &[u8]) -> Result<Upward, Refusal> {
     if bytes.len() > MESSAGE_BYTES_MAX {
         return Err(Refusal::TooLarge(bytes.len()));
     }
+    let message = unpack(bytes).map_err(|error| Refusal::Unreadable(error.to_string()))?;
     let upward: Upward =
-        serde_json::from_slice(bytes).map_err(|error| Refusal::Unreadable(error.to_string()))?;
+        serde_json::from_slice(&message).map_err(|error| Refusal::Unreadable(error.to_string()))?;
     let store = match &upward {
         Upward::Batch(batch) => &batch.store,
         Upward::Heartbeat(beat) => &beat.store,

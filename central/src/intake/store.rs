@@ -13,6 +13,7 @@ use zhiban_vocabulary::envelope::{
 };
 
 use super::model::{IntakeSums, Taken};
+use crate::alarms;
 use crate::facts::{self, Applied};
 use crate::stores::{self, epoch_cell};
 
@@ -206,6 +207,10 @@ impl SqliteLedger<'_> {
                     Applied::Unusable(reason) => Err(reason.to_owned()),
                 },
             ),
+            Item::Alarm(note) => {
+                alarms::apply(self.tx, self.store, &note)?;
+                Ok(Ok(()))
+            }
             Item::SetAside(_) => {
                 self.note_set_aside(lane, envelope.seq)?;
                 Ok(Ok(()))

@@ -15,5 +15,6 @@ mod backoff;
 pub mod courier;
 pub mod intake;
 mod line;
+pub mod wire;
 
 pub use courier::{Courier, Limits, Step};

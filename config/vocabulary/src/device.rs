@@ -192,6 +192,19 @@ pub enum Severity {
     Cleared,
 }
 
+impl Severity {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::Major => "major",
+            Self::Minor => "minor",
+            Self::Warning => "warning",
+            Self::Cleared => "cleared",
+        }
+    }
+}
+
 /// `device.alarm`: a device raises or clears an alarm of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeviceAlarm {

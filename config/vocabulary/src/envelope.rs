@@ -5,8 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::StoreId;
+use crate::device::DeviceAlarm;
 use crate::facts::{FactRevision, HallProfile};
+use crate::{DeviceId, StoreId};
 
 /// Version of the protocol, part of every key.
 pub const PROTOCOL: u32 = 1;
@@ -76,8 +77,19 @@ impl Marks {
 pub enum Item {
     Profile(HallProfile),
     Fact(FactRevision),
+    Alarm(AlarmNote),
     /// Stands in the place of an item the centre refused too often; the hall keeps that one.
     SetAside(SetAside),
+}
+
+/// A device of the hall raised an alarm, or it is over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AlarmNote {
+    pub device: DeviceId,
+    /// When the hall took it, by the hall's clock.
+    pub at: Timestamp,
+    #[serde(flatten)]
+    pub alarm: DeviceAlarm,
 }
 
 /// See [`Item::SetAside`].

@@ -91,7 +91,7 @@ export function central({ speed, quiet }) {
       need(request, "halls.read");
       return {
         halls: halls.map((hall) => ({
-          store: hall.store, name: hall.name, city: "华沙", grade: hall.group, footfall_class: "m", peer_group: hall.group, last_seen: lastSeen(hall), fresh: fresh(hall), backlog: hall.fresh === "late" ? 214 : hall.fresh === "live" ? 0 : null, oldest_unsent_s: hall.fresh === "late" ? 4210 : null, twin: hall.fresh === "late" ? stamp(now() - 400) : null, version: hall.fresh === "never" ? null : "0.1.0",
+          store: hall.store, name: hall.name, city: "华沙", grade: hall.group, footfall_class: "m", peer_group: hall.group, last_seen: lastSeen(hall), fresh: fresh(hall), backlog: hall.fresh === "late" ? 214 : hall.fresh === "live" ? 0 : null, oldest_unsent_s: hall.fresh === "late" ? 4210 : null, twin: hall.fresh === "late" ? stamp(now() - 400) : null, alarms: hall.fresh === "late" ? [{ device: "printer-1", alarm: "paper-jam", severity: "major", text: "rear door", since: stamp(now() - 900) }] : [], version: hall.fresh === "never" ? null : "0.1.0",
           live: hall.fresh === "never" ? null : { at: lastSeen(hall), waiting: hall.index % 13, in_hall: (hall.index % 13) + 4, longest_wait_s: hall.index % 13 ? 60 + hall.index * 47 : null, open_counters: 3 + (hall.index % 6) },
           first_seen: stamp(-86400 * 30),
         })),

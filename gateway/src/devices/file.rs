@@ -91,13 +91,7 @@ pub(crate) fn write_alarm(
     severity: Severity,
     now: Timestamp,
 ) -> Result<()> {
-    let severity = match severity {
-        Severity::Critical => "critical",
-        Severity::Major => "major",
-        Severity::Minor => "minor",
-        Severity::Warning => "warning",
-        Severity::Cleared => "cleared",
-    };
+    let severity = severity.as_str();
     let entry = Entry {
         what,
         detail,

@@ -93,7 +93,7 @@ async fn send_again(
     let work = move |connection: &Connection| {
         let restate = |connection: &Connection, item: &Item| match item {
             Item::Fact(revision) => Ok(restate(connection, revision)?),
-            Item::Profile(_) | Item::SetAside(_) => Ok::<_, StoreError>(false),
+            Item::Profile(_) | Item::Alarm(_) | Item::SetAside(_) => Ok::<_, StoreError>(false),
         };
         let found = letters::send_again(connection, id, now, restate)?;
         if found {

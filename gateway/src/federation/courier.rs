@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use zhiban_kernel::{Clock, Store, StoreError};
 use zhiban_sync::courier::{Cargo, Limits, Rupture, Standing, Step, Ticket};
+use zhiban_sync::wire::pack;
 use zhiban_vocabulary::StoreId;
 use zhiban_vocabulary::envelope::{
     Answer, Batch, Claims, Epoch, Heartbeat, Item, Lane, LiveSnapshot, PROTOCOL, Upward,
@@ -299,7 +300,9 @@ fn snapshot(live: &queue::Live) -> LiveSnapshot {
 }
 
 fn to_bytes(message: &Upward) -> Result<Vec<u8>, StoreError> {
-    serde_json::to_vec(message).map_err(|error| StoreError::Database(error.to_string()))
+    let text =
+        serde_json::to_vec(message).map_err(|error| StoreError::Database(error.to_string()))?;
+    Ok(pack(&text))
 }
 
 fn as_ms(duration: Duration) -> u64 {

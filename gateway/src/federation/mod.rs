@@ -4,6 +4,7 @@
 //! Trust (certificates, signatures) and what comes down from the centre have their place here and
 //! come in a later version.
 
+mod alarms;
 mod api;
 mod courier;
 mod epoch;
@@ -11,6 +12,7 @@ mod letters;
 mod outbox;
 mod uplink;
 
+pub use alarms::AlarmsFollower;
 pub use api::{LettersState, Restate, add_routes};
 pub use courier::{Courier, UplinkState};
 pub use epoch::open_epoch;

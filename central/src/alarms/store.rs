@@ -1,0 +1,72 @@
+//! All SQL of the alarms.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, Result, params};
+use zhiban_kernel::clock::{from_ms, to_ms};
+use zhiban_vocabulary::StoreId;
+use zhiban_vocabulary::device::Severity;
+use zhiban_vocabulary::envelope::AlarmNote;
+
+/// An alarm that stands.
+#[derive(Debug, Clone)]
+pub struct Alarm {
+    pub device: String,
+    pub alarm: String,
+    /// A word of [`Severity`].
+    pub severity: String,
+    pub text: Option<String>,
+    /// When it was raised first, by the hall's clock.
+    pub since: Timestamp,
+}
+
+/// Takes in what a hall says of one alarm. The lane keeps their order, so the last word holds.
+///
+/// # Errors
+/// When the database refuses.
+pub fn apply(tx: &Connection, store: &StoreId, note: &AlarmNote) -> Result<()> {
+    let (device, alarm) = (note.device.as_str(), &note.alarm);
+    if alarm.severity == Severity::Cleared {
+        let sql = "delete from alarms_alarm where store = ?1 and device = ?2 and alarm = ?3";
+        tx.prepare_cached(sql)?
+            .execute(params![store.as_str(), device, alarm.alarm])?;
+        return Ok(());
+    }
+    tx.prepare_cached(
+        "insert into alarms_alarm values (?1, ?2, ?3, ?4, ?5, ?6)
+         on conflict (store, device, alarm) do update set
+             severity = excluded.severity, text = excluded.text",
+    )?
+    .execute(params![
+        store.as_str(),
+        device,
+        alarm.alarm,
+        alarm.severity.as_str(),
+        alarm.text,
+        to_ms(note.at),
+    ])?;
+    Ok(())
+}
+
+/// What stands in each hall, longest first.
+///
+/// # Errors
+/// When the database refuses.
+pub fn standing(connection: &Connection) -> Result<BTreeMap<String, Vec<Alarm>>> {
+    let sql = "select store, device, alarm, severity, text, since_ms from alarms_alarm
+         order by since_ms, device, alarm";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    let mut all = BTreeMap::<String, Vec<Alarm>>::new();
+    while let Some(row) = rows.next()? {
+        all.entry(row.get(0)?).or_default().push(Alarm {
+            device: row.get(1)?,
+            alarm: row.get(2)?,
+            severity: row.get(3)?,
+            text: row.get(4)?,
+            since: from_ms(row.get(5)?),
+        });
+    }
+    Ok(all)
+}
