@@ -12,7 +12,7 @@ mod task;
 use tokio::sync::watch;
 use zhiban_kernel::{Clock, Store, StoreError};
 use zhiban_sync::wire::unpack;
-use zhiban_vocabulary::envelope::{Answer, Batch, Heartbeat, PROTOCOL, Upward};
+use zhiban_vocabulary::envelope::{Answer, Batch, Claim, Heartbeat, PROTOCOL, Upward};
 use zhiban_vocabulary::{StoreId, topics};
 
 pub use model::{IntakeSums, Refusal};
@@ -21,6 +21,11 @@ pub use task::Listener;
 
 /// Largest message; a hall keeps its batches far below.
 pub const MESSAGE_BYTES_MAX: usize = 4 << 20;
+
+/// Items of one batch; a hall sends half as many.
+const ITEMS_MAX: usize = 1_000;
+/// The database keeps signed numbers.
+const NUMBER_MAX: u64 = i64::MAX as u64;
 
 /// The way in; cheap to clone.
 #[derive(Debug, Clone)]
@@ -122,7 +127,11 @@ fn verify(key: &str, bytes: &[u8]) -> Result<Upward, Refusal> {
     }
     match &upward {
         Upward::Batch(batch) => check_batch(batch)?,
-        Upward::Heartbeat(beat) => check_protocol(beat.protocol)?,
+        Upward::Heartbeat(beat) => {
+            check_protocol(beat.protocol)?;
+            check_claim(&beat.claims.live)?;
+            check_claim(&beat.claims.history)?;
+        }
     }
     Ok(upward)
 }
@@ -142,6 +151,14 @@ fn check_protocol(protocol: u32) -> Result<(), Refusal> {
     }
 }
 
+/// Claims of numbers nobody can have given are no claims.
+fn check_claim(claim: &Claim) -> Result<(), Refusal> {
+    if claim.born > NUMBER_MAX || claim.settled > NUMBER_MAX {
+        return Err(Refusal::Numbers);
+    }
+    Ok(())
+}
+
 fn check_batch(batch: &Batch) -> Result<(), Refusal> {
     check_protocol(batch.protocol)?;
     let in_order = |pair: &[zhiban_vocabulary::envelope::Envelope]| {
@@ -149,8 +166,8 @@ fn check_batch(batch: &Batch) -> Result<(), Refusal> {
     };
     let first = batch.envelopes.first().map_or(1, |envelope| envelope.seq);
     let last = batch.envelopes.last().map_or(1, |envelope| envelope.seq);
-    // The database keeps signed numbers.
-    if first == 0 || i64::try_from(last).is_err() {
+    check_claim(&batch.claim)?;
+    if first == 0 || last > NUMBER_MAX || batch.envelopes.len() > ITEMS_MAX {
         return Err(Refusal::Numbers);
     }
     if !batch.envelopes.windows(2).all(in_order) {

@@ -19,6 +19,8 @@ use crate::stores::{self, epoch_cell};
 
 /// Dead letters kept of one store; the oldest go first.
 const DEAD_LETTERS_KEPT: u32 = 1_000;
+/// Readers quote what they could not read, however long.
+const REASON_CHARS_MAX: usize = 300;
 const DEAD_LETTER_BYTES_MAX: usize = 64 << 10;
 
 /// Takes what is new of a batch.
@@ -138,6 +140,7 @@ impl Ledger for SqliteLedger<'_> {
         digest: Digest,
     ) -> Result<std::result::Result<(), String>> {
         if let Err(reason) = self.apply(lane, envelope)? {
+            let reason: String = reason.chars().take(REASON_CHARS_MAX).collect();
             self.bury(lane, envelope, &reason)?;
             return Ok(Err(reason));
         }

@@ -356,7 +356,10 @@ impl Courier {
                 let Some(left_ms) = self.departed.remove(&ticket) else {
                     return;
                 };
-                self.heard(now_ms.saturating_sub(left_ms));
+                self.heard();
+                if self.lane_of(ticket).is_some() {
+                    self.adapt(now_ms.saturating_sub(left_ms));
+                }
                 self.committed(ticket, *committed, refused.as_ref(), now_ms);
             }
             Answer::Estranged { epoch, cause } if *epoch == self.epoch => {
@@ -364,12 +367,16 @@ impl Courier {
                     self.rupture = Some(self.estranged(ticket, *cause));
                 }
             }
-            Answer::Busy { retry_after_ms } => {
-                let pause_ms = self.backoff.jittered(u64::from(*retry_after_ms));
+            Answer::Busy { retry_after_ms } if self.departed.contains_key(&ticket) => {
+                let pause_ms = u64::from(*retry_after_ms).min(self.limits.retry_max_ms);
+                let pause_ms = self.backoff.jittered(pause_ms);
                 self.give_up(ticket, now_ms + pause_ms);
             }
             // An answer to an epoch that is over says nothing of this one.
-            Answer::Committed { .. } | Answer::Estranged { .. } | Answer::Refused { .. } => {
+            Answer::Committed { .. }
+            | Answer::Estranged { .. }
+            | Answer::Refused { .. }
+            | Answer::Busy { .. } => {
                 self.lost(ticket, now_ms);
             }
         }
@@ -397,7 +404,7 @@ impl Courier {
             Some(item) => {
                 let pause_ms = self.backoff.jittered(self.limits.retry_first_ms);
                 let line = self.line_mut(lane);
-                line.refuse(ticket, item.clone());
+                line.refuse(ticket, item.clone(), committed.of(lane));
                 line.wait_until(now_ms + pause_ms);
             }
             None => {
@@ -450,10 +457,14 @@ impl Courier {
         }
     }
 
-    fn heard(&mut self, took_ms: u64) {
+    fn heard(&mut self) {
         self.talking = true;
         self.resume_ms = 0;
         self.backoff.succeed();
+    }
+
+    /// Makes batches as long as the line carries in the time aimed at.
+    fn adapt(&mut self, took_ms: u64) {
         if took_ms <= self.limits.answer_goal_ms / 2 {
             self.bytes = (self.bytes * 2).min(self.limits.bytes_max);
         } else if took_ms > self.limits.answer_goal_ms {

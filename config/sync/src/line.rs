@@ -167,10 +167,13 @@ impl Line {
     }
 
     /// The centre took what stands before `item` and refused it.
-    pub(crate) fn refuse(&mut self, ticket: Ticket, item: RefusedItem) {
+    pub(crate) fn refuse(&mut self, ticket: Ticket, item: RefusedItem, committed: u64) {
         let in_order = self.flying.keys().next() == Some(&ticket);
         if in_order && item.seq > self.verified + 1 {
-            self.verified = (item.seq - 1).min(self.sent);
+            self.verified = (item.seq - 1)
+                .min(self.sent)
+                .min(committed)
+                .max(self.verified);
         }
         let again = self.refused.as_ref().filter(|(old, _)| old.seq == item.seq);
         let times = again.map_or(0, |(_, times)| *times) + 1;
@@ -302,7 +305,7 @@ mod tests {
         let mut line = line(0, 40);
         for ticket in 1..=2 {
             line.depart(Ticket(ticket), 20);
-            line.refuse(Ticket(ticket), refusal(7));
+            line.refuse(Ticket(ticket), refusal(7), 6);
         }
         assert_eq!(
             line.refused().map(|(item, times)| (item.seq, *times)),
@@ -310,7 +313,7 @@ mod tests {
         );
         assert_eq!((line.sent(), line.to_settle()), (6, Some(6)));
         line.depart(Ticket(3), 20);
-        line.refuse(Ticket(3), refusal(9));
+        line.refuse(Ticket(3), refusal(9), 8);
         assert_eq!(
             line.refused().map(|(_, times)| *times),
             Some(1),

@@ -10,7 +10,7 @@ use flate2::write::DeflateEncoder;
 /// First byte of a compressed message. No JSON begins with it.
 const DEFLATED: u8 = 1;
 /// Largest message after it is unpacked; a hall keeps its batches far below.
-pub const UNPACKED_BYTES_MAX: usize = 8 << 20;
+pub const UNPACKED_BYTES_MAX: usize = 4 << 20;
 
 /// A message as it travels.
 #[must_use]

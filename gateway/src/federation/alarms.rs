@@ -29,3 +29,16 @@ impl Follower for AlarmsFollower {
         Ok(())
     }
 }
+
+/// Whether the device said something of this alarm after `note`.
+pub(super) fn said_since(connection: &Connection, note: &AlarmNote) -> rusqlite::Result<bool> {
+    let sql = "select exists (select 1 from federation_outbox
+         where lane = 'live' and json_valid(body) and body ->> '$.item' = 'alarm'
+           and body ->> '$.device' = ?1 and body ->> '$.alarm' = ?2 and body ->> '$.at' > ?3)";
+    let at = note.at.to_string();
+    connection
+        .prepare_cached(sql)?
+        .query_row((note.device.as_str(), &note.alarm.alarm, at), |row| {
+            row.get(0)
+        })
+}

@@ -15,6 +15,7 @@ use zhiban_vocabulary::envelope::Item;
 use zhiban_vocabulary::facts::FactRevision;
 use zhiban_vocabulary::roles::Capability;
 
+use super::alarms;
 use super::letters::{self, Letter};
 use crate::routes::with_state;
 
@@ -80,7 +81,8 @@ async fn read_set_aside(State(state): State<LettersState>) -> Result<Json<SetAsi
     Ok(Json(SetAsideView { items }))
 }
 
-/// Sends an item again. Of a fact goes up what holds today, not what the old statement said.
+/// Sends an item again. Of a fact goes up what holds today, not what the old statement said; an
+/// alarm only if its device has said nothing else of it since.
 #[utoipa::path(post, path = "/api/v1/uplink/set-aside/{id}/send-again", tag = "uplink",
     params(("id" = i64, Path,)), responses((status = 204), (status = 404)))]
 async fn send_again(
@@ -93,7 +95,10 @@ async fn send_again(
     let work = move |connection: &Connection| {
         let restate = |connection: &Connection, item: &Item| match item {
             Item::Fact(revision) => Ok(restate(connection, revision)?),
-            Item::Profile(_) | Item::Alarm(_) | Item::SetAside(_) => Ok::<_, StoreError>(false),
+            Item::Alarm(note) => Ok(alarms::said_since(connection, note)?),
+            // Stated at every start.
+            Item::Profile(_) => Ok::<_, StoreError>(true),
+            Item::SetAside(_) => Ok(false),
         };
         let found = letters::send_again(connection, id, now, restate)?;
         if found {

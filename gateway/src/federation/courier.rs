@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rand::RngExt;
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use zhiban_kernel::{Clock, Store, StoreError};
 use zhiban_sync::courier::{Cargo, Limits, Rupture, Standing, Step, Ticket};
@@ -30,6 +30,8 @@ use crate::queue;
 
 /// How often the outbox is looked at for new rows.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Longest wait for the next step.
+const REST_MAX: Duration = Duration::from_secs(3_600);
 /// The pause after the hall's own disk refused.
 const DISK_PAUSE: Duration = Duration::from_secs(1);
 /// The number of the last heartbeat.
@@ -80,12 +82,15 @@ impl<U: Uplink> Courier<U> {
         let started = Instant::now();
         let mut line = zhiban_sync::Courier::new(limits, self.standing, rand::rng().random());
         let mut flights: FuturesUnordered<Flight<'_>> = FuturesUnordered::new();
+        // Not a pause of each wait: answers that come quickly must not keep live rows unseen.
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let now_ms = as_ms(started.elapsed());
             let step = line.next(now_ms);
             let wait = if let Step::Wait { until_ms } = step {
                 let wait = Duration::from_millis(until_ms.saturating_sub(now_ms));
-                wait.min(LOOK_EVERY)
+                wait.min(REST_MAX)
             } else {
                 match self.act(&mut line, step, now_ms, &mut flights).await {
                     Ok(()) => continue,
@@ -100,7 +105,8 @@ impl<U: Uplink> Courier<U> {
                 Some((ticket, answer)) = flights.next() => {
                     self.hear(&mut line, ticket, answer, as_ms(started.elapsed()));
                 }
-                () = tokio::time::sleep(wait) => {
+                () = tokio::time::sleep(wait) => {}
+                _ = look.tick() => {
                     if let Err(error) = self.look(&mut line).await {
                         self.note_problem(&error.to_string());
                     }
@@ -162,7 +168,7 @@ impl<U: Uplink> Courier<U> {
         match answer {
             Ok(answer) => {
                 line.answered(ticket, &answer, now_ms);
-                self.note_answer(&answer);
+                self.note_answer(line.epoch(), &answer);
             }
             Err(error) => {
                 line.lost(ticket, now_ms);
@@ -253,9 +259,9 @@ impl<U: Uplink> Courier<U> {
         }))
     }
 
-    fn note_answer(&self, answer: &Answer) {
+    fn note_answer(&self, ours: Epoch, answer: &Answer) {
         match answer {
-            Answer::Committed { epoch, twin, .. } => {
+            Answer::Committed { epoch, twin, .. } if *epoch == ours => {
                 let last_ack = Some(self.clock.now());
                 self.state.send_replace(UplinkState {
                     connected: true,
@@ -265,8 +271,8 @@ impl<U: Uplink> Courier<U> {
                     twin: *twin,
                 });
             }
-            // Its reason is told when the new epoch begins.
-            Answer::Estranged { .. } => {}
+            // Of an epoch that is over, or told when the new one begins.
+            Answer::Committed { .. } | Answer::Estranged { .. } => {}
             Answer::Refused { reason } => {
                 self.note_problem(&format!("the centre refused: {reason}"));
             }

@@ -8,7 +8,7 @@ use zhiban_vocabulary::envelope::{Item, Lane, RefusedItem, SetAside};
 
 use super::outbox::put_text;
 
-/// Letters kept; the oldest go first, those that were sent again before others.
+/// Letters kept of those that were sent again; others stay until a person looks at them.
 const KEPT: u32 = 1_000;
 
 /// One of them.
@@ -53,8 +53,8 @@ pub(super) fn set_aside(
     connection
         .prepare_cached(
             "delete from federation_dead_letter where id in (
-                 select id from federation_dead_letter
-                 order by sent_again_ms is null desc, id desc limit -1 offset ?1)",
+                 select id from federation_dead_letter where sent_again_ms is not null
+                 order by id desc limit -1 offset ?1)",
         )?
         .execute([KEPT])?;
     Ok(())
@@ -75,7 +75,7 @@ pub(super) fn letters(connection: &Connection) -> Result<Vec<Letter>> {
                 created: from_ms(row.get(1)?),
                 set_aside: from_ms(row.get(2)?),
                 reason: row.get(3)?,
-                body: row.get(4)?,
+                body: String::from_utf8_lossy(row.get_ref(4)?.as_bytes()?).into_owned(),
                 sent_again: row.get::<_, Option<i64>>(5)?.map(from_ms),
             })
         })?

@@ -56,14 +56,17 @@ pub(super) fn rows(connection: &Connection, cargo: &Cargo) -> Result<Vec<Envelop
     let mut found = statement.query(params![cargo.lane.as_str(), after, cargo.rows_max])?;
     let (mut envelopes, mut size) = (Vec::new(), 0);
     while let Some(row) = found.next()? {
-        let body: String = row.get(1)?;
+        let body = row.get_ref(1)?.as_bytes()?.to_vec();
         size += body.len();
         if size > cargo.bytes_max && !envelopes.is_empty() {
             break;
         }
         let seq = row.get::<_, i64>(0)?.unsigned_abs();
         // Written by `put`; a body damaged on disk is sent as null, which the centre refuses.
-        let body = RawValue::from_string(body).unwrap_or_else(|_| RawValue::NULL.to_owned());
+        let body = String::from_utf8(body)
+            .ok()
+            .and_then(|text| RawValue::from_string(text).ok());
+        let body = body.unwrap_or_else(|| RawValue::NULL.to_owned());
         envelopes.push(Envelope { seq, body });
     }
     Ok(envelopes)

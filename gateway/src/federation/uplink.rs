@@ -84,12 +84,20 @@ impl ZenohUplink {
 
     async fn ask(&self, message: Vec<u8>) -> Result<Answer, UplinkError> {
         let session = self.session().await?;
-        let replies = session
-            .get(&self.key)
-            .payload(message)
-            .consolidation(ConsolidationMode::None)
-            .timeout(ANSWER_TIME_MAX)
+        let key = self.key.clone();
+        // Sending blocks its thread while the line is full, whatever its signature says.
+        let sent = tokio::task::spawn_blocking(move || {
+            use zenoh::Wait;
+            session
+                .get(&key)
+                .payload(message)
+                .consolidation(ConsolidationMode::None)
+                .timeout(ANSWER_TIME_MAX)
+                .wait()
+        });
+        let replies = sent
             .await
+            .map_err(|error| UplinkError::Unreachable(error.to_string()))?
             .map_err(|error| UplinkError::Unreachable(error.to_string()))?;
         // No reply at all means that no centre is there, or that it is only just back.
         let reply = replies
@@ -108,7 +116,12 @@ impl Uplink for ZenohUplink {
     fn send(&self, message: Vec<u8>) -> Sending<'_> {
         Box::pin(async move {
             let answer = self.ask(message).await;
-            if answer.is_err() {
+            // A centre that refuses or is late has answered or will: the other messages that are
+            // on their way need the session.
+            if matches!(
+                answer,
+                Err(UplinkError::Unreachable(_) | UplinkError::NoAnswer)
+            ) {
                 self.forget().await;
             }
             answer

@@ -504,7 +504,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Sends an item again. Of a fact goes up what holds today, not what the old statement said. */
+        /**
+         * Sends an item again. Of a fact goes up what holds today, not what the old statement said; an
+         *     alarm only if its device has said nothing else of it since.
+         */
         post: operations["send_again"];
         delete?: never;
         options?: never;
@@ -2503,6 +2506,18 @@ export interface components {
             /** Format: date-time */
             start: string;
         };
+        AlarmView: {
+            alarm: string;
+            device: string;
+            /** @description `critical`, `major`, `minor` or `warning`. */
+            severity: string;
+            /**
+             * Format: date-time
+             * @description By the hall's clock.
+             */
+            since: string;
+            text: string | null;
+        };
         AuditEntry: {
             action: string;
             address: string;
@@ -2597,6 +2612,8 @@ export interface components {
         Fresh: "live" | "late" | "offline" | "never";
         /** @description A hall right now. */
         HallView: {
+            /** @description Alarms of its devices that stand, longest first. */
+            alarms: components["schemas"]["AlarmView"][];
             /** Format: int64 */
             backlog: number | null;
             city: string | null;
