@@ -21,10 +21,4 @@ export const storesWords = {
     none: ["没有营业厅", "No halls"],
     "none-text": ["营业厅第一次连上中心后会自动出现。", "A hall appears by itself when it first connects."],
   },
-  "alarm-severity": {
-    critical: ["危急", "critical"],
-    major: ["严重", "major"],
-    minor: ["一般", "minor"],
-    warning: ["提示", "warning"],
-  },
 } satisfies Words;
