@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use zhiban_central::intake::links;
-use zhiban_vocabulary::envelope::{Answer, Batch, Claim, Envelope, Epoch, Lane, PROTOCOL, Upward};
+use zhiban_vocabulary::envelope::{Answer, Batch, Claims, Envelope, Epoch, Lane, PROTOCOL, Upward};
 use zhiban_vocabulary::topics;
 
 const KILLS: u32 = 5;
@@ -80,7 +80,7 @@ fn batch(first: u64) -> Vec<u8> {
         store: "wola".parse().unwrap(),
         epoch: Epoch(7),
         lane: Lane::History,
-        claim: Claim::default(),
+        claims: Claims::default(),
         envelopes: (first..first + BATCH_ITEMS).map(envelope).collect(),
     });
     serde_json::to_vec(&batch).unwrap()

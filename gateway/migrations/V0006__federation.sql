@@ -24,6 +24,15 @@ create table federation_outbox (
     primary key (lane, seq)
 ) strict, without rowid;
 
+-- What the centre was told of each alarm last.
+create table federation_alarm (
+    device text not null,
+    alarm text not null,
+    severity text not null,
+    text text not null,
+    primary key (device, alarm)
+) strict, without rowid;
+
 -- Items the centre refused too often. A word in their place went up under their number.
 create table federation_dead_letter (
     id integer primary key autoincrement,

@@ -21,6 +21,10 @@ pub struct Alarm {
     pub since: Timestamp,
 }
 
+/// Alarms of one hall that stand at once; a hall where more do needs no list.
+const STANDING_MAX: u32 = 200;
+const TEXT_CHARS_MAX: usize = 200;
+
 /// Takes in what a hall says of one alarm. The lane keeps their order, so the last word holds.
 ///
 /// # Errors
@@ -33,8 +37,11 @@ pub fn apply(tx: &Connection, store: &StoreId, note: &AlarmNote) -> Result<()> {
             .execute(params![store.as_str(), device, alarm.alarm])?;
         return Ok(());
     }
+    let text = alarm.text.as_ref();
+    let text = text.map(|text| text.chars().take(TEXT_CHARS_MAX).collect::<String>());
     tx.prepare_cached(
-        "insert into alarms_alarm values (?1, ?2, ?3, ?4, ?5, ?6)
+        "insert into alarms_alarm select ?1, ?2, ?3, ?4, ?5, ?6
+         where (select count(*) from alarms_alarm where store = ?1) < ?7
          on conflict (store, device, alarm) do update set
              severity = excluded.severity, text = excluded.text",
     )?
@@ -43,8 +50,9 @@ pub fn apply(tx: &Connection, store: &StoreId, note: &AlarmNote) -> Result<()> {
         device,
         alarm.alarm,
         alarm.severity.as_str(),
-        alarm.text,
+        text,
         to_ms(note.at),
+        STANDING_MAX,
     ])?;
     Ok(())
 }

@@ -12,7 +12,7 @@ mod task;
 use tokio::sync::watch;
 use zhiban_kernel::{Clock, Store, StoreError};
 use zhiban_sync::wire::unpack;
-use zhiban_vocabulary::envelope::{Answer, Batch, Claim, Heartbeat, PROTOCOL, Upward};
+use zhiban_vocabulary::envelope::{Answer, Batch, Claim, Claims, Heartbeat, PROTOCOL, Upward};
 use zhiban_vocabulary::{StoreId, topics};
 
 pub use model::{IntakeSums, Refusal};
@@ -129,8 +129,7 @@ fn verify(key: &str, bytes: &[u8]) -> Result<Upward, Refusal> {
         Upward::Batch(batch) => check_batch(batch)?,
         Upward::Heartbeat(beat) => {
             check_protocol(beat.protocol)?;
-            check_claim(&beat.claims.live)?;
-            check_claim(&beat.claims.history)?;
+            check_claims(&beat.claims)?;
         }
     }
     Ok(upward)
@@ -152,11 +151,13 @@ fn check_protocol(protocol: u32) -> Result<(), Refusal> {
 }
 
 /// Claims of numbers nobody can have given are no claims.
-fn check_claim(claim: &Claim) -> Result<(), Refusal> {
-    if claim.born > NUMBER_MAX || claim.settled > NUMBER_MAX {
-        return Err(Refusal::Numbers);
+fn check_claims(claims: &Claims) -> Result<(), Refusal> {
+    let possible = |claim: &Claim| claim.born <= NUMBER_MAX && claim.settled <= NUMBER_MAX;
+    if possible(&claims.live) && possible(&claims.history) {
+        Ok(())
+    } else {
+        Err(Refusal::Numbers)
     }
-    Ok(())
 }
 
 fn check_batch(batch: &Batch) -> Result<(), Refusal> {
@@ -166,7 +167,7 @@ fn check_batch(batch: &Batch) -> Result<(), Refusal> {
     };
     let first = batch.envelopes.first().map_or(1, |envelope| envelope.seq);
     let last = batch.envelopes.last().map_or(1, |envelope| envelope.seq);
-    check_claim(&batch.claim)?;
+    check_claims(&batch.claims)?;
     if first == 0 || last > NUMBER_MAX || batch.envelopes.len() > ITEMS_MAX {
         return Err(Refusal::Numbers);
     }

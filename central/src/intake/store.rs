@@ -30,17 +30,15 @@ pub(super) fn take_batch(tx: &Connection, batch: &Batch, now: Timestamp) -> Resu
         let answer = committed(tx, store, epoch, now)?;
         return Ok(Taken::nothing(answer));
     }
-    let mut ledger = SqliteLedger {
-        tx,
-        store,
-        epoch,
-        life: stores::life(tx, store, epoch, now)?.life,
-        now,
-        days: BTreeSet::new(),
-    };
+    if stores::is_over(tx, store, epoch, now)? {
+        return Ok(Taken::nothing(estranged(store, epoch, Estrangement::Over)));
+    }
+    let mut ledger = SqliteLedger::new(tx, store, epoch, now);
     let taken = match intake::take(&mut ledger, batch)? {
         Outcome::Taken(taken) => taken,
-        Outcome::Estranged(cause) => return Ok(Taken::nothing(estranged(batch, cause))),
+        Outcome::Estranged(cause) => {
+            return Ok(Taken::nothing(estranged(store, epoch, cause)));
+        }
     };
     for day in ledger.days {
         facts::roll_up(tx, store, day)?;
@@ -71,29 +69,20 @@ pub(super) fn take_beat(
     beat: &Heartbeat,
     now: Timestamp,
 ) -> Result<(Answer, bool)> {
-    let mut ledger = SqliteLedger {
-        tx,
-        store: &beat.store,
-        epoch: beat.epoch,
-        life: 0,
-        now,
-        days: BTreeSet::new(),
-    };
+    let (store, epoch) = (&beat.store, beat.epoch);
+    if stores::is_over(tx, store, epoch, now)? {
+        return Ok((estranged(store, epoch, Estrangement::Over), false));
+    }
+    let mut ledger = SqliteLedger::new(tx, store, epoch, now);
     if let Err(cause) = intake::compare(&mut ledger, &beat.claims)? {
-        let epoch = beat.epoch;
-        return Ok((Answer::Estranged { epoch, cause }, false));
+        return Ok((estranged(store, epoch, cause), false));
     }
     let is_new = stores::beat(tx, beat, now)?;
     Ok((committed(tx, &beat.store, beat.epoch, now)?, is_new))
 }
 
-fn estranged(batch: &Batch, cause: Estrangement) -> Answer {
-    let (store, epoch) = (batch.store.as_str(), batch.epoch);
-    tracing::error!(
-        store,
-        ?cause,
-        "hall and centre do not speak of the same rows"
-    );
+fn estranged(store: &StoreId, epoch: Epoch, cause: Estrangement) -> Answer {
+    tracing::error!(%store, ?cause, "hall and centre do not speak of the same rows");
     Answer::Estranged { epoch, cause }
 }
 
@@ -102,7 +91,8 @@ struct SqliteLedger<'t> {
     tx: &'t Connection,
     store: &'t StoreId,
     epoch: Epoch,
-    life: u32,
+    /// Known once something is kept: nothing else makes an epoch known.
+    life: Option<u32>,
     now: Timestamp,
     /// Whose roll-up changes.
     days: BTreeSet<i64>,
@@ -184,7 +174,27 @@ impl Ledger for SqliteLedger<'_> {
     }
 }
 
-impl SqliteLedger<'_> {
+impl<'t> SqliteLedger<'t> {
+    fn new(tx: &'t Connection, store: &'t StoreId, epoch: Epoch, now: Timestamp) -> Self {
+        Self {
+            tx,
+            store,
+            epoch,
+            life: None,
+            now,
+            days: BTreeSet::new(),
+        }
+    }
+
+    fn life(&mut self) -> Result<u32> {
+        if let Some(life) = self.life {
+            return Ok(life);
+        }
+        let life = stores::life(self.tx, self.store, self.epoch, self.now)?.life;
+        self.life = Some(life);
+        Ok(life)
+    }
+
     /// Brings one item into effect, or says why it cannot be kept.
     fn apply(
         &mut self,
@@ -195,21 +205,20 @@ impl SqliteLedger<'_> {
             Ok(item) => item,
             Err(error) => return Ok(Err(error.to_string())),
         };
+        let life = self.life()?;
         match item {
             Item::Profile(profile) => {
                 let saved = stores::save_profile(self.tx, self.store, &profile)?;
                 Ok(saved.map_err(str::to_owned))
             }
-            Item::Fact(revision) => Ok(
-                match facts::apply(self.tx, self.store, self.life, &revision)? {
-                    Applied::Changed { day } => {
-                        self.days.insert(day);
-                        Ok(())
-                    }
-                    Applied::Old => Ok(()),
-                    Applied::Unusable(reason) => Err(reason.to_owned()),
-                },
-            ),
+            Item::Fact(revision) => Ok(match facts::apply(self.tx, self.store, life, &revision)? {
+                Applied::Changed { day } => {
+                    self.days.insert(day);
+                    Ok(())
+                }
+                Applied::Old => Ok(()),
+                Applied::Unusable(reason) => Err(reason.to_owned()),
+            }),
             Item::Alarm(note) => {
                 alarms::apply(self.tx, self.store, &note)?;
                 Ok(Ok(()))
@@ -296,6 +305,7 @@ fn committed(tx: &Connection, store: &StoreId, epoch: Epoch, now: Timestamp) -> 
         committed,
         refused: None,
         twin: stores::has_twin(tx, store, now)?,
+        beat: stores::last_beat(tx, store, epoch)?,
     })
 }
 

@@ -301,6 +301,7 @@ async fn a_heartbeat_is_kept_as_the_latest_and_answered_with_the_cursor() {
         },
         refused: None,
         twin: false,
+        beat: 2,
     };
     assert_eq!(answer.unwrap(), expect);
     assert!(changes.has_changed().unwrap());
@@ -333,6 +334,30 @@ async fn a_heartbeat_is_kept_as_the_latest_and_answered_with_the_cursor() {
         let waits = known().await.live.as_ref().map(|(_, live)| live.waiting);
         assert_eq!(waits, Some(waiting), "{at}");
     }
+}
+
+#[tokio::test]
+async fn an_old_box_that_is_put_back_begins_anew_and_its_word_counts() {
+    let folder = Folder::new();
+    let (mut intake, mut hall) = (intake(&folder), TestHall::new("wola"));
+    hall.send(&intake, 1, &[fact(5, 10)]).await;
+    let mut spare = TestHall::new("wola");
+    spare.epoch = 8;
+    spare.send(&intake, 1, &[fact(9, 11)]).await;
+    intake.clock = clock_at("2020-01-02T12:20:00Z");
+    let key = hall.key();
+    let over = Answer::Estranged {
+        epoch: Epoch(7),
+        cause: Estrangement::Over,
+    };
+    let again = hall.batch(2, &[fact(6, 12)]);
+    assert_eq!(intake.receive(&key, &again).await.unwrap(), over);
+    let beat = hall.beat(9, "2020-01-02T12:20:00Z", 1);
+    assert_eq!(intake.receive(&key, &beat).await.unwrap(), over);
+    hall.epoch = 9;
+    hall.born = 1;
+    hall.send(&intake, 2, &[fact(6, 12)]).await;
+    assert_eq!(issued(&intake, &hall).await, 12);
 }
 
 /// What a hall's outbox may hold: few keys, versions in any order, some set aside.

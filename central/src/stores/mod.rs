@@ -5,4 +5,4 @@ mod store;
 
 pub use model::Hall;
 pub(crate) use store::epoch_cell;
-pub use store::{Life, all, beat, has_twin, heard, life, one, save_profile};
+pub use store::{Life, all, beat, has_twin, heard, is_over, last_beat, life, one, save_profile};

@@ -4,13 +4,15 @@ use jiff::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Connection, Error, OptionalExtension, Result, Row, params};
 use zhiban_kernel::clock::{from_ms, to_ms};
-use zhiban_sync::intake::is_twin;
+use zhiban_sync::intake;
 use zhiban_vocabulary::StoreId;
 use zhiban_vocabulary::envelope::{Epoch, Heartbeat};
 use zhiban_vocabulary::facts::HallProfile;
 
 use super::model::{Hall, problem_of};
 
+/// Newest epochs of a hall whose items are told apart one by one.
+const LIVES_KEPT: i64 = 3;
 /// Two boxes seen to speak for one hall are shown for a day.
 const TWIN_SHOWN_MS: i64 = 86_400_000;
 
@@ -53,7 +55,47 @@ pub fn life(tx: &Connection, store: &StoreId, epoch: Epoch, now: Timestamp) -> R
             params![store.as_str(), epoch_cell(epoch), to_ms(now)],
             |row| row.get(0),
         )?;
+    // Nobody sends again what an epoch long over said.
+    tx.prepare_cached(
+        "delete from intake_item where store = ?1 and epoch in (
+             select epoch from stores_life where store = ?1 and life <= ?2)",
+    )?
+    .execute(params![store.as_str(), i64::from(life) - LIVES_KEPT])?;
     Ok(Life { life, beat: 0 })
+}
+
+/// Whether an epoch ended: another followed on it and speaks no more, so an old box was put back.
+///
+/// # Errors
+/// When the database refuses.
+pub fn is_over(tx: &Connection, store: &StoreId, epoch: Epoch, now: Timestamp) -> Result<bool> {
+    let sql = "select epoch, last_ms from stores_life where store = ?1 order by life desc limit 1";
+    let newest: Option<(i64, i64)> = tx
+        .prepare_cached(sql)?
+        .query_row([store.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((newest, heard)) = newest else {
+        return Ok(false);
+    };
+    let known = "select exists (select 1 from stores_life where store = ?1 and epoch = ?2)";
+    let known: bool = tx
+        .prepare_cached(known)?
+        .query_row(params![store.as_str(), epoch_cell(epoch)], |row| row.get(0))?;
+    let silent = intake::is_over(heard.unsigned_abs(), to_ms(now).unsigned_abs());
+    Ok(known && newest != epoch_cell(epoch) && silent)
+}
+
+/// Number of the last heartbeat of an epoch.
+///
+/// # Errors
+/// When the database refuses.
+pub fn last_beat(connection: &Connection, store: &StoreId, epoch: Epoch) -> Result<u64> {
+    let sql = "select beat from stores_life where store = ?1 and epoch = ?2";
+    let found: Option<i64> = connection
+        .prepare_cached(sql)?
+        .query_row(params![store.as_str(), epoch_cell(epoch)], |row| row.get(0))
+        .optional()?;
+    Ok(found.unwrap_or(0).unsigned_abs())
 }
 
 /// Notes that a hall was heard now and said something new. An epoch that is over does not come
@@ -69,8 +111,8 @@ pub fn heard(tx: &Connection, store: &StoreId, epoch: Epoch, now: Timestamp) -> 
     let (newest, since): (i64, i64) = tx
         .prepare_cached(sql)?
         .query_row([store], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let is_twin =
-        newest != epoch_cell(epoch) && is_twin(since.unsigned_abs(), to_ms(now).unsigned_abs());
+    let is_twin = newest != epoch_cell(epoch)
+        && intake::is_twin(since.unsigned_abs(), to_ms(now).unsigned_abs());
     tx.prepare_cached(
         "update stores_store set last_seen_ms = ?2,
              twin_ms = case when ?3 then ?2 else twin_ms end

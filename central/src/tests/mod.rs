@@ -11,7 +11,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use zhiban_kernel::{Clock, Store};
-use zhiban_vocabulary::envelope::{Answer, Batch, Claim, Envelope, Epoch, Lane, PROTOCOL, Upward};
+use zhiban_vocabulary::envelope::{
+    Answer, Batch, Claim, Claims, Envelope, Epoch, Lane, PROTOCOL, Upward,
+};
 use zhiban_vocabulary::{StoreId, topics};
 
 use crate::intake::Intake;
@@ -86,17 +88,24 @@ impl TestHall {
             store: self.store.clone(),
             epoch: Epoch(self.epoch),
             lane: Lane::History,
-            claim: Claim {
-                born: self.born,
-                ..Claim::default()
+            claims: Claims {
+                live: Claim::default(),
+                history: self.claim(),
             },
             envelopes: (first..).zip(items).map(envelope).collect(),
         });
         serde_json::to_vec(&batch).unwrap()
     }
 
+    fn claim(&self) -> Claim {
+        Claim {
+            born: self.born,
+            ..Claim::default()
+        }
+    }
+
     pub(crate) fn beat(&self, number: u64, at: &str, waiting: u32) -> Vec<u8> {
-        let claim = json!({"born": self.born, "settled": 0});
+        let claim = self.claim();
         let beat = json!({"heartbeat": {
             "protocol": PROTOCOL, "store": self.store, "epoch": self.epoch, "number": number,
             "claims": {"live": claim, "history": claim}, "at": at,

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use zhiban_kernel::clock::to_ms;
 use zhiban_kernel::health::{Health, Status};
 use zhiban_kernel::{Clock, Store};
-use zhiban_vocabulary::envelope::{Answer, Batch, Claim, Epoch, Lane, PROTOCOL, Upward};
+use zhiban_vocabulary::envelope::{Answer, Batch, Claims, Epoch, Lane, PROTOCOL, Upward};
 use zhiban_vocabulary::{StoreId, topics};
 
 use crate::intake::links;
@@ -134,7 +134,7 @@ fn ask(endpoint: &str) -> Result<(), String> {
         store,
         epoch: Epoch(0),
         lane: Lane::Live,
-        claim: Claim::default(),
+        claims: Claims::default(),
         envelopes: Vec::new(),
     });
     let payload = serde_json::to_vec(&batch).map_err(|error| error.to_string())?;

@@ -10,9 +10,7 @@
 
 use std::collections::BTreeMap;
 
-use zhiban_vocabulary::envelope::{
-    Answer, Claim, Claims, Epoch, Estrangement, Lane, Marks, RefusedItem,
-};
+use zhiban_vocabulary::envelope::{Answer, Claims, Epoch, Estrangement, Lane, Marks, RefusedItem};
 
 use crate::backoff::Backoff;
 use crate::line::Line;
@@ -110,7 +108,7 @@ pub struct Cargo {
     pub rows_max: u32,
     pub bytes_max: usize,
     pub epoch: Epoch,
-    pub claim: Claim,
+    pub claims: Claims,
 }
 
 /// Why the numbers of hall and centre cannot be of one life.
@@ -120,6 +118,8 @@ pub enum Rupture {
     OlderCopy,
     /// The centre has other rows under our numbers. Settle this lane up to `same_to` first.
     OtherHand { lane: Lane, same_to: u64 },
+    /// Another box spoke for the hall since: an old one was put back.
+    Over,
     /// The centre lost rows it had: go back to what it has.
     CentreLost { has: Marks },
 }
@@ -132,6 +132,7 @@ impl Rupture {
             Self::OtherHand { .. } => {
                 "the centre has other rows under the same numbers: another box has our disk"
             }
+            Self::Over => "another box spoke for this hall in between",
             Self::CentreLost { .. } => "the centre has lost rows it had",
         }
     }
@@ -142,6 +143,8 @@ impl Rupture {
 pub struct Courier {
     limits: Limits,
     backoff: Backoff,
+    /// Between one rupture and the next.
+    ruptures: Backoff,
     epoch: Epoch,
     live: Line,
     history: Line,
@@ -170,6 +173,7 @@ impl Courier {
         let mut courier = Self {
             limits,
             backoff: Backoff::new(limits.retry_first_ms, limits.retry_max_ms, seed),
+            ruptures: Backoff::new(limits.retry_first_ms, limits.retry_max_ms, !seed),
             epoch: standing.epoch,
             live: Line::default(),
             history: Line::default(),
@@ -196,12 +200,6 @@ impl Courier {
     #[must_use]
     pub fn epoch(&self) -> Epoch {
         self.epoch
-    }
-
-    /// Whether the centre answered the last message that has an end.
-    #[must_use]
-    pub fn talks(&self) -> bool {
-        self.talking
     }
 
     /// What a heartbeat says of the lanes.
@@ -274,10 +272,14 @@ impl Courier {
         Cargo {
             lane,
             after: line.sent(),
-            rows_max: self.limits.rows_max,
+            rows_max: if line.is_narrow() {
+                1
+            } else {
+                self.limits.rows_max
+            },
             bytes_max: self.bytes,
             epoch: self.epoch,
-            claim: line.claim(),
+            claims: self.claims(),
         }
     }
 
@@ -310,11 +312,13 @@ impl Courier {
         self.line_mut(lane).forget_refused();
     }
 
-    /// [`Step::Begin`] is on disk.
-    pub fn begun(&mut self, standing: Standing) {
+    /// [`Step::Begin`] is on disk. One after the other, they come slower and slower.
+    pub fn begun(&mut self, standing: Standing, now_ms: u64) {
         self.rupture = None;
         self.stand(standing);
-        self.beat.due_ms = 0;
+        self.talking = false;
+        self.resume_ms = now_ms + self.ruptures.fail();
+        self.beat.due_ms = self.resume_ms;
     }
 
     /// A heartbeat leaves.
@@ -367,6 +371,15 @@ impl Courier {
                     self.rupture = Some(self.estranged(ticket, *cause));
                 }
             }
+            Answer::Refused { reason } if self.lane_of(ticket).is_some() => {
+                self.departed.remove(&ticket);
+                let pause_ms = self.backoff.jittered(self.limits.retry_first_ms);
+                if let Some(lane) = self.lane_of(ticket) {
+                    let line = self.line_mut(lane);
+                    line.refuse_whole(ticket, reason);
+                    line.wait_until(now_ms + pause_ms);
+                }
+            }
             Answer::Busy { retry_after_ms } if self.departed.contains_key(&ticket) => {
                 let pause_ms = u64::from(*retry_after_ms).min(self.limits.retry_max_ms);
                 let pause_ms = self.backoff.jittered(pause_ms);
@@ -408,7 +421,11 @@ impl Courier {
                 line.wait_until(now_ms + pause_ms);
             }
             None => {
-                self.line_mut(lane).answer(ticket, committed.of(lane));
+                let pause_ms = self.backoff.jittered(self.limits.retry_first_ms);
+                let line = self.line_mut(lane);
+                if !line.answer(ticket, committed.of(lane)) {
+                    line.wait_until(now_ms + pause_ms);
+                }
             }
         }
     }
@@ -425,6 +442,7 @@ impl Courier {
                 Rupture::OtherHand { lane, same_to }
             }
             Estrangement::CentreLost { has } => Rupture::CentreLost { has },
+            Estrangement::Over => Rupture::Over,
         }
     }
 
@@ -461,6 +479,7 @@ impl Courier {
         self.talking = true;
         self.resume_ms = 0;
         self.backoff.succeed();
+        self.ruptures.succeed();
     }
 
     /// Makes batches as long as the line carries in the time aimed at.

@@ -100,7 +100,7 @@ pub struct Taken {
 /// Those of the ledger; the caller takes the transaction back.
 pub fn take<L: Ledger>(ledger: &mut L, batch: &Batch) -> Result<Outcome, L::Error> {
     let lane = batch.lane;
-    let cursor = match stand(ledger, lane, &batch.claim)? {
+    let cursor = match stand(ledger, lane, &batch.claims)? {
         Ok(cursor) => cursor,
         Err(lost) => return Ok(Outcome::Estranged(lost)),
     };
@@ -153,7 +153,7 @@ pub fn compare<L: Ledger>(
 ) -> Result<Result<Marks, Estrangement>, L::Error> {
     let mut marks = Marks::default();
     for lane in Lane::ALL {
-        match stand(ledger, lane, claims.of(lane))? {
+        match stand(ledger, lane, claims)? {
             Ok(cursor) => marks.set(lane, cursor.committed),
             Err(lost) => return Ok(Err(lost)),
         }
@@ -166,34 +166,36 @@ pub fn compare<L: Ledger>(
 fn stand<L: Ledger>(
     ledger: &mut L,
     lane: Lane,
-    claim: &Claim,
+    claims: &Claims,
 ) -> Result<Result<Cursor, Estrangement>, L::Error> {
-    let has = match ledger.cursor(lane)? {
-        Some(cursor) if claim.settled <= cursor.committed => return Ok(Ok(cursor)),
-        Some(cursor) => cursor.committed,
-        None => {
-            let before = match claim.parent {
-                Some(parent) => ledger.committed_in(parent, lane)?.min(claim.born),
-                None => 0,
-            };
-            if claim.settled <= before {
-                return Ok(Ok(Cursor {
-                    committed: claim.born,
-                    kept_from: claim.born + 1,
-                }));
-            }
-            before
-        }
-    };
-    let mut marks = Marks::default();
-    for other in Lane::ALL {
-        marks.set(
-            other,
-            ledger.cursor(other)?.map_or(0, |cursor| cursor.committed),
-        );
+    let claim = claims.of(lane);
+    let cursor = ledger.cursor(lane)?;
+    if claim.settled <= known(ledger, cursor, lane, claim)? {
+        return Ok(Ok(cursor.unwrap_or(Cursor {
+            committed: claim.born,
+            kept_from: claim.born + 1,
+        })));
     }
-    marks.set(lane, has);
-    Ok(Err(Estrangement::CentreLost { has: marks }))
+    let mut has = Marks::default();
+    for lane in Lane::ALL {
+        let cursor = ledger.cursor(lane)?;
+        has.set(lane, known(ledger, cursor, lane, claims.of(lane))?);
+    }
+    Ok(Err(Estrangement::CentreLost { has }))
+}
+
+/// How far the centre has a lane, counting the epoch before if this one has nothing here yet.
+fn known<L: Ledger>(
+    ledger: &mut L,
+    cursor: Option<Cursor>,
+    lane: Lane,
+    claim: &Claim,
+) -> Result<u64, L::Error> {
+    match (cursor, claim.parent) {
+        (Some(cursor), _) => Ok(cursor.committed),
+        (None, Some(parent)) => Ok(ledger.committed_in(parent, lane)?.min(claim.born)),
+        (None, None) => Ok(0),
+    }
 }
 
 /// How long messages of an epoch may still arrive after those of the next.
@@ -204,6 +206,16 @@ const TWIN_GRACE_MS: u64 = 60_000;
 #[must_use]
 pub fn is_twin(newest_since_ms: u64, now_ms: u64) -> bool {
     now_ms.saturating_sub(newest_since_ms) > TWIN_GRACE_MS
+}
+
+/// How long the newest epoch is silent before one that came back follows on it.
+const OVER_AFTER_MS: u64 = 900_000;
+
+/// Whether a message of an epoch that is not the newest comes from an old box that was put back:
+/// the newer one speaks no more. Times are the centre's.
+#[must_use]
+pub fn is_over(newest_heard_ms: u64, now_ms: u64) -> bool {
+    now_ms.saturating_sub(newest_heard_ms) > OVER_AFTER_MS
 }
 
 /// Whether a number that is on disk stands for the same contents. One that is no longer kept can

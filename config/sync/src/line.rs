@@ -40,15 +40,18 @@ impl LineStanding {
     ) -> Self {
         match rupture {
             Some(Rupture::CentreLost { has }) => {
-                let back_to = has.of(lane).max(kept_from.saturating_sub(1));
-                self.settled = self.settled.min(back_to);
-                (self.claim, self.parent) = (0, None);
+                let has = has.of(lane).min(self.settled);
+                if has > self.born {
+                    self.parent = Some(ended);
+                }
+                self.claim = has;
+                self.settled = self.settled.min(has.max(kept_from.saturating_sub(1)));
             }
             Some(Rupture::OtherHand { lane: of, same_to }) if of == lane => {
                 self.settled = self.settled.max(same_to);
                 self.claim_settled(ended);
             }
-            Some(Rupture::OtherHand { .. } | Rupture::OlderCopy) | None => {
+            Some(Rupture::OtherHand { .. } | Rupture::OlderCopy | Rupture::Over) | None => {
                 self.claim_settled(ended);
             }
         }
@@ -76,10 +79,13 @@ pub(crate) struct Line {
     hole: Option<Ticket>,
     not_before_ms: u64,
     refused: Option<(RefusedItem, u32)>,
+    /// A batch was refused as a whole: rows go one by one until one is taken.
+    narrow: bool,
 }
 
 #[derive(Debug)]
 struct Flight {
+    first: u64,
     last: u64,
     taken: bool,
 }
@@ -135,14 +141,24 @@ impl Line {
 
     /// When a batch may leave; `None` when there is nothing to send or no room.
     pub(crate) fn sends_at(&self, window: usize) -> Option<u64> {
+        let window = if self.is_narrow() { 1 } else { window };
         let free = self.hole.is_none() && self.flying.len() < window && self.sent < self.given;
         free.then_some(self.not_before_ms)
     }
 
+    /// Whether one row at a time is enough: the next is one the centre may refuse.
+    pub(crate) fn is_narrow(&self) -> bool {
+        self.narrow || self.refused.is_some()
+    }
+
     pub(crate) fn depart(&mut self, ticket: Ticket, last: u64) {
+        let flight = Flight {
+            first: self.sent + 1,
+            last,
+            taken: false,
+        };
         self.sent = last;
         self.give(last);
-        let flight = Flight { last, taken: false };
         self.flying.insert(ticket, flight);
     }
 
@@ -162,6 +178,7 @@ impl Line {
             return false;
         }
         flight.taken = true;
+        self.narrow = false;
         self.verify();
         true
     }
@@ -179,6 +196,24 @@ impl Line {
         let times = again.map_or(0, |(_, times)| *times) + 1;
         self.refused = Some((item, times));
         self.lose(ticket);
+    }
+
+    /// The centre refused a batch without saying which item.
+    pub(crate) fn refuse_whole(&mut self, ticket: Ticket, reason: &str) {
+        let alone = self
+            .flying
+            .get(&ticket)
+            .filter(|flight| flight.first == flight.last);
+        match alone.map(|flight| flight.first) {
+            Some(seq) => {
+                let reason = reason.to_owned();
+                self.refuse(ticket, RefusedItem { seq, reason }, seq - 1);
+            }
+            None => {
+                self.narrow = true;
+                self.lose(ticket);
+            }
+        }
     }
 
     /// How far the centre has the same rows, when a batch met others after `same_to`. What it says
@@ -359,7 +394,7 @@ mod tests {
         let back = other.renewed(lane, Epoch(4), lost, 1);
         assert_eq!(
             (back.born, back.settled, back.claim, back.parent),
-            (4, 4, 0, None)
+            (4, 4, 4, Some(Epoch(3)))
         );
         assert_eq!(
             other.renewed(lane, Epoch(4), lost, 9).born,

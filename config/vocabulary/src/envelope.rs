@@ -114,7 +114,7 @@ pub struct Batch {
     pub store: StoreId,
     pub epoch: Epoch,
     pub lane: Lane,
-    pub claim: Claim,
+    pub claims: Claims,
     pub envelopes: Vec<Envelope>,
 }
 
@@ -161,6 +161,9 @@ pub enum Answer {
         /// Another box speaks for this store, in another epoch.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         twin: bool,
+        /// Number of the last heartbeat the centre heard in this epoch.
+        #[serde(default)]
+        beat: u64,
     },
     /// Hall and centre do not speak of the same rows; nothing of the message was taken. The hall
     /// goes on in a new epoch.
@@ -189,8 +192,10 @@ pub enum Estrangement {
     /// The centre has something else under numbers of this lane: two boxes with one disk, or a
     /// restored one. Up to `same_to` it has what the hall sent.
     OtherHand { lane: Lane, same_to: u64 },
-    /// The hall has deleted what the centre no longer has: the centre was restored.
+    /// The hall holds for settled what the centre no longer has: the centre was restored.
     CentreLost { has: Marks },
+    /// Another epoch of the hall followed on this one: an old box was put back.
+    Over,
 }
 
 /// Sent every minute, kept only as the latest.
@@ -240,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_batch_reads_back_with_its_bodies_untouched() {
-        let text = r#"{"batch":{"protocol":1,"store":"wola","epoch":7,"lane":"history","claim":{"born":0,"settled":0},"envelopes":[{"seq":1,"body":{"item": "new"}}]}}"#;
+        let text = r#"{"batch":{"protocol":1,"store":"wola","epoch":7,"lane":"history","claims":{"live":{"born":0,"settled":0},"history":{"born":0,"settled":0}},"envelopes":[{"seq":1,"body":{"item": "new"}}]}}"#;
         let Ok(Upward::Batch(batch)) = serde_json::from_str(text) else {
             panic!("was not read");
         };

@@ -2,6 +2,8 @@
 
 use rusqlite::Connection;
 use zhiban_kernel::StoreError;
+use zhiban_vocabulary::DeviceId;
+use zhiban_vocabulary::device::DeviceAlarm;
 use zhiban_vocabulary::envelope::{AlarmNote, Item, Lane};
 use zhiban_vocabulary::report::Observation;
 
@@ -17,7 +19,9 @@ impl Follower for AlarmsFollower {
 
     fn apply(&self, connection: &Connection, entries: &[Entry]) -> Result<(), StoreError> {
         for entry in entries {
-            if let Observation::Alarm(alarm) = &entry.observation {
+            if let Observation::Alarm(alarm) = &entry.observation
+                && is_news(connection, &entry.device, alarm)?
+            {
                 let note = AlarmNote {
                     device: entry.device.clone(),
                     at: entry.received,
@@ -28,6 +32,26 @@ impl Follower for AlarmsFollower {
         }
         Ok(())
     }
+}
+
+/// Notes what is said of an alarm; false when the same was said before.
+fn is_news(
+    connection: &Connection,
+    device: &DeviceId,
+    alarm: &DeviceAlarm,
+) -> rusqlite::Result<bool> {
+    let sql = "insert into federation_alarm values (?1, ?2, ?3, ?4)
+         on conflict (device, alarm) do update set
+             severity = excluded.severity, text = excluded.text
+         where severity <> excluded.severity or text <> excluded.text";
+    let text = alarm.text.as_deref().unwrap_or_default();
+    let rows = connection.prepare_cached(sql)?.execute((
+        device.as_str(),
+        &alarm.alarm,
+        alarm.severity.as_str(),
+        text,
+    ))?;
+    Ok(rows > 0)
 }
 
 /// Whether the device said something of this alarm after `note`.

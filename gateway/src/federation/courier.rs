@@ -48,6 +48,8 @@ pub struct UplinkState {
     pub epoch: Option<Epoch>,
     /// Another box speaks for this hall.
     pub twin: bool,
+    /// Number of the last heartbeat the centre heard.
+    pub beat: u64,
 }
 
 /// Carries the outbox to the centre.
@@ -137,7 +139,7 @@ impl<U: Uplink> Courier<U> {
                     .await?;
                 line.set_aside(lane);
             }
-            Step::Begin(rupture) => line.begun(self.begin(rupture).await?),
+            Step::Begin(rupture) => line.begun(self.begin(rupture).await?, now_ms),
             Step::Beat => {
                 let message = self.heartbeat(line.epoch(), line.claims()).await?;
                 flights.push(self.send(line.beat_departs(now_ms), message));
@@ -223,7 +225,7 @@ impl<U: Uplink> Courier<U> {
             store: self.hall.clone(),
             epoch: cargo.epoch,
             lane: cargo.lane,
-            claim: cargo.claim,
+            claims: cargo.claims,
             envelopes,
         };
         Ok(Some((last, to_bytes(&Upward::Batch(batch))?)))
@@ -233,9 +235,11 @@ impl<U: Uplink> Courier<U> {
     async fn heartbeat(&self, epoch: Epoch, claims: Claims) -> Result<Vec<u8>, StoreError> {
         let now = self.clock.now();
         let zone = self.zone.clone();
-        let count = |connection: &rusqlite::Connection| {
+        let heard = self.state.borrow().beat.cast_signed();
+        let count = move |connection: &rusqlite::Connection| {
             outbox::prune(connection)?;
-            let number = value(connection, BEAT)? + 1;
+            // A disk that was put back in time counts on from what the centre heard last.
+            let number = value(connection, BEAT)?.max(heard) + 1;
             set_value(connection, BEAT, number)?;
             Ok(number)
         };
@@ -261,7 +265,9 @@ impl<U: Uplink> Courier<U> {
 
     fn note_answer(&self, ours: Epoch, answer: &Answer) {
         match answer {
-            Answer::Committed { epoch, twin, .. } if *epoch == ours => {
+            Answer::Committed {
+                epoch, twin, beat, ..
+            } if *epoch == ours => {
                 let last_ack = Some(self.clock.now());
                 self.state.send_replace(UplinkState {
                     connected: true,
@@ -269,6 +275,7 @@ impl<U: Uplink> Courier<U> {
                     problem: None,
                     epoch: Some(*epoch),
                     twin: *twin,
+                    beat: *beat,
                 });
             }
             // Of an epoch that is over, or told when the new one begins.

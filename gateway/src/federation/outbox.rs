@@ -176,7 +176,7 @@ fn cell(number: u64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use zhiban_vocabulary::envelope::{Claim, Marks, SetAside};
+    use zhiban_vocabulary::envelope::{Claims, Marks, SetAside};
 
     fn database() -> Connection {
         let connection = Connection::open_in_memory().unwrap();
@@ -204,7 +204,7 @@ mod tests {
             rows_max: 3,
             bytes_max,
             epoch: Epoch(1),
-            claim: Claim::default(),
+            claims: Claims::default(),
         }
     }
 
@@ -245,7 +245,10 @@ mod tests {
             stand(&connection).history
         };
         let back = lost(4);
-        assert_eq!((back.born, back.settled, back.parent), (4, 4, None));
+        assert_eq!(
+            (back.born, back.settled, back.parent),
+            (4, 4, Some(Epoch(1)))
+        );
         settle(&connection, Lane::History, 8).unwrap();
         connection
             .execute("delete from federation_outbox where seq < 6", [])

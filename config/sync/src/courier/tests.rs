@@ -1,4 +1,5 @@
 use super::*;
+use zhiban_vocabulary::envelope::Claim;
 
 const EPOCH: Epoch = Epoch(7);
 
@@ -25,6 +26,7 @@ fn committed(live: u64, history: u64) -> Answer {
         committed: marks(live, history),
         refused: None,
         twin: false,
+        beat: 0,
     }
 }
 
@@ -34,6 +36,7 @@ fn refusing(seq: u64) -> Answer {
         committed: marks(0, seq - 1),
         refused: Some(item(seq)),
         twin: false,
+        beat: 0,
     }
 }
 
@@ -117,7 +120,6 @@ fn silence_makes_it_wait_longer_and_ask_with_a_heartbeat() {
     );
     assert_eq!(courier.next(until_ms), Step::Beat);
     let beat = courier.beat_departs(until_ms);
-    assert!(!courier.talks());
     courier.answered(beat, &committed(0, 0), until_ms + 5);
     let cargo = sends(&courier, until_ms + 5).unwrap();
     assert_eq!(cargo.after, 0, "it goes back");
@@ -168,21 +170,83 @@ fn an_item_refused_three_times_is_set_aside_and_the_rest_goes_on() {
 }
 
 #[test]
+fn a_batch_refused_as_a_whole_goes_row_by_row_until_the_one_is_found() {
+    let mut courier = talking(marks(0, 100));
+    let refused = Answer::Refused {
+        reason: "too large".into(),
+    };
+    let mut now_ms = 10;
+    let ticket = courier.departs(Lane::History, 100, now_ms);
+    courier.answered(ticket, &refused, now_ms);
+    for _ in 0..3 {
+        let Step::Wait { until_ms } = courier.next(now_ms) else {
+            panic!("hurries");
+        };
+        now_ms = until_ms;
+        let cargo = sends(&courier, now_ms).unwrap();
+        assert_eq!((cargo.after, cargo.rows_max), (0, 1));
+        let ticket = courier.departs(Lane::History, 1, now_ms);
+        courier.answered(ticket, &refused, now_ms);
+    }
+    let aside = courier.next(now_ms);
+    assert!(matches!(aside, Step::SetAside { .. }), "{aside:?}");
+    courier.set_aside(Lane::History);
+    let ticket = courier.departs(Lane::History, 1, now_ms);
+    courier.answered(ticket, &committed(0, 1), now_ms);
+    courier.settled(Lane::History, 1);
+    assert!(sends(&courier, now_ms).unwrap().rows_max > 1, "as before");
+}
+
+#[test]
+fn ruptures_in_a_row_come_slower_and_slower() {
+    let mut courier = courier(marks(0, 10));
+    let mut now_ms = 0;
+    for _ in 0..10 {
+        let beat = courier.beat_departs(now_ms);
+        let cause = Estrangement::CentreLost { has: marks(0, 0) };
+        courier.answered(
+            beat,
+            &Answer::Estranged {
+                epoch: EPOCH,
+                cause,
+            },
+            now_ms,
+        );
+        assert!(matches!(courier.next(now_ms), Step::Begin(_)));
+        let standing = Standing {
+            epoch: EPOCH,
+            live: LineStanding::default(),
+            history: LineStanding::default(),
+        };
+        courier.begun(standing, now_ms);
+        let Step::Wait { until_ms } = courier.next(now_ms) else {
+            panic!("hurries");
+        };
+        now_ms = until_ms;
+    }
+    assert!(now_ms > 60_000, "{now_ms}");
+}
+
+#[test]
 fn a_centre_that_knows_more_than_was_given_means_an_older_copy() {
     let mut courier = courier(marks(0, 10));
     let beat = courier.beat_departs(0);
     courier.answered(beat, &committed(0, 11), 1);
     assert_eq!(courier.next(1), Step::Begin(Rupture::OlderCopy));
     let epoch = Epoch(8);
-    courier.begun(Standing {
+    let standing = Standing {
         epoch,
         live: LineStanding::default(),
         history: LineStanding {
             given: 10,
             ..LineStanding::default()
         },
-    });
-    assert_eq!(courier.next(1), Step::Beat);
+    };
+    courier.begun(standing, 1);
+    let Step::Wait { until_ms } = courier.next(1) else {
+        panic!("hurries");
+    };
+    assert_eq!(courier.next(until_ms), Step::Beat);
     assert_eq!(courier.epoch(), epoch);
 }
 
@@ -207,14 +271,16 @@ fn what_the_centre_lost_is_claimed_no_more() {
         ..LineStanding::default()
     };
     let (lane, rupture) = (Lane::History, Rupture::CentreLost { has });
-    courier.begun(Standing {
+    let standing = Standing {
         epoch: Epoch(8),
         live: LineStanding::default(),
         history: history.renewed(lane, EPOCH, Some(rupture), 1),
-    });
+    };
+    courier.begun(standing, 1);
     let claim = Claim {
         born: 4,
-        ..Claim::default()
+        settled: 4,
+        parent: Some(EPOCH),
     };
     assert_eq!(courier.claims().history, claim);
 }

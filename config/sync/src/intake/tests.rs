@@ -70,7 +70,7 @@ fn batch(first: u64, items: &[&str]) -> Batch {
         store: "wola".parse().unwrap(),
         epoch: Epoch(7),
         lane: Lane::History,
-        claim: Claim::default(),
+        claims: Claims::default(),
         envelopes: (first..).zip(items).map(envelope).collect(),
     }
 }
@@ -156,7 +156,7 @@ fn an_epoch_begins_where_the_one_before_ended() {
         ..Memory::default()
     };
     let mut begins = batch(501, &["a"]);
-    begins.claim = claim(500, 500, Some(6));
+    begins.claims.history = claim(500, 500, Some(6));
     assert_eq!(taken(&mut memory, &begins).committed, 501);
 }
 
@@ -168,10 +168,10 @@ fn a_hall_that_was_told_more_than_is_here_learns_that_the_centre_lost_it() {
     let mut memory = Memory::default();
     taken(&mut memory, &batch(1, &["a"]));
     let mut later = batch(5, &["e"]);
-    later.claim = claim(0, 4, None);
+    later.claims.history = claim(0, 4, None);
     assert_eq!(estranged(&mut memory, &later), lost(1));
     // An epoch that is new here, after numbers that never came or not all.
-    later.claim = claim(4, 4, Some(6));
+    later.claims.history = claim(4, 4, Some(6));
     assert_eq!(estranged(&mut Memory::default(), &later), lost(0));
     let mut restored = Memory {
         before: (6, 3),
@@ -185,7 +185,7 @@ fn a_hall_that_was_told_more_than_is_here_learns_that_the_centre_lost_it() {
     };
     assert_eq!(estranged(&mut twin, &later), lost(0));
     // Once the hall claims no more, it is taken.
-    later.claim = claim(4, 0, None);
+    later.claims.history = claim(4, 0, None);
     assert_eq!(taken(&mut restored, &later).committed, 5);
 }
 

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use zhiban_sync::intake::{self, Cursor, Digest, Ledger, Outcome};
-use zhiban_vocabulary::envelope::{Answer, Batch, Claims, Envelope, Epoch, Lane, Marks};
+use zhiban_vocabulary::envelope::{
+    Answer, Batch, Claims, Envelope, Epoch, Estrangement, Lane, Marks,
+};
 
 use crate::Sabotage;
 use crate::hall::Matter;
@@ -14,6 +16,7 @@ pub(crate) struct StoreDisk {
     /// Epochs in the order they were first heard of.
     pub(crate) lives: Vec<Epoch>,
     newest_since_ms: u64,
+    newest_heard_ms: u64,
     cursors: BTreeMap<(Epoch, Lane), Cursor>,
     digests: BTreeMap<(Epoch, Lane, u64), Digest>,
     /// By key: what wins, and what it says.
@@ -80,7 +83,10 @@ impl Centre {
             Message::Batch(batch) => batch.epoch,
             Message::Beat { epoch, .. } => *epoch,
         };
-        disk.hear(epoch, now_ms);
+        if !disk.hear(epoch, now_ms) {
+            let cause = Estrangement::Over;
+            return Answer::Estranged { epoch, cause };
+        }
         let mut ledger = Book {
             disk,
             epoch,
@@ -109,6 +115,7 @@ impl Centre {
             committed: disk.marks(epoch),
             refused,
             twin: disk.twin,
+            beat: 0,
         }
     }
 
@@ -126,13 +133,20 @@ impl Centre {
 }
 
 impl StoreDisk {
-    fn hear(&mut self, epoch: Epoch, now_ms: u64) {
+    /// False for an epoch that is over.
+    fn hear(&mut self, epoch: Epoch, now_ms: u64) -> bool {
         if !self.lives.contains(&epoch) {
             self.lives.push(epoch);
             self.newest_since_ms = now_ms;
         } else if self.lives.last() != Some(&epoch) {
+            if intake::is_over(self.newest_heard_ms, now_ms) {
+                return false;
+            }
             self.twin |= intake::is_twin(self.newest_since_ms, now_ms);
+            return true;
         }
+        self.newest_heard_ms = now_ms;
+        true
     }
 
     fn marks(&self, epoch: Epoch) -> Marks {

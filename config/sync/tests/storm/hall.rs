@@ -324,7 +324,7 @@ impl Hall {
                     _ => epoch,
                 };
                 let gone = self.disk.begin(rupture, epoch);
-                courier.begun(self.disk.stands);
+                courier.begun(self.disk.stands, now_ms);
                 Deed::Settled(gone)
             }
             Step::Beat => {
@@ -352,7 +352,7 @@ impl Hall {
                         store,
                         epoch: cargo.epoch,
                         lane: cargo.lane,
-                        claim: cargo.claim,
+                        claims: cargo.claims,
                         envelopes,
                     }),
                 )

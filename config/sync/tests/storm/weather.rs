@@ -64,7 +64,7 @@ impl Weather {
             item_every_ms: (length_ms / items).max(1),
             live_percent: rng.random_range(0..40),
             keys: rng.random_range(1..200),
-            beat_every_ms: (length_ms / 500).clamp(60 * SECOND, HOUR),
+            beat_every_ms: (length_ms / 500).clamp(60 * SECOND, 300 * SECOND),
             delay_max_ms: [20, 500, 4_000][rng.random_range(0..3)],
             lost_percent: bad * rng.random_range(0..10),
             twice_percent: bad * rng.random_range(0..10),
