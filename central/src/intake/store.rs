@@ -91,7 +91,7 @@ struct SqliteLedger<'t> {
     tx: &'t Connection,
     store: &'t StoreId,
     epoch: Epoch,
-    /// Known once something is kept: nothing else makes an epoch known.
+    /// Asked for with the first new item that can be read: nothing else makes an epoch known.
     life: Option<u32>,
     now: Timestamp,
     /// Whose roll-up changes.

@@ -132,14 +132,8 @@ pub(super) fn send_again(
 mod tests {
     use super::*;
     use crate::federation::outbox::put;
+    use crate::federation::tests::database;
     use zhiban_vocabulary::facts::{CounterSums, Fact, FactRevision};
-
-    fn database() -> Connection {
-        let connection = Connection::open_in_memory().unwrap();
-        let sql = include_str!("../../migrations/V0006__federation.sql");
-        connection.execute_batch(sql).unwrap();
-        connection
-    }
 
     fn fact() -> Item {
         Item::Fact(FactRevision {

@@ -19,3 +19,16 @@ pub use epoch::open_epoch;
 pub use letters::unsent_letters;
 pub use outbox::{Backlog, backlog, put};
 pub use uplink::{Uplink, UplinkError, ZenohUplink};
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    /// A database with the tables of this slice alone.
+    pub(super) fn database() -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        let sql = include_str!("../../migrations/V0006__federation.sql");
+        connection.execute_batch(sql).unwrap();
+        connection
+    }
+}

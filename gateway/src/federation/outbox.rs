@@ -176,14 +176,8 @@ fn cell(number: u64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::federation::tests::database;
     use zhiban_vocabulary::envelope::{Claims, Marks, SetAside};
-
-    fn database() -> Connection {
-        let connection = Connection::open_in_memory().unwrap();
-        let sql = include_str!("../../migrations/V0006__federation.sql");
-        connection.execute_batch(sql).unwrap();
-        connection
-    }
 
     fn fill(connection: &Connection, lane: Lane, rows: u64) {
         for number in 0..rows {
