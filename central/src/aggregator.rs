@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context;
 use axum::Router;
@@ -10,22 +11,33 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
 use zhiban_config::CentralConfig;
+use zhiban_kernel::authority::Authority;
 use zhiban_kernel::health::Health;
 use zhiban_kernel::people::{self, People, Program};
 use zhiban_kernel::runtime::{FolderLock, RunFile, Tasks, take_folder};
 use zhiban_kernel::web::{self, Api, RouteRule};
 use zhiban_kernel::{Clock, Store, StoreError, store};
 
+use zhiban_vocabulary::StoreId;
+use zhiban_vocabulary::enrolment::EnrolmentCode;
+
 use crate::centre::Centre;
+use crate::door::{Door, Requests};
 use crate::intake::{Intake, Listener};
+use crate::trust::{Trust, TrustState};
 use crate::watch::Probe;
-use crate::{compare, halls, pages, watch};
+use crate::{compare, halls, pages, trust, watch};
+
+/// Key and certificate of the centre's authority, in the data folder.
+pub const AUTHORITY: &str = "authority.pem";
 
 /// A running centre.
 #[derive(Debug)]
 pub struct Aggregator {
     /// Where pages are served.
     pub web: SocketAddr,
+    /// Where halls come in.
+    pub door: SocketAddr,
     /// First boot only: the code the first person signs in with.
     pub setup_code: Option<String>,
     pub tasks: Tasks,
@@ -38,7 +50,8 @@ pub struct Aggregator {
 struct Running<'r> {
     pid: u32,
     web: SocketAddr,
-    zenoh: &'r [String],
+    door: SocketAddr,
+    zenoh: &'r str,
 }
 
 impl Aggregator {
@@ -54,11 +67,15 @@ impl Aggregator {
         let store = open_store(data)?;
         let (people, setup_code) = open_people(&store, config, clock).await?;
 
-        let intake = Intake::new(store.clone(), clock);
-        let listen = config.zenoh.listen.clone();
-        let listener = Listener::open(intake.clone(), listen.clone())
+        let authority = open_authority(config)?;
+        let trust = Trust::open(store.clone(), authority, config.door.public.clone()).await?;
+        let intake = Intake::new(store.clone(), clock, trust.members().clone());
+        let zenoh = config.zenoh.listen.clone();
+        let listener = Listener::open(intake.clone(), vec![zenoh.clone()])
             .await
-            .with_context(|| format!("cannot listen on {}", listen.join(", ")))?;
+            .with_context(|| format!("cannot listen on {zenoh}"))?;
+        let door = open_door(config, &trust, &intake).await?;
+        let door_address = door.local_addr()?;
 
         let centre = Centre {
             store: store.clone(),
@@ -67,10 +84,15 @@ impl Aggregator {
             changes: intake.changes(),
             health: Health::default(),
             started: Clock::real_now(),
-            listen: listen.clone(),
+            listen: vec![door_address.to_string(), zenoh.clone()],
             shutdown: tasks.shutdown.clone(),
         };
-        let (router, _, _) = routes(people, &centre);
+        let state = TrustState {
+            store: store.clone(),
+            trust: trust.clone(),
+            door: public_door(config, door_address),
+        };
+        let (router, _, _) = routes(people, &centre, &state);
         let socket = TcpListener::bind(config.web.listen)
             .await
             .with_context(|| format!("cannot listen on {}", config.web.listen))?;
@@ -78,23 +100,27 @@ impl Aggregator {
         let probe = Probe {
             store,
             health: centre.health,
-            endpoint: listen.first().cloned(),
+            endpoint: Some(zenoh.clone()),
             web,
         };
 
         let stop = || tasks.shutdown.clone();
         tasks.spawn("intake", listener.run(stop()));
+        tasks.spawn("door", door.run(stop()));
+        tasks.spawn("trust", trust.follow(stop()));
         tasks.spawn("web", web::serve(socket, router, stop()));
         tasks.spawn("probe", probe.run(stop()));
 
         let running = Running {
             pid: std::process::id(),
             web,
-            zenoh: &listen,
+            door: door_address,
+            zenoh: &zenoh,
         };
         let run_file = RunFile::write(&config.centre.data, &running).context("run.json")?;
         Ok(Self {
             web,
+            door: door_address,
             setup_code,
             tasks,
             _run_file: run_file,
@@ -106,6 +132,46 @@ impl Aggregator {
     pub async fn run(self) {
         self.tasks.run_until_stopped().await;
     }
+}
+
+/// The authority of the centre, made at the first start. Who has this file can let anybody in.
+///
+/// # Errors
+/// When it cannot be read or made.
+pub fn open_authority(config: &CentralConfig) -> anyhow::Result<Arc<Authority>> {
+    let file = config.centre.data.join(AUTHORITY);
+    let authority = Authority::open(&file, &format!("Zhiban {}", config.centre.name))?;
+    Ok(Arc::new(authority))
+}
+
+async fn open_door(config: &CentralConfig, trust: &Trust, intake: &Intake) -> anyhow::Result<Door> {
+    let router = config
+        .zenoh
+        .address()
+        .context("zenoh.listen is no address")?;
+    let requests = Requests::new(trust.clone(), intake.clone());
+    let door = Door::open(config.door.listen, router, requests).await;
+    door.context("cannot open the door for halls")
+}
+
+/// What a person at a hall types.
+fn public_door(config: &CentralConfig, own: SocketAddr) -> String {
+    let public = config.door.public.first().cloned();
+    public.unwrap_or_else(|| own.to_string())
+}
+
+/// Makes a code for a hall on the command line, beside a centre that runs or not.
+///
+/// # Errors
+/// When the data folder cannot be used.
+pub async fn code_for(config: &CentralConfig, hall: &StoreId) -> anyhow::Result<EnrolmentCode> {
+    let store = open_store(&config.centre.data)?;
+    let authority = open_authority(config)?;
+    let (digest, hall) = (authority.digest(), hall.clone());
+    let make = move |tx: &rusqlite::Connection| {
+        trust::make_code(tx, &digest, &hall, "command line", "local")
+    };
+    Ok(store.write(make).await?.0)
 }
 
 fn open_store(data: &Path) -> anyhow::Result<Store> {
@@ -139,7 +205,11 @@ async fn open_people(
 }
 
 /// All routes with who may use each.
-pub(crate) fn routes(people: People, centre: &Centre) -> (Router, OpenApi, Vec<RouteRule>) {
+pub(crate) fn routes(
+    people: People,
+    centre: &Centre,
+    trust: &TrustState,
+) -> (Router, OpenApi, Vec<RouteRule>) {
     let info = InfoBuilder::new()
         .title("Zhiban central")
         .version(env!("CARGO_PKG_VERSION"));
@@ -148,6 +218,7 @@ pub(crate) fn routes(people: People, centre: &Centre) -> (Router, OpenApi, Vec<R
     let api = compare::add_routes(api, centre);
     let api = halls::add_routes(api, centre);
     let api = watch::add_routes(api, centre);
+    let api = trust::add_routes(api, trust);
     let (router, openapi, rules) = api.split();
     (pages::add_to(router), openapi, rules)
 }
@@ -165,9 +236,11 @@ pub async fn openapi(scratch: &Path) -> anyhow::Result<OpenApi> {
     let _lock = take_folder(scratch)?;
     let store = open_store(scratch)?;
     let (people, _) = open_people(&store, &config, clock).await?;
+    let authority = open_authority(&config)?;
+    let trust = Trust::open(store.clone(), authority, Vec::new()).await?;
     let centre = Centre {
-        changes: Intake::new(store.clone(), clock).changes(),
-        store,
+        changes: Intake::new(store.clone(), clock, trust.members().clone()).changes(),
+        store: store.clone(),
         clock,
         zone: jiff::tz::TimeZone::UTC,
         health: Health::default(),
@@ -175,5 +248,10 @@ pub async fn openapi(scratch: &Path) -> anyhow::Result<OpenApi> {
         listen: Vec::new(),
         shutdown: Tasks::default().shutdown,
     };
-    Ok(routes(people, &centre).1)
+    let state = TrustState {
+        store,
+        trust,
+        door: public_door(&config, config.door.listen),
+    };
+    Ok(routes(people, &centre, &state).1)
 }

@@ -1,18 +1,21 @@
 //! The aggregator (中心): takes in the facts of many halls and shows them side by side.
 //!
-//! A fact's way through: [`intake`] takes the message, [`facts`] keeps it in the same
-//! transaction, as [`alarms`] does with those of devices; [`compare`] and [`halls`] read it. [`stores`] is the registry of halls, [`watch`]
-//! tells how the centre itself does. [`aggregator`] wires them in this order.
+//! A fact's way through: [`door`] lets members of [`trust`] in, [`intake`] takes the message,
+//! [`facts`] keeps it in the same transaction, as [`alarms`] does with those of devices;
+//! [`compare`] and [`halls`] read it. [`stores`] is the registry of halls, [`watch`] tells how the
+//! centre itself does. [`aggregator`] wires them in this order.
 
 pub mod aggregator;
 pub mod alarms;
 pub mod centre;
 pub mod compare;
+pub mod door;
 pub mod facts;
 pub mod halls;
 pub mod intake;
 mod pages;
 pub mod stores;
+pub mod trust;
 pub mod watch;
 
 #[cfg(test)]

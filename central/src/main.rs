@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use zhiban_central::aggregator::{Aggregator, openapi};
+use zhiban_central::aggregator::{Aggregator, code_for, openapi};
 use zhiban_config::CentralConfig;
 use zhiban_kernel::telemetry;
+use zhiban_vocabulary::StoreId;
 
 /// Shows the service halls of an organisation side by side (值班中心).
 #[derive(Debug, Parser)]
@@ -25,6 +26,9 @@ enum Command {
     Run { config: PathBuf },
     /// Checks a configuration file; the reasons go to standard error.
     Check { config: PathBuf },
+    /// Makes a one-time code with which a hall enrols, good for two days; an earlier one counts no
+    /// longer.
+    Code { config: PathBuf, store: StoreId },
     /// Prints the description of the HTTP API as JSON.
     Openapi,
 }
@@ -36,6 +40,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run { config } => with_runtime(run(config)),
         Command::Check { config } => check(&config),
+        Command::Code { config, store } => with_runtime(print_code(config, store)),
         Command::Openapi => with_runtime(print_openapi()),
     };
     match result {
@@ -61,8 +66,7 @@ async fn run(file: PathBuf) -> anyhow::Result<()> {
     telemetry::start();
     let config = CentralConfig::read(&file)?;
     let aggregator = Aggregator::start(&config).await?;
-    let listen = config.zenoh.listen.join(", ");
-    tracing::info!(web = %aggregator.web, zenoh = listen, "running");
+    tracing::info!(web = %aggregator.web, door = %aggregator.door, "running");
     if let Some(code) = &aggregator.setup_code {
         // For the person who starts it; it works once, and only until the first account.
         eprintln!(
@@ -78,6 +82,12 @@ async fn run(file: PathBuf) -> anyhow::Result<()> {
 fn check(file: &std::path::Path) -> anyhow::Result<()> {
     CentralConfig::read(file)?;
     println!("{}: good", file.display());
+    Ok(())
+}
+
+async fn print_code(file: PathBuf, store: StoreId) -> anyhow::Result<()> {
+    let config = CentralConfig::read(&file)?;
+    println!("{}", code_for(&config, &store).await?);
     Ok(())
 }
 

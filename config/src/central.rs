@@ -1,11 +1,12 @@
 //! `central.toml`.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use crate::read::{ConfigError, Problem, parse, read};
-use crate::shared::{ReplayClock, WebConfig, check_clock, check_listen};
+use crate::shared::{ReplayClock, WebConfig, check_clock, check_host_and_port, check_listen};
 
 /// Configuration of the aggregator.
 #[derive(Debug, Clone, Deserialize)]
@@ -13,6 +14,9 @@ use crate::shared::{ReplayClock, WebConfig, check_clock, check_listen};
 pub struct CentralConfig {
     pub centre: Centre,
     pub web: WebConfig,
+    #[serde(default)]
+    pub door: Door,
+    #[serde(default)]
     pub zenoh: Zenoh,
     #[serde(default)]
     pub clock: Option<ReplayClock>,
@@ -30,16 +34,48 @@ pub struct Centre {
     pub data: PathBuf,
 }
 
+/// `[door]`: where halls come in, always within TLS with certificates on both sides.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Door {
+    pub listen: SocketAddr,
+    /// What halls are told to come to from now on, as `host:port`, first choice first. None: the
+    /// address they enrolled at.
+    pub public: Vec<String>,
+}
+
+impl Default for Door {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([0, 0, 0, 0], 7443)),
+            public: Vec::new(),
+        }
+    }
+}
+
 /// `[zenoh]`
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Zenoh {
-    /// Endpoints the embedded router listens on, such as `tcp/127.0.0.1:7447`; the links of real
-    /// halls are terminated in front of it (DESIGN.md).
-    pub listen: Vec<String>,
-    /// Allows unencrypted links on an address other than loopback.
-    #[serde(default)]
-    pub allow_plaintext: bool,
+    /// Where the embedded router listens for what the door passes on, such as
+    /// `tcp/127.0.0.1:7447`; only on loopback, for it is not encrypted.
+    pub listen: String,
+}
+
+impl Default for Zenoh {
+    fn default() -> Self {
+        Self {
+            listen: "tcp/127.0.0.1:7447".into(),
+        }
+    }
+}
+
+impl Zenoh {
+    /// The address within the endpoint; `None` for one that was refused when it was read.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.listen.strip_prefix("tcp/")?.parse().ok()
+    }
 }
 
 impl CentralConfig {
@@ -77,16 +113,19 @@ fn check(config: &CentralConfig) -> Vec<Problem> {
             format!("{zone:?}"),
         ));
     }
-    let plain = config.zenoh.allow_plaintext;
-    for endpoint in &config.zenoh.listen {
-        match endpoint.strip_prefix("tcp/").map(str::parse) {
-            Some(Ok(address)) => check_listen("zenoh", address, plain, &mut problems),
-            Some(Err(_)) | None => problems.push(Problem::new(
-                "zenoh.listen",
-                "endpoints like \"tcp/127.0.0.1:7447\"",
-                format!("{endpoint:?}"),
-            )),
-        }
+    if !config
+        .zenoh
+        .address()
+        .is_some_and(|address| address.ip().is_loopback())
+    {
+        problems.push(Problem::new(
+            "zenoh.listen",
+            "a loopback endpoint like \"tcp/127.0.0.1:7447\"; halls come to [door]",
+            format!("{:?}", config.zenoh.listen),
+        ));
+    }
+    for public in &config.door.public {
+        check_host_and_port("door.public", public, &mut problems);
     }
     problems
 }
@@ -100,11 +139,20 @@ mod tests {
         let sample = include_str!("../samples/central.toml");
         let file = Path::new("central.toml");
         assert!(CentralConfig::parse(file, sample).is_ok());
-        for (from, to) in [("tcp/", "tls/"), ("tcp/127.0.0.1:", "tcp/0.0.0.0:")] {
-            let error = CentralConfig::parse(file, &sample.replace(from, to)).unwrap_err();
-            assert!(error.to_string().contains("zenoh.listen"), "{error}");
+        for (from, to, key) in [
+            ("tcp/", "tls/", "zenoh.listen"),
+            ("tcp/127.0.0.1:", "tcp/0.0.0.0:", "zenoh.listen"),
+            ("centre.example:7443", "centre.example", "door.public"),
+            (
+                "centre.example:7443",
+                "https://centre.example:7443",
+                "door.public",
+            ),
+        ] {
+            let text = sample.replace(from, to);
+            assert_ne!(text, sample, "{from}");
+            let error = CentralConfig::parse(file, &text).unwrap_err();
+            assert!(error.to_string().contains(key), "{error}");
         }
-        let open = sample.replace("tcp/127.0.0.1:", "tcp/0.0.0.0:") + "allow_plaintext = true\n";
-        assert!(CentralConfig::parse(file, &open).is_ok());
     }
 }

@@ -18,7 +18,7 @@ use zhiban_vocabulary::{CounterId, DeviceId, QueueId, StaffId, StoreId};
 pub use closing::Closing;
 
 use crate::read::{ConfigError, Problem, parse, read};
-use crate::shared::{ReplayClock, WebConfig, check_clock, check_listen};
+use crate::shared::{ReplayClock, WebConfig, check_clock, check_host_and_port, check_listen};
 
 /// Configuration of one hall's gateway.
 #[derive(Debug, Clone, Deserialize)]
@@ -37,7 +37,7 @@ pub struct GatewayConfig {
     pub mqtt: Mqtt,
     pub web: WebConfig,
     #[serde(default)]
-    pub uplink: Option<Uplink>,
+    pub uplink: Uplink,
     #[serde(default)]
     pub registry: Registry,
     #[serde(default)]
@@ -195,19 +195,24 @@ impl Default for Mqtt {
     }
 }
 
-/// `[uplink]`: the way to the centre. Absent: the hall works alone.
+/// `[uplink]`: the way to the centre. A hall that is not enrolled works alone.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Uplink {
-    /// zenoh endpoints, tried in order, such as `tcp/127.0.0.1:7447`.
-    pub routers: Vec<String>,
+    /// Doors of the centre as `host:port`, tried in order. Empty: those the centre told when the hall
+    /// enrolled.
+    pub centre: Vec<String>,
     /// Seconds between heartbeats, 1..=3600, jittered.
-    #[serde(default = "default_heartbeat_s")]
     pub heartbeat_s: u32,
 }
 
-fn default_heartbeat_s() -> u32 {
-    60
+impl Default for Uplink {
+    fn default() -> Self {
+        Self {
+            centre: Vec::new(),
+            heartbeat_s: 60,
+        }
+    }
 }
 
 /// `[registry]`: how the hall treats devices that change or are too many.
@@ -315,9 +320,7 @@ fn check(config: &GatewayConfig) -> Vec<Problem> {
     );
     check_device_counters(config, &mut problems);
     closing::check(&config.closing, &config.hall, &mut problems);
-    if let Some(uplink) = &config.uplink {
-        check_uplink(uplink, &mut problems);
-    }
+    check_uplink(&config.uplink, &mut problems);
     let (low, high) = (config.climate.band_low, config.climate.band_high);
     if low > high {
         let found = format!("{} > {}", low.0, high.0);
@@ -383,22 +386,8 @@ fn check_limits(mqtt: &Mqtt, problems: &mut Vec<Problem>) {
 }
 
 fn check_uplink(uplink: &Uplink, problems: &mut Vec<Problem>) {
-    if uplink.routers.is_empty() {
-        problems.push(Problem::new(
-            "uplink.routers",
-            "at least one endpoint",
-            "none",
-        ));
-    }
-    for endpoint in &uplink.routers {
-        if !endpoint.starts_with("tcp/") {
-            let found = format!("{endpoint:?}");
-            problems.push(Problem::new(
-                "uplink.routers",
-                "endpoints like \"tcp/127.0.0.1:7447\"",
-                found,
-            ));
-        }
+    for door in &uplink.centre {
+        check_host_and_port("uplink.centre", door, problems);
     }
     if !(1..=3600).contains(&uplink.heartbeat_s) {
         let found = uplink.heartbeat_s;

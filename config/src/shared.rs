@@ -46,6 +46,18 @@ pub(crate) fn check_listen(
     }
 }
 
+/// `host:port`, without a scheme.
+pub(crate) fn check_host_and_port(key: &str, text: &str, problems: &mut Vec<Problem>) {
+    let is_one = text.rsplit_once(':').is_some_and(|(host, port)| {
+        let is_host = !host.is_empty() && !host.contains(['/', ' ', '@']);
+        is_host && port.parse::<u16>().is_ok_and(|port| port > 0)
+    });
+    if !is_one {
+        let expected = "addresses like \"centre.example:7443\"";
+        problems.push(Problem::new(key, expected, format!("{text:?}")));
+    }
+}
+
 pub(crate) fn check_clock(clock: Option<&ReplayClock>, problems: &mut Vec<Problem>) {
     if let Some(clock) = clock
         && !(1..=3600).contains(&clock.speed)

@@ -2,6 +2,7 @@
 //! centre, pages.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,6 @@ use zhiban_sync::courier::Standing;
 use zhiban_vocabulary::BootId;
 use zhiban_vocabulary::envelope::Item;
 use zhiban_vocabulary::facts::HallProfile;
-use zhiban_vocabulary::topics;
 
 use crate::boards::{BoardsFollower, Signs};
 use crate::broker::{Broker, Door};
@@ -31,7 +31,9 @@ use crate::chain::{self, BoxState, Watch};
 use crate::climate::ClimateFollower;
 use crate::commands::{self, CommandsFollower, Dispatcher, Switching, Wake};
 use crate::devices::{self, Devices, DevicesFollower, Keeper, NewDevice};
-use crate::federation::{self, AlarmsFollower, Courier, LettersState, UplinkState, ZenohUplink};
+use crate::federation::{
+    self, AlarmsFollower, Courier, LettersState, Line, MemberState, UplinkState,
+};
 use crate::floor::{self, Floor};
 use crate::joining::{self, Advert, Joining, host_name};
 use crate::journal::{self, Follower, Journal, follow};
@@ -82,7 +84,7 @@ pub async fn run(config: GatewayConfig) -> Result<()> {
     let keeper = Keeper::new(devices.clone(), journal.clone(), Arc::clone(&drivers));
     tasks.spawn("devices keeper", keeper.run(stop.clone()));
     start_commands(&tasks, &journal, &config, &drivers, &broker, &wake);
-    let uplink = start_courier(&tasks, &store, &config, clock, standing);
+    let line = start_line(&tasks, &store, &config, clock, standing).await?;
 
     let (people, setup_code) = People::open(store, program(&config, clock), data).await?;
     let names = Names::new(&config);
@@ -90,14 +92,14 @@ pub async fn run(config: GatewayConfig) -> Result<()> {
         journal.clone(),
         names.clone(),
         &config,
-        uplink.clone(),
+        line.state.clone(),
         stop.clone(),
     );
     tasks.spawn("floor", floor.clone().run());
-    start_probes(&tasks, &journal, &drivers, &uplink, &health);
+    start_probes(&tasks, &journal, &drivers, &line, &health);
 
     let state = BoxState {
-        store_id: config.hall.store.to_string(),
+        store_id: config.hall.store.clone(),
         epoch: standing.epoch,
         started: clock.now(),
         started_at: Instant::now(),
@@ -106,8 +108,7 @@ pub async fn run(config: GatewayConfig) -> Result<()> {
         mqtt,
         mqtts,
         drivers,
-        uplink,
-        routers: routers(&config),
+        line,
     };
     let slices = Slices {
         journal,
@@ -118,6 +119,7 @@ pub async fn run(config: GatewayConfig) -> Result<()> {
         state,
         zone: config.hall.zone(),
         wake,
+        data: data.clone(),
     };
     let (api, _, _) = slices.api(people.clone()).split();
     let watch = Watch { health, people };
@@ -138,11 +140,6 @@ pub async fn run(config: GatewayConfig) -> Result<()> {
     announce(&config, &addresses, setup_code.as_deref());
     tasks.run_until_stopped().await;
     Ok(())
-}
-
-fn routers(config: &GatewayConfig) -> Vec<String> {
-    let uplink = config.uplink.as_ref();
-    uplink.map_or_else(Vec::new, |uplink| uplink.routers.clone())
 }
 
 /// `run.json`
@@ -347,13 +344,13 @@ fn start_probes(
     tasks: &Tasks,
     journal: &Journal,
     drivers: &Arc<Supervisor>,
-    uplink: &Option<watch::Receiver<UplinkState>>,
+    line: &Line,
     health: &Health,
 ) {
     let probes = chain::run_probes(
         journal.clone(),
         Arc::clone(drivers),
-        uplink.clone(),
+        line.state.clone(),
         health.clone(),
         tasks.shutdown.clone(),
     );
@@ -417,17 +414,15 @@ fn start_commands(
     tasks.spawn("switching", switching.run(tasks.shutdown.clone()));
 }
 
-fn start_courier(
+async fn start_line(
     tasks: &Tasks,
     store: &Store,
     config: &GatewayConfig,
     clock: Clock,
     standing: Standing,
-) -> Option<watch::Receiver<UplinkState>> {
-    let uplink = config.uplink.as_ref()?;
-    let (state, seen) = watch::channel(UplinkState::default());
+) -> Result<Line> {
     let courier = Courier {
-        uplink: ZenohUplink::new(topics::up(&config.hall.store), uplink.routers.clone()),
+        uplink: (),
         store: store.clone(),
         clock,
         hall: config.hall.store.clone(),
@@ -435,11 +430,12 @@ fn start_courier(
         standing,
         data: config.hall.data.clone(),
         profile: profile(config),
-        heartbeat: Duration::from_secs(uplink.heartbeat_s.into()),
-        state,
+        heartbeat: Duration::from_secs(config.uplink.heartbeat_s.into()),
+        state: watch::channel(UplinkState::default()).0,
     };
-    tasks.spawn("courier", courier.run(tasks.shutdown.clone()));
-    Some(seen)
+    let doors = config.uplink.centre.clone();
+    let line = Line::start(tasks, courier, doors).await;
+    line.context("no port on loopback for the line to the centre")
 }
 
 /// The slices that have pages.
@@ -452,6 +448,7 @@ struct Slices {
     state: BoxState,
     zone: jiff::tz::TimeZone,
     wake: Wake,
+    data: PathBuf,
 }
 
 #[derive(OpenApi)]
@@ -477,6 +474,12 @@ impl Slices {
             restate: queue::restate,
         };
         let api = federation::add_routes(api, &letters);
+        let member = MemberState {
+            data: self.data.clone(),
+            hall: self.state.store_id.clone(),
+            store: store.clone(),
+        };
+        let api = federation::add_trust_routes(api, &member);
         chain::add_routes(api, &self.state)
     }
 }

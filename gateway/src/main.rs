@@ -11,10 +11,11 @@ use clap::{Parser, Subcommand};
 use serde::Deserialize;
 use zhiban_config::GatewayConfig;
 use zhiban_gateway::check_device::{self, Play};
-use zhiban_gateway::{appliance, devices, journal};
+use zhiban_gateway::{appliance, devices, federation, journal};
 use zhiban_kernel::runtime::take_folder;
 use zhiban_kernel::{Clock, telemetry};
 use zhiban_vocabulary::device::DeviceKind;
+use zhiban_vocabulary::enrolment::EnrolmentCode;
 use zhiban_vocabulary::{CounterId, DeviceId};
 
 /// Edge gateway of a service hall.
@@ -31,6 +32,17 @@ enum Command {
     Run { config: PathBuf },
     /// Check a configuration without opening anything; 0 when it can be used.
     Check { config: PathBuf },
+    /// Join a fleet with the code its centre made for this hall; also while the gateway runs, which
+    /// takes it up by itself.
+    Enrol {
+        config: PathBuf,
+        /// Address of the centre, host or host:port.
+        #[arg(long)]
+        centre: String,
+        /// The code; read from standard input when it is left out.
+        #[arg(long)]
+        code: Option<EnrolmentCode>,
+    },
     /// Manage devices while the gateway is stopped.
     #[command(subcommand)]
     Device(DeviceCommand),
@@ -108,6 +120,11 @@ fn execute(command: Command) -> Result<()> {
             println!("{file}: ok");
             Ok(())
         }
+        Command::Enrol {
+            config,
+            centre,
+            code,
+        } => enrol(&GatewayConfig::read(&config)?, &centre, code),
         Command::Device(DeviceCommand::Add {
             config,
             id,
@@ -174,6 +191,38 @@ fn new_device(
         name,
         counter,
     }
+}
+
+fn enrol(config: &GatewayConfig, centre: &str, code: Option<EnrolmentCode>) -> Result<()> {
+    let door = federation::door_of(centre)
+        .with_context(|| format!("--centre: expected host or host:port, found {centre:?}"))?;
+    let code = match code {
+        Some(code) => code,
+        None => ask_code()?,
+    };
+    let (data, hall) = (&config.hall.data, &config.hall.store);
+    // Made ours when it is new; a gateway that runs has it already.
+    match take_folder(data) {
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::ResourceBusy => {}
+        Err(error) => return Err(error).with_context(|| data.display().to_string()),
+    }
+    let member = runtime()?.block_on(federation::enrol(data, hall, &door, &code))?;
+    println!(
+        "hall {hall} belongs to the fleet of the centre with fingerprint {}\n\
+         doors: {}\ncertificate until {}",
+        member.fingerprint(),
+        member.doors.join(", "),
+        member.until
+    );
+    Ok(())
+}
+
+fn ask_code() -> Result<EnrolmentCode> {
+    eprint!("enrolment code: ");
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line)?;
+    line.parse().context("enrolment code")
 }
 
 fn add(

@@ -47,7 +47,7 @@ struct Scene {
 
 async fn scene(folder: &Folder) -> Scene {
     let devices = ["tm-1 ticket-machine", "tm-10 ticket-machine"];
-    let hall = Hall::prepare(folder.path(), "rights-hall", None, &devices, |_| ()).await;
+    let hall = Hall::prepare(folder.path(), "rights-hall", &devices, |_| ()).await;
     let (gateway, manager) = hall.open().await;
     let [intruder, victim] = <[String; 2]>::try_from(hall.secrets).unwrap();
     Scene {

@@ -80,7 +80,7 @@ async fn nothing_is_acknowledged_after_a_failed_fsync() {
     let fifo = folder.path().join("fiu");
     let ids = DEVICES.map(|(id, _)| format!("{id} ticket-machine"));
     let ids = ids.each_ref().map(String::as_str);
-    let mut hall = Hall::prepare(folder.path(), "fsync-hall", None, &ids, |config| {
+    let mut hall = Hall::prepare(folder.path(), "fsync-hall", &ids, |config| {
         // The same ports after the restart.
         for door in ["web", "mqtt"] {
             config[door]["listen"] = format!("127.0.0.1:{}", free_port().unwrap()).into();

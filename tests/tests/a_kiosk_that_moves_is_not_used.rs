@@ -49,7 +49,7 @@ async fn publishes(gateway: &Running, secret: &str, from: &str, seq: u32) -> Str
 async fn nothing_is_taken_from_where_nobody_let_it_speak() {
     for by_mqtt in [false, true] {
         let folder = Folder::new("moved");
-        let hall = Hall::prepare(folder.path(), "moved-hall", None, &["ks-1 kiosk"], strict).await;
+        let hall = Hall::prepare(folder.path(), "moved-hall", &["ks-1 kiosk"], strict).await;
         let (gateway, manager) = hall.open().await;
         let secret = &hall.secrets[0];
 

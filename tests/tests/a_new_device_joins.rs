@@ -51,7 +51,7 @@ fn is_kind(report: &Value, kind: &str) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn three_actions_bring_a_device_from_its_box_to_its_first_report() {
     let folder = Folder::new("joining");
-    let hall = Hall::prepare(folder.path(), "join-hall", None, &[], |_| ()).await;
+    let hall = Hall::prepare(folder.path(), "join-hall", &[], |_| ()).await;
     let (mut gateway, manager) = hall.open().await;
 
     // Without a key, or with a wrong one, nobody is heard.
@@ -178,7 +178,7 @@ async fn a_second_box_is_parked(gateway: &Running, manager: &Account, folder: &P
 #[tokio::test(flavor = "multi_thread")]
 async fn a_third_model_of_kiosk_is_heard_once_it_is_granted() {
     let folder = Folder::new("third-model");
-    let hall = Hall::prepare(folder.path(), "third-hall", None, &[], |_| ()).await;
+    let hall = Hall::prepare(folder.path(), "third-hall", &[], |_| ()).await;
     let (gateway, manager) = hall.open().await;
     for (serial, is_third) in [("KS-1", false), ("KS-2", false), ("KS-3", true)] {
         let key = open_window(&manager).await;

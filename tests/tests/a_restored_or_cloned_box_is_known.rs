@@ -22,9 +22,9 @@ fn clock() -> ReplayClock {
     ReplayClock::from_now(format!("{DAY}T12:10:00Z").parse().unwrap(), 10)
 }
 
-async fn hall(folder: &Path, centre: &Centre, clock: &ReplayClock) -> Hall {
+async fn hall(folder: &Path, clock: &ReplayClock) -> Hall {
     let devices = ["tm-1 ticket-machine"];
-    Hall::prepare(folder, STORE, Some(&centre.endpoint), &devices, |config| {
+    Hall::prepare(folder, STORE, &devices, |config| {
         clock.put(config);
         let web = format!("127.0.0.1:{}", free_port().unwrap());
         config["web"]["listen"] = web.into();
@@ -103,7 +103,8 @@ async fn a_disk_put_back_in_time_goes_on_in_another_epoch() {
     let folder = Folder::new("restored");
     let clock = clock();
     let mut centre = Centre::start(folder.path(), Some(clock)).await;
-    let hall = hall(folder.path(), &centre, &clock).await;
+    let hall = hall(folder.path(), &clock).await;
+    centre.enrol(&hall).await;
     let (mut running, manager) = hall.open().await;
     report(&running, &hall, "Q1").await;
     counted(&centre, 1).await;
@@ -135,16 +136,18 @@ async fn two_boxes_with_one_disk_are_told_and_neither_loses_anything() {
     let folder = Folder::new("cloned");
     let clock = clock();
     let mut centre = Centre::start(folder.path(), Some(clock)).await;
-    let first = hall(folder.path(), &centre, &clock).await;
+    let first = hall(folder.path(), &clock).await;
+    centre.enrol(&first).await;
     let (mut running, manager) = first.open().await;
     report(&running, &first, "Q1").await;
     counted(&centre, 1).await;
     assert_eq!(running.stop().await.unwrap(), Ended::Cleanly);
 
-    let second = hall(&folder.path().join("second"), &centre, &clock).await;
+    let second = hall(&folder.path().join("second"), &clock).await;
     std::fs::remove_dir_all(&second.program.data).unwrap();
     copy(&first.program.data, &second.program.data);
     let second = Hall {
+        store: STORE.into(),
         secrets: first.secrets.clone(),
         program: second.program,
     };

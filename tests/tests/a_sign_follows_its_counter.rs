@@ -72,7 +72,7 @@ async fn told(manager: &Account) -> Vec<Value> {
 async fn a_sign_that_was_without_power_is_told_what_its_counter_does() {
     let folder = Folder::new("sign");
     let devices = ["sign-3 window-screen 3", "caller-3 caller 3"];
-    let hall = Hall::prepare(folder.path(), "sign-hall", None, &devices, |_| {}).await;
+    let hall = Hall::prepare(folder.path(), "sign-hall", &devices, |_| {}).await;
     let (mut gateway, manager) = hall.open().await;
     let [sign_secret, caller_secret] = &hall.secrets[..] else {
         panic!("two secrets")

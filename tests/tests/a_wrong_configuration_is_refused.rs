@@ -28,7 +28,7 @@ async fn refused(folder: &Path, program: &Program, text: &str, expected: &[&str]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_configuration_with_a_typo_is_refused_with_file_key_expected_and_found() {
     let folder = Folder::new("typo");
-    let hall = Hall::prepare(folder.path(), "typo-hall", None, &[], |_| ()).await;
+    let hall = Hall::prepare(folder.path(), "typo-hall", &[], |_| ()).await;
     let good = std::fs::read_to_string(&hall.program.config).unwrap();
     let with = |from: &str, to: &str| {
         assert!(good.contains(from), "{from} is not in {good}");

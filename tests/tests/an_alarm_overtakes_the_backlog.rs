@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::Client;
 use serde_json::{Value, json};
-use zhiban_tests::harness::configs::{Folder, centre};
+use zhiban_tests::harness::configs::{Folder, centre, enrol_early};
 use zhiban_tests::harness::database::Copied;
 use zhiban_tests::harness::stage::Hall;
 use zhiban_tests::harness::wait::{seen, until};
@@ -85,13 +85,16 @@ async fn alarm(running: &Running, secret: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_fact_arrives_once_and_the_alarm_before_the_last_of_them() {
     let folder = Folder::new("week");
-    let (central, _, endpoint) = centre(folder.path()).unwrap();
+    let (central, _) = centre(folder.path()).unwrap();
     let devices = ["tm-1 ticket-machine"];
-    let hall = Hall::prepare(folder.path(), STORE, Some(&endpoint), &devices, |config| {
+    let hall = Hall::prepare(folder.path(), STORE, &devices, |config| {
         let web = format!("127.0.0.1:{}", free_port().unwrap());
         config["web"]["listen"] = web.into();
     })
     .await;
+    enrol_early(&central, &[(&hall.program, STORE)])
+        .await
+        .unwrap();
     let (mut running, manager) = hall.open().await;
     assert_eq!(running.stop().await.unwrap(), Ended::Cleanly);
     let facts = backlog();

@@ -33,12 +33,12 @@ async fn level_with(manager: &Account, set_aside: u64) {
 async fn it_is_kept_at_both_ends_and_the_rest_goes_on() {
     let folder = Folder::new("aside");
     let mut centre = Centre::start(folder.path(), None).await;
-    let endpoint = Some(centre.endpoint.as_str());
-    let hall = Hall::prepare(folder.path(), "aside-hall", endpoint, &[], |config| {
+    let hall = Hall::prepare(folder.path(), "aside-hall", &[], |config| {
         let web = format!("127.0.0.1:{}", free_port().unwrap());
         config["web"]["listen"] = web.into();
     })
     .await;
+    centre.enrol(&hall).await;
     let (mut running, manager) = hall.open().await;
     level_with(&manager, 0).await;
     assert_eq!(running.stop().await.unwrap(), Ended::Cleanly);

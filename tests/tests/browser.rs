@@ -10,7 +10,7 @@ use zhiban_drivers::simulator::Port;
 use zhiban_drivers::{lihe_screen::ScreenSimulator, modbus::ModbusSimulator};
 use zhiban_tests::harness::Running;
 use zhiban_tests::harness::clock::ReplayClock;
-use zhiban_tests::harness::configs::{Folder, centre};
+use zhiban_tests::harness::configs::{Folder, centre, enrol};
 use zhiban_tests::harness::peers::{debian, workspace};
 use zhiban_tests::harness::stage::Hall;
 use zhiban_tests::harness::wait::{seen, until};
@@ -123,30 +123,25 @@ fn walk() -> Command {
 async fn both_panels_work_in_a_browser_and_have_no_barriers() {
     let folder = Folder::new("browser");
     let clock = ReplayClock::from_now(format!("{DAY}T02:02:00Z").parse().unwrap(), 1);
-    let (central, mut config, endpoint) = centre(folder.path()).unwrap();
+    let (central, mut config) = centre(folder.path()).unwrap();
     clock.put(&mut config);
     central.write_config(&config).unwrap();
     let mut central = central.start().await.unwrap();
     let sensor = Port::pty(ModbusSimulator::new(1, "xy-md02").unwrap()).unwrap();
     let screen = Port::pty(ScreenSimulator::new(1)).unwrap();
     let devices = ["tm-1 ticket-machine", "pad-1 evaluation-pad 1"];
-    let hall = Hall::prepare(
-        folder.path(),
-        "browser-hall",
-        Some(&endpoint),
-        &devices,
-        |config| {
-            clock.put(config);
-            let wired = json!([
-                {"id": "th-1", "name": "大厅温湿度", "driver": "modbus", "settings": {
-                    "link": {"serial": sensor.path()}, "unit": 1, "map": "xy-md02", "poll_s": 1}},
-                {"id": "screen-1", "driver": "lihe-screen", "counter": "1", "settings": {
-                    "link": {"serial": screen.path()}, "address": 1}},
-            ]);
-            config.insert("device".into(), toml::Value::try_from(wired).unwrap());
-        },
-    )
+    let hall = Hall::prepare(folder.path(), "browser-hall", &devices, |config| {
+        clock.put(config);
+        let wired = json!([
+            {"id": "th-1", "name": "大厅温湿度", "driver": "modbus", "settings": {
+                "link": {"serial": sensor.path()}, "unit": 1, "map": "xy-md02", "poll_s": 1}},
+            {"id": "screen-1", "driver": "lihe-screen", "counter": "1", "settings": {
+                "link": {"serial": screen.path()}, "address": 1}},
+        ]);
+        config.insert("device".into(), toml::Value::try_from(wired).unwrap());
+    })
     .await;
+    enrol(&central, &hall.program, &hall.store).await.unwrap();
     let mut gateway = hall.start().await;
     morning(&gateway, &hall.secrets[0]).await;
     let code = |running: &Running| running.program.setup_code().expect("a first boot");

@@ -9,7 +9,7 @@ use reqwest::Client;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 use zhiban_tests::harness::clock::ReplayClock;
-use zhiban_tests::harness::configs::{Folder, centre};
+use zhiban_tests::harness::configs::{Folder, centre, enrol_early};
 use zhiban_tests::harness::database::Copied;
 use zhiban_tests::harness::stage::Hall;
 use zhiban_tests::harness::wait::{seen, until};
@@ -93,16 +93,19 @@ async fn facts_wait_for_the_centre_and_arrive_once() {
     let folder = Folder::new("away");
     // 20:10 in the hall, time of day as real.
     let clock = ReplayClock::from_now(format!("{DAY}T12:10:00Z").parse().unwrap(), 10);
-    let (central, mut config, endpoint) = centre(folder.path()).unwrap();
+    let (central, mut config) = centre(folder.path()).unwrap();
     clock.put(&mut config);
     central.write_config(&config).unwrap();
     let devices = ["tm-1 ticket-machine"];
-    let hall = Hall::prepare(folder.path(), STORE, Some(&endpoint), &devices, |config| {
+    let hall = Hall::prepare(folder.path(), STORE, &devices, |config| {
         clock.put(config);
         config["web"]["listen"] =
             format!("127.0.0.1:{}", zhiban_tests::harness::free_port().unwrap()).into();
     })
     .await;
+    enrol_early(&central, &[(&hall.program, STORE)])
+        .await
+        .unwrap();
     let (mut gateway, manager) = hall.open().await;
     report_day(&gateway, &hall.secrets[0], "b1").await;
     let facts = u64::from(QUEUES * QUARTERS);

@@ -60,18 +60,13 @@ async fn programs_end_in_time_while_everything_is_in_use() {
     let centre = Centre::start(folder.path(), None).await;
     let sensor = Port::pty(ModbusSimulator::new(1, "xy-md02").unwrap()).unwrap();
     let devices = ["tm-1 ticket-machine", "tm-2 ticket-machine"];
-    let hall = Hall::prepare(
-        folder.path(),
-        "stop-hall",
-        Some(&centre.endpoint),
-        &devices,
-        |config| {
-            let wired = json!([{"id": "th-1", "driver": "modbus", "settings": {
+    let hall = Hall::prepare(folder.path(), "stop-hall", &devices, |config| {
+        let wired = json!([{"id": "th-1", "driver": "modbus", "settings": {
             "link": {"serial": sensor.path()}, "unit": 1, "map": "xy-md02", "poll_s": 0.5}}]);
-            config.insert("device".into(), toml::Value::try_from(wired).unwrap());
-        },
-    )
+        config.insert("device".into(), toml::Value::try_from(wired).unwrap());
+    })
     .await;
+    centre.enrol(&hall).await;
     let (gateway, manager) = hall.open().await;
     let hall_cookie = cookie(&gateway, &manager.staff, &manager.password).await;
     let operator = &centre.operator;

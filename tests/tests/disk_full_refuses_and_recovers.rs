@@ -116,7 +116,7 @@ async fn a_full_disk_refuses_and_recovers() {
     let data = disk.path().join("data");
     let ids = DEVICES.map(|(id, _)| format!("{id} ticket-machine"));
     let ids = ids.each_ref().map(String::as_str);
-    let mut hall = Hall::prepare(folder.path(), "full-hall", None, &ids, |config| {
+    let mut hall = Hall::prepare(folder.path(), "full-hall", &ids, |config| {
         config["hall"]["data"] = data.to_string_lossy().into_owned().into();
     })
     .await;

@@ -80,7 +80,7 @@ fn refused(rule: &RouteRule, role: Option<Role>) -> Option<u16> {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_route_asks_every_role_for_its_right() {
     let folder = Folder::new("every-route");
-    let hall = Hall::prepare(folder.path(), "route-hall", None, &[], |_| ()).await;
+    let hall = Hall::prepare(folder.path(), "route-hall", &[], |_| ()).await;
     let (mut gateway, manager) = hall.open().await;
     let mut rules = table(folder.path()).await;
     assert!(rules.len() >= 15, "{rules:?}");
@@ -140,7 +140,7 @@ async fn every_route_asks_every_role_for_its_right() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_of_another_site_cannot_act_for_somebody() {
     let folder = Folder::new("other-site");
-    let hall = Hall::prepare(folder.path(), "site-hall", None, &[], |_| ()).await;
+    let hall = Hall::prepare(folder.path(), "site-hall", &[], |_| ()).await;
     let (mut gateway, _) = hall.open().await;
     let rules = table(folder.path()).await;
     for rule in rules.iter().filter(|rule| rule.method != "GET") {

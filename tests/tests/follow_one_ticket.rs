@@ -74,8 +74,8 @@ impl Line {
             clock.put(config);
             config.insert("device".into(), toml::Value::try_from(wired).unwrap());
         };
-        let endpoint = Some(centre.endpoint.as_str());
-        let hall = Hall::prepare(folder.path(), STORE, endpoint, &devices, edit).await;
+        let hall = Hall::prepare(folder.path(), STORE, &devices, edit).await;
+        centre.enrol(&hall).await;
         let (gateway, manager) = hall.open().await;
         Self {
             gateway,

@@ -46,7 +46,7 @@ async fn retained(gateway: &Running, secret: &str, version: Version) -> usize {
 async fn retained_messages_reach_a_late_listener_also_after_a_restart() {
     let folder = Folder::new("retained");
     let devices = ["kiosk-1 kiosk"];
-    let hall = Hall::prepare(folder.path(), "retained-hall", None, &devices, |_| ()).await;
+    let hall = Hall::prepare(folder.path(), "retained-hall", &devices, |_| ()).await;
     let secret = &hall.secrets[0];
     let mut gateway = hall.start().await;
     // One mosquitto_pub per topic would take a minute; paho tells 300 in one go.
@@ -94,7 +94,7 @@ async fn retained_messages_reach_a_late_listener_also_after_a_restart() {
 async fn a_device_without_keep_alive_stays_and_a_lost_one_leaves_its_will() {
     let folder = Folder::new("will");
     let devices = ["kiosk-1 kiosk"];
-    let hall = Hall::prepare(folder.path(), "will-hall", None, &devices, |_| ()).await;
+    let hall = Hall::prepare(folder.path(), "will-hall", &devices, |_| ()).await;
     let (mut gateway, manager) = hall.open().await;
     let own = Identity::of("kiosk-1", &hall.secrets[0]);
     for version in Version::BOTH {

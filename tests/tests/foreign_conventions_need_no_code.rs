@@ -78,7 +78,7 @@ async fn is_down(manager: &Account, device: &str) {
 /// A hall whose door has the same port after a restart.
 async fn hall(folder: &Folder, name: &str) -> Hall {
     let port = free_port().unwrap();
-    Hall::prepare(folder.path(), name, None, &[], |config| {
+    Hall::prepare(folder.path(), name, &[], |config| {
         let Some(toml::Value::Table(mqtt)) = config.get_mut("mqtt") else {
             panic!("no mqtt")
         };

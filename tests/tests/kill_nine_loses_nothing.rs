@@ -10,7 +10,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use serde_json::Value;
 use tokio::time::sleep;
 use zhiban_tests::harness::clock::ReplayClock;
-use zhiban_tests::harness::configs::{Folder, centre, hall};
+use zhiban_tests::harness::configs::{Folder, centre, enrol, hall};
 use zhiban_tests::harness::database::Copied;
 use zhiban_tests::harness::ledger::{LedgerClient, LedgerDevice, Speaks, acked, differences};
 use zhiban_tests::harness::wait::{seen, until};
@@ -47,8 +47,8 @@ struct Site {
 }
 
 impl Site {
-    async fn prepare(folder: Folder, endpoint: &str, clock: ReplayClock) -> Self {
-        let (gateway, mut config) = hall(folder.path(), STORE, Some(endpoint)).unwrap();
+    async fn prepare(folder: Folder, clock: ReplayClock) -> Self {
+        let (gateway, mut config) = hall(folder.path(), STORE).unwrap();
         clock.put(&mut config);
         // The same ports after every restart, as in a real hall.
         let [web, mqtt] = ["web", "mqtt"].map(|door| {
@@ -120,12 +120,13 @@ async fn every_acknowledged_report_is_there_once_after_every_kill() {
     let mut rng = StdRng::seed_from_u64(seed);
     let folder = Folder::new("kill");
     let clock = ReplayClock::from_now(format!("{DAY}T01:00:10Z").parse().unwrap(), SPEED);
-    let (central, mut config, endpoint) = centre(folder.path()).unwrap();
+    let (central, mut config) = centre(folder.path()).unwrap();
     clock.put(&mut config);
     central.write_config(&config).unwrap();
     let mut central = central.start().await.unwrap();
     let operator = Account::set_up(&central, "1001", "operator").await.unwrap();
-    let site = Site::prepare(folder, &endpoint, clock).await;
+    let site = Site::prepare(folder, clock).await;
+    enrol(&central, &site.gateway, STORE).await.unwrap();
     let mut gateway = site.gateway.start().await.unwrap();
     let manager = Account::set_up(&gateway, "1001", "manager").await.unwrap();
     let mut devices = Vec::new();

@@ -47,7 +47,7 @@ async fn authority(gateway: &Running, file: &Path) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_device_finds_the_hall_and_gets_a_certificate() {
     let folder = Folder::new("found");
-    let hall = Hall::prepare(folder.path(), "found-hall", None, &[], |config| {
+    let hall = Hall::prepare(folder.path(), "found-hall", &[], |config| {
         let mqtt = config["mqtt"].as_table_mut().unwrap();
         let tls = toml::toml! { listen = "0.0.0.0:0" };
         mqtt.insert("tls".into(), tls.into());

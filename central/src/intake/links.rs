@@ -6,8 +6,10 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use zenoh::query::ConsolidationMode;
 use zenoh::{Config, Session, Wait};
+use zhiban_vocabulary::envelope::PROTOCOL;
 
 use super::MESSAGE_BYTES_MAX;
 
@@ -42,8 +44,29 @@ pub fn open_router(listen: &[String]) -> Result<Session, LinkError> {
         ("listen/exit_on_failure", "true".into()),
         ("transport/unicast/max_sessions", SESSIONS_MAX.to_string()),
         ("transport/unicast/accept_pending", PENDING_MAX.to_string()),
+        ("access_control", halls_may_only_ask()),
     ];
     open(settings.into_iter().collect())
+}
+
+/// What comes in by a link may ask and be answered, nothing else. A hall that could declare a
+/// queryable on the key of another would be asked in the centre's place, say "committed", and the
+/// facts of the other would be gone.
+fn halls_may_only_ask() -> String {
+    let asked = format!("zhiban/{PROTOCOL}/**");
+    json!({
+        "enabled": true,
+        "default_permission": "deny",
+        "rules": [
+            {"id": "ask", "permission": "allow", "flows": ["ingress"], "messages": ["query"],
+             "key_exprs": [asked]},
+            {"id": "answer", "permission": "allow", "flows": ["egress"],
+             "messages": ["reply", "declare_queryable"], "key_exprs": [asked]},
+        ],
+        "subjects": [{"id": "halls", "link_protocols": ["tcp"]}],
+        "policies": [{"rules": ["ask", "answer"], "subjects": ["halls"]}],
+    })
+    .to_string()
 }
 
 /// Opens a session as a hall does, to one router. Fails at once when nobody listens.

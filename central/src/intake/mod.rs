@@ -2,7 +2,7 @@
 //!
 //! The wire delivers at least once and in any order the network likes; the effect is once. One
 //! message is one job of the writer: all of it is on disk when the answer leaves, or none.
-//! [`Intake::receive`] knows no transport; zenoh is one caller, HTTPS becomes another.
+//! [`Intake::receive`] knows no transport; zenoh is one caller, the door's requests are another.
 
 pub mod links;
 mod model;
@@ -11,13 +11,16 @@ mod task;
 
 use tokio::sync::watch;
 use zhiban_kernel::{Clock, Store, StoreError};
+use zhiban_sync::seal;
 use zhiban_sync::wire::unpack;
 use zhiban_vocabulary::envelope::{Answer, Batch, Claim, Claims, Heartbeat, PROTOCOL, Upward};
-use zhiban_vocabulary::{StoreId, topics};
+use zhiban_vocabulary::topics;
 
 pub use model::{IntakeSums, Refusal};
 pub use store::sums;
 pub use task::Listener;
+
+use crate::trust::Members;
 
 /// Largest message; a hall keeps its batches far below.
 pub const MESSAGE_BYTES_MAX: usize = 4 << 20;
@@ -32,16 +35,18 @@ const NUMBER_MAX: u64 = i64::MAX as u64;
 pub struct Intake {
     store: Store,
     clock: Clock,
+    members: Members,
     changed: watch::Sender<u64>,
 }
 
 impl Intake {
     #[must_use]
-    pub fn new(store: Store, clock: Clock) -> Self {
+    pub fn new(store: Store, clock: Clock, members: Members) -> Self {
         let (changed, _) = watch::channel(0);
         Self {
             store,
             clock,
+            members,
             changed,
         }
     }
@@ -57,8 +62,12 @@ impl Intake {
     /// # Errors
     /// When the database failed. Nothing was taken and nothing may be answered, so that the hall
     /// sends the same again; it is not the message's fault.
-    pub async fn receive(&self, key: &str, bytes: &[u8]) -> Result<Answer, StoreError> {
-        match verify(key, bytes) {
+    pub async fn receive(&self, key: &str, bytes: Vec<u8>) -> Result<Answer, StoreError> {
+        let (asked, members) = (key.to_owned(), self.members.clone());
+        // Signatures and unpacking are work for a thread of their own: the listener serves others.
+        let verified = tokio::task::spawn_blocking(move || verify(&members, &asked, &bytes)).await;
+        let verified = verified.map_err(|error| StoreError::Database(error.to_string()))?;
+        match verified {
             Ok(Upward::Batch(batch)) => self.take_batch(batch).await,
             Ok(Upward::Heartbeat(beat)) => self.take_beat(beat).await,
             Err(refusal) => {
@@ -108,22 +117,27 @@ impl Intake {
     }
 }
 
-/// Whether a message may be taken at all. The one place for proof of origin: a router hides the
-/// sender, so the signature of the store over the bytes will be checked here, and mutual TLS
-/// around the links ends in front of zenoh. Until then a message is only bound to its key.
-fn verify(key: &str, bytes: &[u8]) -> Result<Upward, Refusal> {
+/// Whether a message may be taken at all. The one place for proof of origin: a router hides who sent
+/// it, so a message to the key of a store must be signed with a key of that store.
+fn verify(members: &Members, key: &str, bytes: &[u8]) -> Result<Upward, Refusal> {
     if bytes.len() > MESSAGE_BYTES_MAX {
         return Err(Refusal::TooLarge(bytes.len()));
     }
-    let message = unpack(bytes).map_err(|error| Refusal::Unreadable(error.to_string()))?;
+    let named = topics::store_of_up(key).ok_or_else(|| Refusal::NoStore(short(key)))?;
+    // Before anything is unpacked: a stranger costs one look at the signature.
+    let packed = seal::open(&named, bytes, members.keys_of(&named))?;
+    let message = unpack(packed).map_err(|error| Refusal::Unreadable(error.to_string()))?;
     let upward: Upward =
         serde_json::from_slice(&message).map_err(|error| Refusal::Unreadable(error.to_string()))?;
     let store = match &upward {
         Upward::Batch(batch) => &batch.store,
         Upward::Heartbeat(beat) => &beat.store,
     };
-    if topics::store_of_up(key).as_ref() != Some(store) {
-        return Err(wrong_key(key, store));
+    if named != *store {
+        return Err(Refusal::WrongKey {
+            key: short(key),
+            store: store.clone(),
+        });
     }
     match &upward {
         Upward::Batch(batch) => check_batch(batch)?,
@@ -135,11 +149,8 @@ fn verify(key: &str, bytes: &[u8]) -> Result<Upward, Refusal> {
     Ok(upward)
 }
 
-fn wrong_key(key: &str, store: &StoreId) -> Refusal {
-    Refusal::WrongKey {
-        key: key.chars().take(100).collect(),
-        store: store.clone(),
-    }
+fn short(key: &str) -> String {
+    key.chars().take(100).collect()
 }
 
 fn check_protocol(protocol: u32) -> Result<(), Refusal> {

@@ -1,6 +1,7 @@
 //! Pure parts of the intake.
 
 use jiff::Timestamp;
+use zhiban_sync::seal::SealError;
 use zhiban_vocabulary::StoreId;
 use zhiban_vocabulary::envelope::{Answer, PROTOCOL};
 
@@ -9,6 +10,10 @@ use zhiban_vocabulary::envelope::{Answer, PROTOCOL};
 pub enum Refusal {
     #[error("message of {0} bytes is larger than 4 MiB")]
     TooLarge(usize),
+    #[error("key {0:?} is the key of no store")]
+    NoStore(String),
+    #[error(transparent)]
+    Seal(#[from] SealError),
     #[error("message cannot be read: {0}")]
     Unreadable(String),
     #[error("key {key:?} is not the key of store {store}")]

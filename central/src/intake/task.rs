@@ -1,17 +1,21 @@
 //! Serves the queries of halls.
 //!
 //! Zenoh hands queries over on its own threads, which must never wait: what finds no room, in
-//! number or in bytes, is let go unanswered, and the hall sends it again later.
+//! number or in bytes, is turned away by a task that says "busy"; when even that one is behind, it
+//! is let go unanswered. Either way the hall keeps everything and sends it again later.
 
 use std::sync::Arc;
 
 use futures_util::StreamExt;
+use rand::RngExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use zenoh::bytes::ZBytes;
 use zenoh::query::{Query, Queryable};
 use zenoh::{Session, Wait};
+use zhiban_kernel::StoreError;
+use zhiban_vocabulary::envelope::Answer;
 use zhiban_vocabulary::topics;
 
 use super::{Intake, links, links::LinkError};
@@ -22,6 +26,11 @@ const QUEUE_MAX: usize = 1_024;
 const ROOM_KIB: usize = 64 << 10;
 /// Messages being committed at once; they share the groups of the writer.
 const IN_FLIGHT_MAX: usize = 64;
+/// Queries waiting to hear that there is no room.
+const TURNED_AWAY_MAX: usize = 1_024;
+const TURNING_AWAY: usize = 4;
+/// When who was turned away may come again; spread, so that they do not come together.
+const BUSY_MS: std::ops::Range<u32> = 1_000..5_000;
 
 /// The declared queryable with what it has received.
 pub struct Listener {
@@ -29,6 +38,7 @@ pub struct Listener {
     session: Session,
     queryable: Queryable<()>,
     queries: mpsc::Receiver<Queued>,
+    turned_away: mpsc::Receiver<Query>,
 }
 
 /// A query, and the room it takes until it is answered.
@@ -50,9 +60,10 @@ impl Listener {
     /// When an endpoint cannot be listened on.
     pub async fn open(intake: Intake, listen: Vec<String>) -> Result<Self, LinkError> {
         let (queue, queries) = mpsc::channel(QUEUE_MAX);
+        let (away, turned_away) = mpsc::channel(TURNED_AWAY_MAX);
         let open = move || {
             let session = links::open_router(&listen)?;
-            let queryable = declare(&session, queue)?;
+            let queryable = declare(&session, queue, away)?;
             Ok((session, queryable))
         };
         let opened = tokio::task::spawn_blocking(open).await;
@@ -62,16 +73,20 @@ impl Listener {
             session,
             queryable,
             queries,
+            turned_away,
         })
     }
 
     /// Answers until `shutdown`; what is being committed then is still answered.
     pub async fn run(self, shutdown: CancellationToken) {
-        let intake = &self.intake;
-        ReceiverStream::new(self.queries)
+        let intake = self.intake;
+        let served = ReceiverStream::new(self.queries)
             .take_until(shutdown.cancelled())
-            .for_each_concurrent(IN_FLIGHT_MAX, |queued| answer(intake, queued))
-            .await;
+            .for_each_concurrent(IN_FLIGHT_MAX, move |queued| answer(intake.clone(), queued));
+        let turned_away = ReceiverStream::new(self.turned_away)
+            .take_until(shutdown.cancelled())
+            .for_each_concurrent(TURNING_AWAY, turn_away);
+        tokio::join!(served, turned_away);
         let (queryable, session) = (self.queryable, self.session);
         let end = move || {
             let _ = queryable.undeclare().wait();
@@ -81,11 +96,16 @@ impl Listener {
     }
 }
 
-fn declare(session: &Session, queue: mpsc::Sender<Queued>) -> Result<Queryable<()>, LinkError> {
+fn declare(
+    session: &Session,
+    queue: mpsc::Sender<Queued>,
+    away: mpsc::Sender<Query>,
+) -> Result<Queryable<()>, LinkError> {
     let room = Arc::new(Semaphore::new(ROOM_KIB));
     let take = move |query: Query| {
-        if queue_up(query, &room, &queue).is_none() {
+        if let Some(query) = queue_up(query, &room, &queue) {
             metrics::counter!("zhiban_intake_overload_total").increment(1);
+            let _ = away.try_send(query);
         }
     };
     session
@@ -96,19 +116,40 @@ fn declare(session: &Session, queue: mpsc::Sender<Queued>) -> Result<Queryable<(
         .map_err(LinkError::of)
 }
 
-fn queue_up(query: Query, room: &Arc<Semaphore>, queue: &mpsc::Sender<Queued>) -> Option<()> {
+/// Gives back what finds no room.
+fn queue_up(query: Query, room: &Arc<Semaphore>, queue: &mpsc::Sender<Queued>) -> Option<Query> {
     let bytes = query.payload().map_or(0, ZBytes::len);
-    let kib = u32::try_from(bytes / 1_024 + 1).ok()?;
-    let room = Arc::clone(room).try_acquire_many_owned(kib).ok()?;
-    queue.try_send(Queued { query, _room: room }).ok()
+    let kib = u32::try_from(bytes / 1_024 + 1).unwrap_or(u32::MAX);
+    let Ok(place) = queue.try_reserve() else {
+        return Some(query);
+    };
+    let Ok(room) = Arc::clone(room).try_acquire_many_owned(kib) else {
+        return Some(query);
+    };
+    place.send(Queued { query, _room: room });
+    None
 }
 
-async fn answer(intake: &Intake, Queued { query, _room }: Queued) {
+async fn turn_away(query: Query) {
+    let busy = Answer::Busy {
+        retry_after_ms: rand::rng().random_range(BUSY_MS),
+    };
+    reply(query, Ok(busy)).await;
+}
+
+async fn answer(intake: Intake, Queued { query, _room }: Queued) {
     let key = query.key_expr().as_str().to_owned();
-    let bytes = query.payload().map(|payload| payload.to_bytes());
-    let received = intake.receive(&key, &bytes.unwrap_or_default()).await;
-    // Sending may block for seconds on a congested link.
-    let send = move || match received {
+    let bytes = query
+        .payload()
+        .map(|payload| payload.to_bytes().into_owned());
+    let received = intake.receive(&key, bytes.unwrap_or_default()).await;
+    reply(query, received).await;
+}
+
+/// Sending may block for seconds on a congested link.
+async fn reply(query: Query, answer: Result<Answer, StoreError>) {
+    let key = query.key_expr().clone();
+    let send = move || match answer {
         Ok(answer) => {
             let text = serde_json::to_vec(&answer).unwrap_or_default();
             query.reply(key, text).wait()

@@ -5,14 +5,14 @@ use zhiban_vocabulary::envelope::{Answer, Epoch, Estrangement, Lane, Marks, Refu
 
 use super::{Intake, MESSAGE_BYTES_MAX, sums};
 use crate::tests::{
-    Folder, TestHall, clock_at, committed, hall_quarter, profile, queue_quarter, slots,
+    Folder, TestHall, clock_at, committed, hall_quarter, members, profile, queue_quarter, slots,
 };
 use crate::{facts, stores};
 
 const DAY: &str = "2020-01-02";
 
 fn intake(folder: &Folder) -> Intake {
-    Intake::new(folder.store(), clock_at("2020-01-02T12:00:00Z"))
+    Intake::new(folder.store(), clock_at("2020-01-02T12:00:00Z"), members())
 }
 
 fn fact(version: u32, issued: u32) -> Value {
@@ -52,7 +52,7 @@ async fn dead_letters(intake: &Intake) -> Vec<(u64, String, Vec<u8>)> {
 }
 
 async fn refusal(intake: &Intake, key: &str, bytes: &[u8]) -> String {
-    match intake.receive(key, bytes).await.unwrap() {
+    match intake.receive(key, bytes.to_vec()).await.unwrap() {
         Answer::Refused { reason } => reason,
         other => panic!("{other:?}"),
     }
@@ -145,7 +145,7 @@ async fn nothing_is_acknowledged_before_it_is_committed() {
             fact
         })
         .collect();
-    let full = intake.receive(&hall.key(), &hall.batch(2, &many)).await;
+    let full = intake.receive(&hall.key(), hall.batch(2, &many)).await;
     assert!(matches!(full, Err(StoreError::Full)), "{full:?}");
     assert_eq!(counted(&intake).await.items, 1);
     limit(1_000_000).await.unwrap();
@@ -154,7 +154,7 @@ async fn nothing_is_acknowledged_before_it_is_committed() {
 
 /// What the centre says of the item it stops at.
 async fn refused(intake: &Intake, hall: &TestHall, first: u64, items: &[Value]) -> RefusedItem {
-    let answer = intake.receive(&hall.key(), &hall.batch(first, items)).await;
+    let answer = intake.receive(&hall.key(), hall.batch(first, items)).await;
     match answer.unwrap() {
         Answer::Committed { refused, .. } => refused.expect("took all"),
         other => panic!("{other:?}"),
@@ -206,7 +206,7 @@ async fn other_contents_under_a_number_are_another_box() {
     let (intake, hall) = (intake(&folder), TestHall::new("wola"));
     hall.send(&intake, 1, &[fact(1, 10), fact(2, 11)]).await;
     let other = [fact(1, 10), fact(2, 99), fact(3, 100)];
-    let answer = intake.receive(&hall.key(), &hall.batch(1, &other)).await;
+    let answer = intake.receive(&hall.key(), hall.batch(1, &other)).await;
     let (lane, same_to) = (Lane::History, 1);
     let cause = Estrangement::OtherHand { lane, same_to };
     let epoch = Epoch(7);
@@ -222,7 +222,7 @@ async fn two_boxes_that_speak_for_one_hall_are_both_told() {
     twin.epoch = 8;
     let told = async |intake: &Intake, hall: &TestHall, number| {
         let beat = hall.beat(number, "2020-01-02T12:00:00Z", 1);
-        let answer = intake.receive(&hall.key(), &beat).await;
+        let answer = intake.receive(&hall.key(), beat).await;
         matches!(answer.unwrap(), Answer::Committed { twin: true, .. })
     };
     assert!(!told(&intake, &hall, 1).await);
@@ -246,26 +246,30 @@ async fn two_boxes_that_speak_for_one_hall_are_both_told() {
 async fn a_message_that_is_not_what_its_key_says_is_refused_whole() {
     let folder = Folder::new();
     let (intake, hall) = (intake(&folder), TestHall::new("wola"));
-    let good = hall.batch(1, &[fact(1, 10)]);
-    let text = String::from_utf8(good.clone()).unwrap();
-    let other = TestHall::new("mokotow").key();
+    let text = hall.text(1, &[fact(1, 10)]);
+    let mokotow = TestHall::new("mokotow");
+    let said_by = async |sender: &TestHall, key: &TestHall, text: &str| {
+        let sealed = sender.seal(text.as_bytes());
+        refusal(&intake, &key.key(), &sealed).await
+    };
+    let of_another = said_by(&mokotow, &mokotow, &text).await;
     assert!(
-        refusal(&intake, &other, &good)
-            .await
-            .contains("not the key of store wola")
+        of_another.contains("not the key of store wola"),
+        "{of_another}"
     );
+    let other_hand = said_by(&mokotow, &hall, &text).await;
+    assert!(
+        other_hand.contains("not signed by this store"),
+        "{other_hand}"
+    );
+    let unsigned = refusal(&intake, &hall.key(), text.as_bytes()).await;
+    assert!(unsigned.contains("not signed"), "{unsigned}");
+    let stranger = refusal(&intake, "zhiban/1/up/0/nobody", text.as_bytes()).await;
+    assert!(stranger.contains("key of no store"), "{stranger}");
     let newer = text.replace("\"protocol\":1", "\"protocol\":2");
-    assert!(
-        refusal(&intake, &hall.key(), newer.as_bytes())
-            .await
-            .contains("protocol 2")
-    );
+    assert!(said_by(&hall, &hall, &newer).await.contains("protocol 2"));
     let holes = text.replace("\"seq\":1", "\"seq\":0");
-    assert!(
-        refusal(&intake, &hall.key(), holes.as_bytes())
-            .await
-            .contains("numbered")
-    );
+    assert!(said_by(&hall, &hall, &holes).await.contains("numbered"));
     let long = vec![b' '; MESSAGE_BYTES_MAX + 1];
     assert!(
         refusal(&intake, &hall.key(), &long)
@@ -273,11 +277,8 @@ async fn a_message_that_is_not_what_its_key_says_is_refused_whole() {
             .contains("larger than 4 MiB")
     );
     for junk in [&b""[..], b"{}", b"\xff\x00", b"{\"order\":{}}"] {
-        assert!(
-            refusal(&intake, &hall.key(), junk)
-                .await
-                .contains("cannot be read")
-        );
+        let said = refusal(&intake, &hall.key(), &hall.seal(junk)).await;
+        assert!(said.contains("cannot be read"), "{said}");
     }
     assert_eq!(counted(&intake).await.batches, 0);
 }
@@ -291,7 +292,7 @@ async fn a_heartbeat_is_kept_as_the_latest_and_answered_with_the_cursor() {
         .await;
     let key = hall.key();
     let answer = intake
-        .receive(&key, &hall.beat(2, "2020-01-02T12:00:00Z", 5))
+        .receive(&key, hall.beat(2, "2020-01-02T12:00:00Z", 5))
         .await;
     let expect = Answer::Committed {
         epoch: Epoch(7),
@@ -315,7 +316,7 @@ async fn a_heartbeat_is_kept_as_the_latest_and_answered_with_the_cursor() {
     // Overtaken on its way, or sent again by somebody who recorded it.
     for number in [1, 2] {
         let late = hall.beat(number, "2020-01-02T12:30:00Z", 1);
-        assert_eq!(committed(&intake.receive(&key, &late).await.unwrap()), 2);
+        assert_eq!(committed(&intake.receive(&key, late).await.unwrap()), 2);
     }
     assert!(!changes.has_changed().unwrap());
     let hall_now = known().await;
@@ -329,7 +330,7 @@ async fn a_heartbeat_is_kept_as_the_latest_and_answered_with_the_cursor() {
         (3, "2037-01-01T00:00:00Z", 8),
         (4, "2020-01-02T12:01:00Z", 9),
     ] {
-        let answer = intake.receive(&key, &hall.beat(number, at, waiting)).await;
+        let answer = intake.receive(&key, hall.beat(number, at, waiting)).await;
         assert_eq!(committed(&answer.unwrap()), 2);
         let waits = known().await.live.as_ref().map(|(_, live)| live.waiting);
         assert_eq!(waits, Some(waiting), "{at}");
@@ -351,9 +352,9 @@ async fn an_old_box_that_is_put_back_begins_anew_and_its_word_counts() {
         cause: Estrangement::Over,
     };
     let again = hall.batch(2, &[fact(6, 12)]);
-    assert_eq!(intake.receive(&key, &again).await.unwrap(), over);
+    assert_eq!(intake.receive(&key, again).await.unwrap(), over);
     let beat = hall.beat(9, "2020-01-02T12:20:00Z", 1);
-    assert_eq!(intake.receive(&key, &beat).await.unwrap(), over);
+    assert_eq!(intake.receive(&key, beat).await.unwrap(), over);
     hall.epoch = 9;
     hall.born = 1;
     hall.send(&intake, 2, &[fact(6, 12)]).await;

@@ -17,7 +17,7 @@ async fn hall(site: &Site, store: &str, grade: &str, quarters: usize, issued: u3
     }
     hall.send(&site.intake, 1, &items).await;
     let beat = hall.beat(1, "2020-01-02T12:05:00Z", 5);
-    site.intake.receive(&hall.key(), &beat).await.unwrap();
+    site.intake.receive(&hall.key(), beat).await.unwrap();
     hall
 }
 

@@ -10,13 +10,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use zhiban_kernel::authority::digest;
 use zhiban_kernel::{Clock, Store};
+use zhiban_sync::seal::SigningKey;
 use zhiban_vocabulary::envelope::{
     Answer, Batch, Claim, Claims, Envelope, Epoch, Lane, PROTOCOL, Upward,
 };
 use zhiban_vocabulary::{StoreId, topics};
 
 use crate::intake::Intake;
+use crate::trust::{Member, Members};
 
 /// A directory that goes away with its test.
 pub(crate) struct Folder(PathBuf);
@@ -55,6 +58,33 @@ pub(crate) fn clock_at(time: &str) -> Clock {
     }))
 }
 
+/// The key of a hall of the tests: made from its id.
+pub(crate) fn key_of(store: &StoreId) -> SigningKey {
+    // PKCS #8 of an Ed25519 key is this and the seed.
+    let head = b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
+    let seed = digest(store.as_str().as_bytes());
+    SigningKey::from_pkcs8(&[&head[..], &seed].concat()).unwrap()
+}
+
+/// All halls of the tests.
+pub(crate) fn members() -> Members {
+    let members = Members::default();
+    let names = ["wola", "mokotow", "ursus"].map(String::from);
+    let numbered = (0..100).map(|n| format!("hall-{n}"));
+    let row = |name: String| {
+        let store: StoreId = name.parse().unwrap();
+        let member = Member {
+            key: key_of(&store).public(),
+            store,
+            until: Timestamp::MAX,
+            revoked: false,
+        };
+        (digest(name.as_bytes()), member)
+    };
+    members.learn(names.into_iter().chain(numbered).map(row).collect());
+    members
+}
+
 /// The hall's end of the line.
 #[derive(Debug, Clone)]
 pub(crate) struct TestHall {
@@ -77,8 +107,18 @@ impl TestHall {
         topics::up(&self.store)
     }
 
-    /// A batch of `items` numbered from `first`.
+    /// What `bytes` are when this hall sends them.
+    pub(crate) fn seal(&self, bytes: &[u8]) -> Vec<u8> {
+        key_of(&self.store).seal(&self.store, bytes)
+    }
+
+    /// A batch of `items` numbered from `first`, as it travels.
     pub(crate) fn batch(&self, first: u64, items: &[Value]) -> Vec<u8> {
+        self.seal(self.text(first, items).as_bytes())
+    }
+
+    /// What the batch says.
+    pub(crate) fn text(&self, first: u64, items: &[Value]) -> String {
         let envelope = |(seq, item): (u64, &Value)| Envelope {
             seq,
             body: serde_json::value::to_raw_value(item).unwrap(),
@@ -94,7 +134,7 @@ impl TestHall {
             },
             envelopes: (first..).zip(items).map(envelope).collect(),
         });
-        serde_json::to_vec(&batch).unwrap()
+        serde_json::to_string(&batch).unwrap()
     }
 
     fn claim(&self) -> Claim {
@@ -112,11 +152,11 @@ impl TestHall {
             "version": "0.1.0", "backlog": 3,
             "live": {"waiting": waiting, "in_hall": 9, "open_counters": 2},
         }});
-        serde_json::to_vec(&beat).unwrap()
+        self.seal(&serde_json::to_vec(&beat).unwrap())
     }
 
     pub(crate) async fn send(&self, intake: &Intake, first: u64, items: &[Value]) -> u64 {
-        let answer = intake.receive(&self.key(), &self.batch(first, items)).await;
+        let answer = intake.receive(&self.key(), self.batch(first, items)).await;
         committed(&answer.unwrap())
     }
 }

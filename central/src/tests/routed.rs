@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
@@ -10,15 +11,17 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
+use zhiban_kernel::authority::Authority;
 use zhiban_kernel::people::{People, Program};
 use zhiban_kernel::web::{Access, RouteRule, finish};
 use zhiban_kernel::{Clock, health::Health};
 use zhiban_vocabulary::roles::{Capability, Role};
 
-use super::{Folder, clock_at};
+use super::{Folder, clock_at, members};
 use crate::aggregator::routes;
 use crate::centre::Centre;
 use crate::intake::Intake;
+use crate::trust::{Trust, TrustState};
 
 /// A centre without sockets.
 pub(crate) struct Site {
@@ -44,7 +47,7 @@ impl Site {
         };
         let people = People::open(store.clone(), program, folder.path()).await;
         let (people, code) = people.unwrap();
-        let intake = Intake::new(store.clone(), clock);
+        let intake = Intake::new(store.clone(), clock, members());
         let centre = Centre {
             changes: intake.changes(),
             store,
@@ -55,7 +58,18 @@ impl Site {
             listen: vec!["tcp/127.0.0.1:7447".into()],
             shutdown: CancellationToken::new(),
         };
-        let (router, openapi, rules) = routes(people, &centre);
+        let authority = Authority::open(&folder.path().join("authority.pem"), "示范公司");
+        let trust = Trust::open(
+            centre.store.clone(),
+            Arc::new(authority.unwrap()),
+            Vec::new(),
+        );
+        let state = TrustState {
+            store: centre.store.clone(),
+            trust: trust.await.unwrap(),
+            door: "127.0.0.1:7443".into(),
+        };
+        let (router, openapi, rules) = routes(people, &centre, &state);
         Self {
             intake,
             router: finish(router),
@@ -156,6 +170,11 @@ fn request(
 /// The table as it is meant to be; a change of rights is a change here.
 const TABLE: &[(&str, &str, Access)] = &[
     ("DELETE", "/api/v1/session", Access::SignedIn),
+    (
+        "DELETE",
+        "/api/v1/trust/{store}/code",
+        Access::Needs(Capability::FleetTrust),
+    ),
     ("GET", "/api/v1/audit", Access::Needs(Capability::AuditRead)),
     ("GET", "/api/v1/box", Access::Needs(Capability::BoxRead)),
     (
@@ -185,6 +204,16 @@ const TABLE: &[(&str, &str, Access)] = &[
         Access::Needs(Capability::PeopleManage),
     ),
     ("GET", "/api/v1/session", Access::Public),
+    (
+        "GET",
+        "/api/v1/trust",
+        Access::Needs(Capability::FleetTrust),
+    ),
+    (
+        "GET",
+        "/api/v1/trust/{store}/certificates",
+        Access::Needs(Capability::FleetTrust),
+    ),
     ("GET", "/health", Access::Public),
     ("GET", "/metrics", Access::Public),
     ("GET", "/status", Access::Public),
@@ -200,6 +229,16 @@ const TABLE: &[(&str, &str, Access)] = &[
     ),
     ("POST", "/api/v1/session", Access::Public),
     ("POST", "/api/v1/setup", Access::Public),
+    (
+        "POST",
+        "/api/v1/trust/{store}/code",
+        Access::Needs(Capability::FleetTrust),
+    ),
+    (
+        "POST",
+        "/api/v1/trust/{store}/revoke",
+        Access::Needs(Capability::FleetTrust),
+    ),
     ("PUT", "/api/v1/session/password", Access::SignedIn),
 ];
 
@@ -245,7 +284,7 @@ async fn every_route_asks_every_role_for_its_right() {
     }
     let mut rules = site.rules.clone();
     // Signing out comes last, or the rest of the walk is anonymous.
-    rules.sort_by_key(|rule| rule.method == "DELETE");
+    rules.sort_by_key(|rule| rule.method == "DELETE" && rule.path == "/api/v1/session");
     for (role, cookie) in &visitors {
         for rule in &rules {
             let path = rule.path.replace("{store}", "wola").replace("{staff}", "9");

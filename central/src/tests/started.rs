@@ -15,7 +15,7 @@ use crate::aggregator::Aggregator;
 fn config(folder: &Folder) -> CentralConfig {
     let text = format!(
         "[centre]\nname = \"示范公司\"\ntime_zone = \"Europe/Warsaw\"\ndata = {:?}\n\
-         [web]\nlisten = \"127.0.0.1:0\"\n[zenoh]\nlisten = [\"tcp/127.0.0.1:{}\"]\n",
+         [web]\nlisten = \"127.0.0.1:0\"\n[door]\nlisten = \"127.0.0.1:0\"\n[zenoh]\nlisten = \"tcp/127.0.0.1:{}\"\n",
         folder.path(),
         free_port()
     );

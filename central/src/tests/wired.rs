@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use zhiban_vocabulary::envelope::Answer;
 
-use super::{Folder, TestHall, clock_at, committed, free_port, queue_quarter};
+use super::{Folder, TestHall, clock_at, committed, free_port, members, queue_quarter};
 use crate::intake::{Intake, Listener, links, sums};
 
 const TIME_MAX: Duration = Duration::from_secs(10);
@@ -21,7 +21,7 @@ struct Served {
 
 async fn serve(folder: &Folder) -> Served {
     let store = folder.store();
-    let intake = Intake::new(store.clone(), clock_at("2020-01-02T12:00:00Z"));
+    let intake = Intake::new(store.clone(), clock_at("2020-01-02T12:00:00Z"), members());
     let endpoint = format!("tcp/127.0.0.1:{}", free_port());
     let listener = Listener::open(intake.clone(), vec![endpoint.clone()]);
     let shutdown = CancellationToken::new();
@@ -75,7 +75,11 @@ async fn a_batch_over_zenoh_counts_once_also_when_the_answer_was_lost_and_the_ce
     let batch = hall.batch(1, &items());
     let served = serve(&folder).await;
     // Committed, but the program ends before the answer is sent.
-    served.intake.receive(&hall.key(), &batch).await.unwrap();
+    served
+        .intake
+        .receive(&hall.key(), batch.clone())
+        .await
+        .unwrap();
     served.stop().await;
 
     let served = serve(&folder).await;
@@ -105,4 +109,48 @@ async fn a_large_batch_passes_one_for_another_store_is_refused_and_nobody_home_i
     served.stop().await;
     let open = tokio::task::spawn_blocking(move || links::open_client(&endpoint).is_ok());
     assert!(!open.await.unwrap(), "the port is closed after the stop");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hall_cannot_answer_in_the_place_of_the_centre_nor_overhear_another() {
+    use zenoh::Wait as _;
+
+    let folder = Folder::new();
+    let served = serve(&folder).await;
+    let endpoint = served.endpoint.clone();
+    let heard = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let hears = std::sync::Arc::clone(&heard);
+    let hostile = tokio::task::spawn_blocking(move || {
+        let session = links::open_client(&endpoint).unwrap();
+        // Before it listens itself, or it would hear its own word.
+        let _ = session.put("zhiban/1/up/0/wola", "nonsense").wait();
+        let answers = std::sync::Arc::clone(&hears);
+        let lie = move |query: zenoh::query::Query| {
+            answers.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let _ = query.reply(query.key_expr().clone(), "lies").wait();
+        };
+        let queryable = session
+            .declare_queryable("zhiban/1/up/**")
+            .complete(true)
+            .callback(lie)
+            .wait();
+        let overhear = move |_| {
+            hears.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        };
+        let subscriber = session.declare_subscriber("**").callback(overhear).wait();
+        (session, queryable, subscriber)
+    });
+    let hostile = hostile.await.unwrap();
+    // Declarations have had their time to spread.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let hall = TestHall::new("wola");
+    let batches = (0..20).map(|n| hall.batch(3 * n + 1, &items())).collect();
+    let answers = served.ask(&hall, batches).await;
+    let last = committed(answers.last().unwrap().as_ref().unwrap());
+    assert_eq!(last, 60);
+    assert_eq!(heard.load(std::sync::atomic::Ordering::Relaxed), 0);
+    tokio::task::spawn_blocking(move || drop(hostile))
+        .await
+        .unwrap();
+    served.stop().await;
 }

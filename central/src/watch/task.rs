@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use zhiban_kernel::clock::to_ms;
 use zhiban_kernel::health::{Health, Status};
 use zhiban_kernel::{Clock, Store};
-use zhiban_vocabulary::envelope::{Answer, Batch, Claims, Epoch, Lane, PROTOCOL, Upward};
+use zhiban_vocabulary::envelope::Answer;
 use zhiban_vocabulary::{StoreId, topics};
 
 use crate::intake::links;
@@ -27,7 +27,7 @@ const SLOW: Duration = Duration::from_secs(2);
 pub struct Probe {
     pub store: Store,
     pub health: Health,
-    /// Where the centre listens for halls.
+    /// The router behind the door.
     pub endpoint: Option<String>,
     pub web: SocketAddr,
 }
@@ -94,8 +94,8 @@ impl Probe {
         Ok(())
     }
 
-    /// A fresh session and an empty batch, as a hall would: it goes through router, queue,
-    /// checks and writer, and changes nothing.
+    /// A fresh session and a message of a stranger, which goes through router, queue and checks and
+    /// changes nothing.
     async fn zenoh(&self) -> Result<(), String> {
         let Some(endpoint) = self.endpoint.clone() else {
             return Ok(());
@@ -129,23 +129,14 @@ fn ask(endpoint: &str) -> Result<(), String> {
         .parse()
         .map_err(|error: zhiban_vocabulary::IdError| error.to_string())?;
     let key = topics::up(&store);
-    let batch = Upward::Batch(Batch {
-        protocol: PROTOCOL,
-        store,
-        epoch: Epoch(0),
-        lane: Lane::Live,
-        claims: Claims::default(),
-        envelopes: Vec::new(),
-    });
-    let payload = serde_json::to_vec(&batch).map_err(|error| error.to_string())?;
     let session = links::open_client(endpoint).map_err(|error| error.to_string())?;
-    let reply = links::ask(&session, &key, payload, ANSWER_TIME_MAX);
+    let reply = links::ask(&session, &key, b"probe".to_vec(), ANSWER_TIME_MAX);
     links::close(&session);
     let reply = reply.map_err(|error| error.to_string())?;
     let answer = reply.ok_or("nobody answered")?;
     match serde_json::from_slice(&answer) {
-        Ok(Answer::Committed { .. }) => Ok(()),
-        Ok(Answer::Refused { reason }) => Err(reason),
+        // The probe is no member: being sent away as one is the proof.
+        Ok(Answer::Refused { .. }) => Ok(()),
         Ok(other) => Err(format!("answered {other:?}")),
         Err(error) => Err(error.to_string()),
     }

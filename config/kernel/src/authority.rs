@@ -9,12 +9,14 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rand::RngExt as _;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName,
-    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType,
+    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData as _,
+    SanType,
 };
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use sha2::{Digest, Sha256};
 
 use crate::Clock;
@@ -24,7 +26,8 @@ use crate::runtime::write_atomically;
 const BEGINS: Duration = Duration::from_secs(1_735_689_600);
 const DAY: Duration = Duration::from_secs(86_400);
 const OWN_DAYS: u32 = 30 * 365;
-const MEMBER_DAYS: u32 = 10 * 365;
+/// A device of a hall is set up once.
+pub const DEVICE_DAYS: u32 = 10 * 365;
 const SERVER_DAYS: u32 = 397;
 
 /// Why something was not signed or read.
@@ -130,21 +133,32 @@ impl Authority {
         &self.pem
     }
 
-    /// SHA-256 of the certificate, as `openssl x509 -fingerprint` shows it but without colons.
+    /// SHA-256 of the certificate.
     #[must_use]
-    pub fn fingerprint(&self) -> String {
-        let hash = Sha256::digest(&self.certificate);
-        hash.iter().map(|byte| format!("{byte:02X}")).collect()
+    pub fn digest(&self) -> [u8; 32] {
+        digest(&self.certificate)
     }
 
-    /// Signs the key of a member. Whatever else the request asks for is not looked at: the name is
-    /// `name`, and the certificate is good for nothing but signing in.
+    /// The digest, as `openssl x509 -fingerprint` shows it but without colons.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let digest = self.digest();
+        digest.iter().map(|byte| format!("{byte:02X}")).collect()
+    }
+
+    /// Signs the key of a member for so many days. Whatever else the request asks for is not looked
+    /// at: the name is `name`, and the certificate is good for nothing but signing in.
     ///
     /// # Errors
     /// [`AuthorityError::Request`]
-    pub fn sign_member(&self, request: &str, name: &str) -> Result<Signed, AuthorityError> {
+    pub fn sign_member(
+        &self,
+        request: &str,
+        name: &str,
+        days: u32,
+    ) -> Result<Signed, AuthorityError> {
         let request = read_request(request)?;
-        let mut params = params(name, MEMBER_DAYS);
+        let mut params = params(name, days);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let until = params.not_after.into();
         let made = params.signed_by(&request.public_key, &self.issuer)?;
@@ -176,12 +190,50 @@ impl Authority {
     }
 }
 
+/// SHA-256 of a certificate.
+#[must_use]
+pub fn digest(certificate: &[u8]) -> [u8; 32] {
+    Sha256::digest(certificate).into()
+}
+
+/// A new Ed25519 key for a member, PEM.
+///
+/// # Errors
+/// [`AuthorityError::Sign`]
+pub fn new_member_key() -> Result<String, AuthorityError> {
+    // Version 1 of PKCS #8: OpenSSL 3.0 does not read the version rcgen would write.
+    const HEAD: [u8; 16] = *b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
+    let seed: [u8; 32] = rand::rng().random();
+    let der = [&HEAD[..], &seed].concat();
+    let key = PrivatePkcs8KeyDer::from(der);
+    Ok(KeyPair::from_pkcs8_der_and_sign_algo(&key, &rcgen::PKCS_ED25519)?.serialize_pem())
+}
+
+/// The request to sign a member's key (PKCS #10, PEM).
+///
+/// # Errors
+/// [`AuthorityError::Sign`] when `key` is no private key.
+pub fn member_request(key: &str) -> Result<String, AuthorityError> {
+    let key = KeyPair::from_pem(key)?;
+    Ok(CertificateParams::default()
+        .serialize_request(&key)?
+        .pem()?)
+}
+
 /// Whether [`Authority::sign_member`] could sign it.
 ///
 /// # Errors
 /// [`AuthorityError::Request`]
 pub fn check_request(request: &str) -> Result<(), AuthorityError> {
     read_request(request).map(drop)
+}
+
+/// The key a request asks to have signed, as it will stand in the certificate.
+///
+/// # Errors
+/// [`AuthorityError::Request`]
+pub fn key_of_request(request: &str) -> Result<Vec<u8>, AuthorityError> {
+    Ok(read_request(request)?.public_key.der_bytes().to_owned())
 }
 
 /// Reads a request and makes sure that whoever made it has the key.

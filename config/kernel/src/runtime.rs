@@ -123,6 +123,19 @@ pub fn take_folder(folder: &Path) -> std::io::Result<FolderLock> {
 #[derive(Debug)]
 pub struct FolderLock(#[expect(dead_code, reason = "held for what its drop does")] std::fs::File);
 
+/// A command that an administrator runs as root must not shut the program out of its own files.
+fn give_to_owner_of_folder(file: &Path, opened: &std::fs::File) -> std::io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, fchown};
+    let Some(folder) = file.parent() else {
+        return Ok(());
+    };
+    let (folder, own) = (std::fs::metadata(folder)?, opened.metadata()?);
+    if own.uid() == 0 && folder.uid() != 0 {
+        fchown(opened, Some(folder.uid()), Some(folder.gid()))?;
+    }
+    Ok(())
+}
+
 /// Writes `file` readable by its owner only, whole or not at all, and on disk when it returns.
 ///
 /// # Errors
@@ -138,6 +151,7 @@ pub fn write_atomically(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
         .mode(0o600)
         .open(&new)?;
     opened.write_all(bytes)?;
+    give_to_owner_of_folder(file, &opened)?;
     opened.sync_all()?;
     std::fs::rename(&new, file)?;
     file.parent()

@@ -15,6 +15,7 @@ mod backoff;
 pub mod courier;
 pub mod intake;
 mod line;
+pub mod seal;
 pub mod wire;
 
 pub use courier::{Courier, Limits, Step};

@@ -8,6 +8,7 @@ pub mod climate;
 pub mod command;
 pub mod counter;
 pub mod device;
+pub mod enrolment;
 pub mod envelope;
 pub mod facts;
 pub mod histogram;

@@ -63,6 +63,7 @@ words! {
         PeopleManage = "people.manage",
         AuditRead = "audit.read",
         HallsRead = "halls.read",
+        FleetTrust = "fleet.trust",
     }
 }
 
@@ -104,6 +105,7 @@ impl Role {
                 C::BoxRead,
                 C::BoxManage,
                 C::PeopleManage,
+                C::FleetTrust,
             ],
             Self::WallDisplay => &[C::FloorRead],
         }

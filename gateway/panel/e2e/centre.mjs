@@ -22,12 +22,37 @@ export async function walkCentre(browser, tally, { base, code, shots, account, d
       equal(await page.locator('[data-health="shown"] tbody tr').count(), (await visitor.health()).parts.length, "parts of the health");
     },
   });
+  if (capabilities.includes("fleet.trust")) await trust(visitor, tally);
   if (capabilities.includes("people.manage")) {
     await visitor.everywhere(tally, "people", "/people");
     await newColleague(visitor, () => Visitor.enter(browser, base, shots, "centre-operator"), tally, { staff: "o", role: "operator", forbidden: "/people" });
   }
   if (capabilities.includes("audit.read")) await visitor.everywhere(tally, "audit", "/audit");
   await visitor.context.close();
+}
+
+async function trust(visitor, tally) {
+  const { page } = visitor;
+  await visitor.everywhere(tally, "trust", "/trust", {
+    prepare: () => page.waitForSelector("main table"),
+    assert: async () => {
+      const found = await visitor.api("/api/v1/trust");
+      expect((await visitor.text("main")).includes(found.fingerprint), "the fingerprint is missing");
+      equal(await page.locator("main tbody tr").count(), found.halls.length, "halls");
+    },
+  });
+  await tally.check("centre a code is shown once and taken back", async () => {
+    await visitor.open("/trust");
+    await page.locator("input[name=store]").fill("new-hall");
+    await page.locator("form button[type=submit]").click();
+    const code = page.locator("[data-dialog=code] input").nth(1);
+    await code.waitFor();
+    expect(/^([0-9A-Z]{4}-){5}[0-9A-Z]{4}$/.test(await code.inputValue()), "this is no code");
+    await page.locator("[data-dialog=code] .el-button--primary").click();
+    const row = page.locator("main tbody tr", { hasText: "new-hall" });
+    await row.locator("button").first().click();
+    await row.waitFor({ state: "detached" });
+  });
 }
 
 const period = (day) => (day ? `?from=${day}&to=${day}` : "");

@@ -87,6 +87,23 @@ export function central({ speed, quiet }) {
   const period = (query) => ({ from: query.get("from") ?? DAY, to: query.get("to") ?? query.get("from") ?? DAY });
 
   const routes = ({ need }) => ({
+    "GET /api/v1/trust": ({ request }) => {
+      need(request, "fleet.trust");
+      const states = ["member", "member", "member", "invited", "member", "revoked", "ended", "none"];
+      return {
+        fingerprint: "9F".repeat(32), door: "centre.example:7443",
+        halls: halls.map((hall, index) => {
+          const state = states[index % states.length];
+          return { store: hall.store, name: state === "invited" ? null : hall.name, state, until: state === "member" ? new Date(Date.now() + 86400e3 * (index % 5 ? 300 : 12)).toISOString() : null, revoked: state === "revoked" ? stamp(-86400) : null, code_until: state === "invited" ? stamp(86400 * 2) : null, last_seen: state === "invited" ? null : lastSeen(hall) };
+        }),
+      };
+    },
+    "POST /api/v1/trust/:store/code": ({ request }) => {
+      need(request, "fleet.trust");
+      return { code: "7K2M-9QXR-0V3D-HHT4-ZN8B-5C1E", until: stamp(now() + 86400 * 2), door: "centre.example:7443" };
+    },
+    "DELETE /api/v1/trust/:store/code": ({ request }) => void need(request, "fleet.trust"),
+    "POST /api/v1/trust/:store/revoke": ({ request }) => void need(request, "fleet.trust"),
     "GET /api/v1/halls": ({ request }) => {
       need(request, "halls.read");
       return {

@@ -27,6 +27,7 @@ export function gateway({ speed, big, quiet }) {
     }
     return found;
   };
+  let membership = quiet ? null : { doors: ["centre.example:7443"], fingerprint: "9F".repeat(32), since: stamp(now() - 86400 * 20), until: stamp(now() + 377 * 86400) };
   const setAside = [
     { id: 2, created: stamp(9.2 * 3600), set_aside: stamp(9.3 * 3600), reason: "unknown variant `visit`, expected one of `profile`, `fact`, `set-aside`", body: JSON.stringify({ item: "visit", day: DAY, topic: "宽带" }), sent_again: null },
     { id: 1, created: stamp(8.1 * 3600), set_aside: stamp(8.2 * 3600), reason: "slot is not on its day in any zone", body: JSON.stringify({ item: "fact", fact: "hall-quarter", slot: "2020-03-02T08:00:00Z", day: DAY, version: 1 }), sent_again: stamp(8.4 * 3600) },
@@ -104,6 +105,17 @@ export function gateway({ speed, big, quiet }) {
       const before = Number(query.get("before")) || Number.POSITIVE_INFINITY;
       return { total: found.length, dropped: quiet ? 0 : 3, letters: found.filter((letter) => letter.id < before).slice(0, Number(query.get("limit")) || 50) };
     },
+    "GET /api/v1/uplink": ({ request }) => {
+      need(request, "box.read");
+      return { store: "demo-hall", member: membership };
+    },
+    "POST /api/v1/uplink/enrol": ({ request, body: asked }) => {
+      need(request, "box.manage");
+      if (asked.code.replace(/[\s-]/g, "").length !== 24) throw new Problem(400, "invalid", "a code has 24 letters", { field: "code", reason: "enrol-code-form", facts: {} });
+      if (asked.centre.startsWith("10.")) throw new Problem(503, "unavailable", "not reached", { reason: "enrol-unreachable", facts: { centre: asked.centre } });
+      membership = { doors: [asked.centre], fingerprint: "9F".repeat(32), since: stamp(now()), until: stamp(now() + 397 * 86400) };
+      return { store: "demo-hall", member: membership };
+    },
     "GET /api/v1/uplink/set-aside": ({ request }) => {
       need(request, "deadletters.read");
       return { items: quiet ? [] : setAside };
@@ -148,7 +160,7 @@ export function gateway({ speed, big, quiet }) {
             { device: "screen-3", driver: "lihe-screen", status: "restarting", detail: "no answer from address 3, trying again in 8 s", restarts: 2, bad_frames: 5 },
           ],
         },
-        uplink: quiet ? null : { routers: ["tcp/10.20.0.5:7447"], connected: true, backlog: 3, oldest_unsent_s: 14, last_ack: stamp(now() - 14), problem: null, twin: true, set_aside: setAside.filter((item) => !item.sent_again).length },
+        uplink: quiet ? null : { doors: ["centre.example:7443"], connected: true, backlog: 3, oldest_unsent_s: 14, last_ack: stamp(now() - 14), problem: null, twin: true, set_aside: setAside.filter((item) => !item.sent_again).length },
       };
     },
   });

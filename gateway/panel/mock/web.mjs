@@ -17,7 +17,7 @@ const ROLES = {
   auditor: ["floor.read", "tickets.read", "audit.read", "halls.read"],
   "kiosk-administrator": ["floor.read", "devices.read", "devices.command"],
   operator: ["halls.read", "box.read"],
-  installer: ["floor.read", "devices.read", "devices.manage", "devices.command", "deadletters.read", "box.read", "box.manage", "people.manage"],
+  installer: ["floor.read", "devices.read", "devices.manage", "devices.command", "deadletters.read", "box.read", "box.manage", "people.manage", "fleet.trust"],
   "wall-display": ["floor.read"],
 };
 const TRIES = 5;

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Result;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use zhiban_config::GatewayConfig;
 use zhiban_drivers::deliveries;
@@ -18,6 +19,7 @@ use super::{DATABASE, Slices, new_boot, open_authority, open_mqtt, program};
 use crate::chain::BoxState;
 use crate::commands::Wake;
 use crate::devices::Devices;
+use crate::federation::{Line, UplinkState};
 use crate::floor::Floor;
 use crate::joining::Joining;
 use crate::journal::{self, Journal};
@@ -44,13 +46,23 @@ pub async fn describe(data: &Path) -> Result<(String, Vec<RouteRule>, axum::Rout
     let (people, _) = People::open(store, program(config, clock), data).await?;
     let names = Names::new(config);
     let stop = CancellationToken::new();
-    let floor = Floor::new(journal.clone(), names.clone(), config, None, stop.clone());
+    let line = Line {
+        state: watch::channel(UplinkState::default()).1,
+        member: watch::channel(None).1,
+    };
+    let floor = Floor::new(
+        journal.clone(),
+        names.clone(),
+        config,
+        line.state.clone(),
+        stop.clone(),
+    );
     let (delivered, _) = deliveries();
     let authority = open_authority(config)?;
     let joining = Joining::new(journal.store().clone(), clock, devices.clone(), authority);
     let door = open_mqtt(config, &journal, &devices, &joining).await?;
     let state = BoxState {
-        store_id: config.hall.store.to_string(),
+        store_id: config.hall.store.clone(),
         epoch: Epoch(1),
         started: clock.now(),
         started_at: Instant::now(),
@@ -59,8 +71,7 @@ pub async fn describe(data: &Path) -> Result<(String, Vec<RouteRule>, axum::Rout
         mqtt: door.local_addr()?,
         mqtts: door.tls_addr(),
         drivers: Supervisor::start(Vec::new(), delivered, new_boot(), stop),
-        uplink: None,
-        routers: Vec::new(),
+        line,
     };
     let slices = Slices {
         journal,
@@ -71,6 +82,7 @@ pub async fn describe(data: &Path) -> Result<(String, Vec<RouteRule>, axum::Rout
         state,
         zone: config.hall.zone(),
         wake: Wake::default(),
+        data: data.to_owned(),
     };
     let (router, openapi, rules) = slices.api(people).split();
     Ok((openapi.to_pretty_json()?, rules, router))

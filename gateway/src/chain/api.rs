@@ -12,7 +12,6 @@ use axum::{Json, Router};
 use jiff::Timestamp;
 use rusqlite::Connection;
 use serde::Serialize;
-use tokio::sync::watch;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 use zhiban_drivers::supervise::{DriverState, Supervisor};
@@ -21,11 +20,12 @@ use zhiban_kernel::people::People;
 use zhiban_kernel::store::WriterState;
 use zhiban_kernel::web::{Access, Api, Peer, Result, WebError};
 use zhiban_kernel::{Store, telemetry};
+use zhiban_vocabulary::StoreId;
 use zhiban_vocabulary::envelope::Epoch;
 use zhiban_vocabulary::roles::Capability;
 
 use crate::broker::Broker;
-use crate::federation::UplinkState;
+use crate::federation::Line;
 use crate::floor::{UplinkView, uplink_view};
 use crate::journal::{self, Journal};
 use crate::routes::with_state;
@@ -33,7 +33,7 @@ use crate::routes::with_state;
 /// What the box page shows is read from these; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct BoxState {
-    pub store_id: String,
+    pub store_id: StoreId,
     pub epoch: Epoch,
     pub started: Timestamp,
     pub started_at: Instant,
@@ -42,8 +42,17 @@ pub struct BoxState {
     pub mqtt: SocketAddr,
     pub mqtts: Option<SocketAddr>,
     pub drivers: Arc<Supervisor>,
-    pub uplink: Option<watch::Receiver<UplinkState>>,
-    pub routers: Vec<String>,
+    pub line: Line,
+}
+
+impl BoxState {
+    /// Where the line leads.
+    fn doors(&self) -> Vec<String> {
+        let member = self.line.member.borrow();
+        member
+            .as_ref()
+            .map_or_else(Vec::new, |member| member.doors.clone())
+    }
 }
 
 /// Adds the box page's route.
@@ -183,7 +192,8 @@ struct DriverView {
 
 #[derive(Debug, Serialize, ToSchema)]
 struct BoxUplinkView {
-    routers: Vec<String>,
+    /// Of the centre, as `host:port`.
+    doors: Vec<String>,
     #[serde(flatten)]
     line: UplinkView,
 }
@@ -192,14 +202,10 @@ struct BoxUplinkView {
 #[utoipa::path(get, path = "/api/v1/box", tag = "box", responses((status = 200, body = BoxView)))]
 async fn read_box(State(state): State<BoxState>) -> Result<Json<BoxView>> {
     let now = state.journal.clock().now();
-    let uplink = state.uplink.as_ref().map(|uplink| uplink.borrow().clone());
-    let renewed = uplink.as_ref().and_then(|uplink| uplink.epoch);
-    let epoch = renewed.unwrap_or(state.epoch);
+    let uplink = state.line.state.borrow().clone();
+    let epoch = uplink.epoch.unwrap_or(state.epoch);
     let read = move |connection: &Connection| {
-        let line = match &uplink {
-            Some(uplink) => Some(uplink_view(connection, uplink, now)?),
-            None => None,
-        };
+        let line = uplink_view(connection, &uplink, now)?;
         Ok((
             journal::counts(connection)?,
             journal::position_of(connection)?,
@@ -213,7 +219,7 @@ async fn read_box(State(state): State<BoxState>) -> Result<Json<BoxView>> {
         position,
     };
     Ok(Json(BoxView {
-        store: state.store_id.clone(),
+        store: state.store_id.to_string(),
         epoch: epoch.0.to_string(),
         version: env!("CARGO_PKG_VERSION"),
         started: state.started,
@@ -223,7 +229,7 @@ async fn read_box(State(state): State<BoxState>) -> Result<Json<BoxView>> {
         followers: positions.into_iter().map(follower).collect(),
         doors: doors(&state),
         uplink: line.map(|line| BoxUplinkView {
-            routers: state.routers.clone(),
+            doors: state.doors(),
             line,
         }),
     }))

@@ -29,7 +29,7 @@ const LOOKS_UNMOVED: u32 = 3;
 pub async fn run_probes(
     journal: Journal,
     drivers: Arc<Supervisor>,
-    uplink: Option<watch::Receiver<UplinkState>>,
+    uplink: watch::Receiver<UplinkState>,
     health: Health,
     shutdown: CancellationToken,
 ) {
@@ -44,9 +44,7 @@ pub async fn run_probes(
         probe_journal(&journal, &mut refused, &health).await;
         probe_followers(&journal, &mut standing, &health).await;
         probe_drivers(&drivers, &health);
-        if let Some(uplink) = &uplink {
-            probe_uplink(&uplink.borrow(), &health);
-        }
+        probe_uplink(&uplink.borrow(), &health);
         tokio::select! {
             () = shutdown.cancelled() => return,
             () = tokio::time::sleep(EVERY) => {}
@@ -190,6 +188,9 @@ fn judge_drivers(statuses: &[DriverStatus]) -> (Status, String) {
 
 /// The hall never waits for the WAN: a centre that is away degrades nothing here but freshness.
 fn probe_uplink(state: &UplinkState, health: &Health) {
+    if !state.enrolled {
+        return;
+    }
     let (status, detail) = if state.connected {
         (Status::Ok, "centre answers".to_owned())
     } else {

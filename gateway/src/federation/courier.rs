@@ -40,6 +40,8 @@ const BEAT: &str = "federation_beat";
 /// How the line to the centre does.
 #[derive(Debug, Clone, Default)]
 pub struct UplinkState {
+    /// False for a hall that stands alone.
+    pub enrolled: bool,
     pub connected: bool,
     /// The hall's clock.
     pub last_ack: Option<Timestamp>,
@@ -70,6 +72,24 @@ pub struct Courier<U> {
 }
 
 type Flight<'c> = Pin<Box<dyn Future<Output = (Ticket, Result<Answer, UplinkError>)> + Send + 'c>>;
+
+impl Courier<()> {
+    /// The same with a transport.
+    pub(super) fn over<U>(self, uplink: U) -> Courier<U> {
+        Courier {
+            uplink,
+            store: self.store,
+            clock: self.clock,
+            hall: self.hall,
+            zone: self.zone,
+            standing: self.standing,
+            data: self.data,
+            profile: self.profile,
+            heartbeat: self.heartbeat,
+            state: self.state,
+        }
+    }
+}
 
 impl<U: Uplink> Courier<U> {
     /// Carries until `shutdown`.
@@ -270,6 +290,7 @@ impl<U: Uplink> Courier<U> {
             } if *epoch == ours => {
                 let last_ack = Some(self.clock.now());
                 self.state.send_replace(UplinkState {
+                    enrolled: true,
                     connected: true,
                     last_ack,
                     problem: None,

@@ -1,24 +1,39 @@
 //! The way to the centre: an outbox written in the same transaction as the fact, and a courier
 //! that sends until the centre says "committed". The rules of the line are in `zhiban-sync`.
 //!
-//! Trust (certificates, signatures) and what comes down from the centre have their place here and
-//! come in a later version.
+//! A message goes up like this: `courier` reads the outbox, `carrier` signs with the key of
+//! `member` and chooses a transport, `zenoh` asks through the `pipe`, which speaks TLS to the
+//! centre's door; where that does not get through, `https` asks the same door.
 
 mod alarms;
 mod api;
+mod carrier;
 mod courier;
+mod enrol;
 mod epoch;
+mod https;
 mod letters;
+mod line;
+mod member;
 mod outbox;
+mod pipe;
+mod request;
+mod tls;
+mod trust_api;
 mod uplink;
+mod zenoh;
 
 pub use alarms::AlarmsFollower;
 pub use api::{LettersState, Restate, add_routes};
 pub use courier::{Courier, UplinkState};
+pub use enrol::{EnrolError, enrol};
 pub use epoch::open_epoch;
 pub use letters::unsent_letters;
+pub use line::Line;
+pub use member::{Member, Standing as Membership};
 pub use outbox::{Backlog, backlog, put};
-pub use uplink::{Uplink, UplinkError, ZenohUplink};
+pub use trust_api::{MemberState, add_trust_routes, door_of};
+pub use uplink::{Uplink, UplinkError};
 
 #[cfg(test)]
 mod tests {

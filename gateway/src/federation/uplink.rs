@@ -2,20 +2,13 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::time::Duration;
 
-use tokio::sync::Mutex;
-use zenoh::Session;
-use zenoh::query::ConsolidationMode;
 use zhiban_vocabulary::envelope::Answer;
-
-/// How long the centre may take to commit and answer.
-const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Why there is no answer. The message may or may not have been committed: it is sent again.
 #[derive(Debug, thiserror::Error)]
 pub enum UplinkError {
-    #[error("no router reached: {0}")]
+    #[error("the centre is not reached: {0}")]
     Unreachable(String),
     #[error("the centre did not answer")]
     NoAnswer,
@@ -23,130 +16,12 @@ pub enum UplinkError {
     BadAnswer(String),
 }
 
-type Sending<'u> = Pin<Box<dyn Future<Output = Result<Answer, UplinkError>> + Send + 'u>>;
+pub(super) type Sending<'u> =
+    Pin<Box<dyn Future<Output = Result<Answer, UplinkError>> + Send + 'u>>;
 
 /// One message up, one answer down.
 pub trait Uplink: Send + Sync + 'static {
     /// # Errors
     /// [`UplinkError`]: not acknowledged.
     fn send(&self, message: Vec<u8>) -> Sending<'_>;
-}
-
-/// zenoh as a client of the centre's routers. Queries with payload, never put: a put tells
-/// nobody whether it arrived.
-#[derive(Debug)]
-pub struct ZenohUplink {
-    key: String,
-    routers: Vec<String>,
-    session: Mutex<Option<Session>>,
-}
-
-impl ZenohUplink {
-    #[must_use]
-    pub fn new(key: String, routers: Vec<String>) -> Self {
-        Self {
-            key,
-            routers,
-            session: Mutex::new(None),
-        }
-    }
-
-    /// The open session, or a new one. zenoh's own retry has no jitter, so a session that cannot
-    /// be opened is an error here and the courier decides when to try again.
-    async fn session(&self) -> Result<Session, UplinkError> {
-        let mut kept = self.session.lock().await;
-        if let Some(session) = kept.as_ref().filter(|session| !session.is_closed()) {
-            return Ok(session.clone());
-        }
-        let config = config(&self.routers)?;
-        // Opening blocks its thread, whatever its signature says.
-        let opened = tokio::task::spawn_blocking(move || {
-            use zenoh::Wait;
-            zenoh::open(config).wait()
-        })
-        .await;
-        let session = opened
-            .map_err(|error| UplinkError::Unreachable(error.to_string()))?
-            .map_err(|error| UplinkError::Unreachable(error.to_string()))?;
-        *kept = Some(session.clone());
-        Ok(session)
-    }
-
-    async fn forget(&self) {
-        if let Some(session) = self.session.lock().await.take() {
-            let _ = tokio::task::spawn_blocking(move || {
-                use zenoh::Wait;
-                session.close().wait()
-            })
-            .await;
-        }
-    }
-
-    async fn ask(&self, message: Vec<u8>) -> Result<Answer, UplinkError> {
-        let session = self.session().await?;
-        let key = self.key.clone();
-        // Sending blocks its thread while the line is full, whatever its signature says.
-        let sent = tokio::task::spawn_blocking(move || {
-            use zenoh::Wait;
-            session
-                .get(&key)
-                .payload(message)
-                .consolidation(ConsolidationMode::None)
-                .timeout(ANSWER_TIME_MAX)
-                .wait()
-        });
-        let replies = sent
-            .await
-            .map_err(|error| UplinkError::Unreachable(error.to_string()))?
-            .map_err(|error| UplinkError::Unreachable(error.to_string()))?;
-        // No reply at all means that no centre is there, or that it is only just back.
-        let reply = replies
-            .recv_async()
-            .await
-            .map_err(|_| UplinkError::NoAnswer)?;
-        let sample = reply.into_result().map_err(|error| {
-            UplinkError::BadAnswer(String::from_utf8_lossy(&error.payload().to_bytes()).into())
-        })?;
-        serde_json::from_slice(&sample.payload().to_bytes())
-            .map_err(|error| UplinkError::BadAnswer(error.to_string()))
-    }
-}
-
-impl Uplink for ZenohUplink {
-    fn send(&self, message: Vec<u8>) -> Sending<'_> {
-        Box::pin(async move {
-            let answer = self.ask(message).await;
-            // A centre that refuses or is late has answered or will: the other messages that are
-            // on their way need the session.
-            if matches!(
-                answer,
-                Err(UplinkError::Unreachable(_) | UplinkError::NoAnswer)
-            ) {
-                self.forget().await;
-            }
-            answer
-        })
-    }
-}
-
-fn config(routers: &[String]) -> Result<zenoh::Config, UplinkError> {
-    let mut config = zenoh::Config::default();
-    let endpoints = serde_json::to_string(routers).unwrap_or_default();
-    let settings = [
-        ("mode", "\"client\""),
-        ("connect/endpoints", endpoints.as_str()),
-        ("connect/timeout_ms", "5000"),
-        ("connect/exit_on_failure", "true"),
-        ("scouting/multicast/enabled", "false"),
-        ("scouting/gossip/enabled", "false"),
-        // Presence needs no better; ten thousand halls keep the routers quiet.
-        ("transport/link/tx/lease", "60000"),
-        ("transport/link/rx/max_message_size", "4194304"),
-    ];
-    for (key, value) in settings {
-        config
-            .insert_json5(key, value)
-            .map_err(|error| UplinkError::Unreachable(format!("{key}: {error}")))?;
-    }
-    Ok(config)
 }

@@ -45,7 +45,7 @@ struct Inner {
     zone: TimeZone,
     hall: HallView,
     climate: climate::Rule,
-    uplink: Option<watch::Receiver<UplinkState>>,
+    uplink: watch::Receiver<UplinkState>,
     /// The last message, made once for all pages that are open.
     message: watch::Sender<Arc<str>>,
     shutdown: CancellationToken,
@@ -57,7 +57,7 @@ impl Floor {
         journal: Journal,
         names: Names,
         config: &zhiban_config::GatewayConfig,
-        uplink: Option<watch::Receiver<UplinkState>>,
+        uplink: watch::Receiver<UplinkState>,
         shutdown: CancellationToken,
     ) -> Self {
         let hall = HallView {
@@ -148,10 +148,7 @@ impl Inner {
     ) -> std::result::Result<FreshnessView, StoreError> {
         let last = journal::counts(connection)?.last_id;
         let position = journal::follower_position(connection, QueueFollower::NAME)?;
-        let uplink = match &self.uplink {
-            Some(state) => Some(uplink_view(connection, &state.borrow(), now)?),
-            None => None,
-        };
+        let uplink = uplink_view(connection, &self.uplink.borrow(), now)?;
         let sql = "select max(last_report_ms) from devices_seen";
         let last_event: Option<i64> = connection.query_row(sql, [], |row| row.get(0))?;
         Ok(FreshnessView {
@@ -163,14 +160,17 @@ impl Inner {
     }
 }
 
-/// The line to the centre as pages show it.
+/// The line to the centre as pages show it; `None` for a hall that stands alone.
 pub(crate) fn uplink_view(
     connection: &Connection,
     state: &UplinkState,
     now: Timestamp,
-) -> std::result::Result<UplinkView, StoreError> {
+) -> std::result::Result<Option<UplinkView>, StoreError> {
+    if !state.enrolled {
+        return Ok(None);
+    }
     let backlog = federation::backlog(connection, now)?;
-    Ok(UplinkView {
+    Ok(Some(UplinkView {
         connected: state.connected,
         backlog: backlog.rows,
         oldest_unsent_s: backlog.oldest_unsent_s,
@@ -178,7 +178,7 @@ pub(crate) fn uplink_view(
         problem: state.problem.clone(),
         twin: state.twin,
         set_aside: federation::unsent_letters(connection)?,
-    })
+    }))
 }
 
 /// Adds the routes of this slice.

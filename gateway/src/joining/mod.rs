@@ -26,7 +26,7 @@ use rusqlite::Connection;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use zhiban_kernel::authority::Authority;
+use zhiban_kernel::authority::{Authority, DEVICE_DAYS};
 use zhiban_kernel::{Clock, Store, StoreError};
 use zhiban_vocabulary::DeviceId;
 use zhiban_vocabulary::device::Severity;
@@ -317,7 +317,7 @@ impl Joining {
             let proof = Proof::Password(secret.clone());
             return Ok((Credential::Password(secret), proof, None));
         };
-        let signed = self.0.authority.sign_member(&csr, device);
+        let signed = self.0.authority.sign_member(&csr, device, DEVICE_DAYS);
         let signed = signed.map_err(|error| StoreError::Refused(error.to_string()))?;
         let until = Timestamp::try_from(signed.until).ok();
         let proof = Proof::Certificate(signed.certificate.to_vec());

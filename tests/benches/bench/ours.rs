@@ -86,7 +86,7 @@ impl Gateway {
             .collect();
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         debug_assert_eq!(device(names[0]).id.as_str(), "tm-1");
-        let hall = Hall::prepare(folder, "bench-hall", None, &names, |_| ()).await;
+        let hall = Hall::prepare(folder, "bench-hall", &names, |_| ()).await;
         let (running, manager) = hall.open().await;
         Self {
             running,

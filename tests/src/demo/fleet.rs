@@ -18,6 +18,7 @@ use super::prepare::{Replay, ZONE};
 use super::table;
 use super::wired::Wired;
 use crate::harness::clock::{ReplayClock, real_now};
+use crate::harness::configs::enrol_early;
 use crate::harness::program::STOP_WITHIN;
 use crate::harness::{
     Account, Ended, NewDevice, Program, Running, add_devices, free_port, programs,
@@ -56,7 +57,6 @@ impl Fleet {
     pub async fn start(options: &Options, replay: &Replay) -> anyhow::Result<Self> {
         let programs = programs()?;
         let data = clear(&options.data)?;
-        let zenoh = format!("tcp/127.0.0.1:{}", free_port().context("no free port")?);
         let mut halls = Vec::new();
         let count = replay.halls.len();
         for (nth, plan) in replay.halls.iter().enumerate() {
@@ -68,7 +68,7 @@ impl Fleet {
             let wired = Wired::start(plan, nth)
                 .await
                 .context("cannot open pseudo terminals")?;
-            let mut config = gateway_config(options, nth, plan, &wired, &program, &zenoh);
+            let mut config = gateway_config(options, nth, plan, &wired, &program);
             // The devices are registered before the first recorded day, not years after it.
             let before = ReplayClock {
                 start: replay.start,
@@ -80,6 +80,9 @@ impl Fleet {
             let secrets = add_devices(&program, &devices(plan, &wired)).await?;
             halls.push((program, config, wired, secrets));
         }
+        let stores = replay.halls.iter().map(|plan| plan.hall.store.as_str());
+        let pairs: Vec<_> = halls.iter().map(|hall| &hall.0).zip(stores).collect();
+        let (centre, mut config) = prepare_centre(options, &data, &pairs).await?;
         // All programs must read the same clock, so it is set when the slow part is over.
         let settle = SETTLE_MS + SETTLE_EACH_MS * i64::try_from(count).unwrap_or(0);
         let at = real_now().saturating_add(SignedDuration::from_millis(settle))?;
@@ -88,12 +91,7 @@ impl Fleet {
             at,
             speed: options.speed(),
         };
-        let centre = Program::in_folder(
-            "the centre",
-            programs.join("zhiban-central"),
-            &data.join("centre"),
-        );
-        let config = centre_config(options, &centre, &zenoh, clock);
+        config["clock"] = json!(clock);
         centre.write_config(&toml(&config)?)?;
         say("starting the centre");
         let centre = centre.start().await?;
@@ -197,6 +195,22 @@ impl Fleet {
         );
         all_clean
     }
+}
+
+/// The centre with all halls enrolled, and its configuration without a clock.
+async fn prepare_centre(
+    options: &Options,
+    data: &Path,
+    halls: &[(&Program, &str)],
+) -> anyhow::Result<(Program, Value)> {
+    let executable = programs()?.join("zhiban-central");
+    let centre = Program::in_folder("the centre", executable, &data.join("centre"));
+    let ports = [free_port()?, free_port()?].map(|port| format!("127.0.0.1:{port}"));
+    let config = centre_config(options, &centre, &ports);
+    centre.write_config(&toml(&config)?)?;
+    say("enrolling the halls at the centre");
+    enrol_early(&centre, halls).await?;
+    Ok((centre, config))
 }
 
 /// Devices that need a secret: those of the plan that speak MQTT, and in the showroom the kiosks and
@@ -308,7 +322,6 @@ fn gateway_config(
     plan: &HallPlan,
     wired: &Wired,
     program: &Program,
-    zenoh: &str,
 ) -> Value {
     let hall = &plan.hall;
     let queues = hall
@@ -338,17 +351,17 @@ fn gateway_config(
         // A replay in a hurry must not be taken for a device gone mad.
         "mqtt": { "listen": "127.0.0.1:0", "messages_per_s": 10_000, "burst": 10_000 },
         "web": { "listen": format!("127.0.0.1:{}", options.port(nth + 1)) },
-        "uplink": { "routers": [zenoh], "heartbeat_s": heartbeat_s },
+        "uplink": { "heartbeat_s": heartbeat_s },
         "device": wired.config(plan, options.speed()),
     })
 }
 
-fn centre_config(options: &Options, program: &Program, zenoh: &str, clock: ReplayClock) -> Value {
+fn centre_config(options: &Options, program: &Program, ports: &[String; 2]) -> Value {
     json!({
         "centre": { "name": "示范公司", "time_zone": ZONE, "data": program.data },
         "web": { "listen": format!("127.0.0.1:{}", options.port(0)) },
-        "zenoh": { "listen": [zenoh] },
-        "clock": clock,
+        "door": { "listen": ports[0] },
+        "zenoh": { "listen": format!("tcp/{}", ports[1]) },
     })
 }
 

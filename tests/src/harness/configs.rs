@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::program::{Program, ProgramError, free_port, programs};
+use super::program::{Program, ProgramError, Running, free_port, programs};
 
 /// A folder of one test's own, empty at the start. Kept when the test fails, so that logs and
 /// databases can be looked at.
@@ -38,15 +38,11 @@ impl Drop for Folder {
 }
 
 /// A gateway in `folder/<store>`: one queue `A`, counters 1 to 3, open around the clock as far as
-/// a day allows. `centre` is the endpoint of [`centre`], absent for a hall that stands alone.
+/// a day allows. It stands alone until it is enrolled.
 ///
 /// # Errors
 /// [`ProgramError`] when the programs were not built or the folder cannot be written to.
-pub fn hall(
-    folder: &Path,
-    store: &str,
-    centre: Option<&str>,
-) -> Result<(Program, toml::Table), ProgramError> {
+pub fn hall(folder: &Path, store: &str) -> Result<(Program, toml::Table), ProgramError> {
     let name = format!("hall {store}");
     let program = Program::in_folder(
         &name,
@@ -86,20 +82,15 @@ pub fn hall(
             program.data.to_string_lossy().into_owned().into(),
         );
     }
-    if let Some(endpoint) = centre {
-        let mut uplink = toml::Table::new();
-        uplink.insert("routers".into(), vec![endpoint].into());
-        config.insert("uplink".into(), uplink.into());
-    }
     program.write_config(&config)?;
     Ok((program, config))
 }
 
-/// A centre in `folder/centre`, and the endpoint its halls connect to.
+/// A centre in `folder/centre`. Its door keeps its port over restarts, for halls come back to it.
 ///
 /// # Errors
 /// [`ProgramError`] when the programs were not built or the folder cannot be written to.
-pub fn centre(folder: &Path) -> Result<(Program, toml::Table, String), ProgramError> {
+pub fn centre(folder: &Path) -> Result<(Program, toml::Table), ProgramError> {
     let folder = folder.join("centre");
     let program = Program::in_folder("the centre", programs()?.join("zhiban-central"), &folder);
     let no_port = |source| ProgramError::Io {
@@ -107,13 +98,14 @@ pub fn centre(folder: &Path) -> Result<(Program, toml::Table, String), ProgramEr
         doing: "no free port".into(),
         source,
     };
-    let endpoint = format!("tcp/127.0.0.1:{}", free_port().map_err(no_port)?);
+    let ports = [free_port().map_err(no_port)?, free_port().map_err(no_port)?];
     let mut config = toml::toml! {
         [centre]
         name = "示范公司"
         time_zone = "Asia/Shanghai"
         [web]
         listen = "127.0.0.1:0"
+        [door]
         [zenoh]
     };
     let mut put = |section: &str, key: &str, value: toml::Value| {
@@ -126,7 +118,34 @@ pub fn centre(folder: &Path) -> Result<(Program, toml::Table, String), ProgramEr
         "data",
         program.data.to_string_lossy().into_owned().into(),
     );
-    put("zenoh", "listen", vec![endpoint.clone()].into());
+    let [door, zenoh] = ports.map(|port| format!("127.0.0.1:{port}"));
+    put("door", "listen", door.into());
+    put("zenoh", "listen", format!("tcp/{zenoh}").into());
     program.write_config(&config)?;
-    Ok((program, config, endpoint))
+    Ok((program, config))
+}
+
+/// Enrols a hall at a centre that runs, by the commands a person would type.
+///
+/// # Errors
+/// [`ProgramError`] when either refuses.
+pub async fn enrol(centre: &Running, hall: &Program, store: &str) -> Result<(), ProgramError> {
+    let file = |program: &Program| program.config.to_string_lossy().into_owned();
+    let code = ["code", &file(&centre.program), store];
+    let code = centre.program.command(&code, Vec::new()).await?;
+    let door = centre.addresses.door.clone().unwrap_or_default();
+    let enrol = ["enrol", &file(hall), "--centre", &door];
+    hall.command(&enrol, code.into_bytes()).await.map(drop)
+}
+
+/// Enrols halls at a centre that does not run: it is started for it and stopped again.
+///
+/// # Errors
+/// [`ProgramError`] when one of them refuses.
+pub async fn enrol_early(centre: &Program, halls: &[(&Program, &str)]) -> Result<(), ProgramError> {
+    let mut running = centre.start().await?;
+    for (hall, store) in halls {
+        enrol(&running, hall, store).await?;
+    }
+    running.stop().await.map(drop)
 }

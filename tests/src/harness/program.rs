@@ -107,8 +107,9 @@ pub struct Addresses {
     /// Of the encrypted door.
     #[serde(default)]
     pub mqtts: Option<String>,
+    /// Where halls come in, at a centre.
     #[serde(default)]
-    pub zenoh: Vec<String>,
+    pub door: Option<String>,
 }
 
 /// How a program was stopped.
@@ -229,7 +230,7 @@ impl Program {
             web: String::new(),
             mqtt: None,
             mqtts: None,
-            zenoh: Vec::new(),
+            door: None,
         };
         Ok(Running {
             program: self.clone(),

@@ -12,15 +12,13 @@ pub struct Centre {
     pub running: Running,
     /// Somebody with the rights of an operator and an installer.
     pub operator: Account,
-    /// What halls connect to.
-    pub endpoint: String,
 }
 
 impl Centre {
     /// # Panics
     /// When it cannot be started or set up.
     pub async fn start(folder: &Path, clock: Option<ReplayClock>) -> Self {
-        let (program, mut config, endpoint) = configs::centre(folder).expect("a centre");
+        let (program, mut config) = configs::centre(folder).expect("a centre");
         if let Some(clock) = clock {
             clock.put(&mut config);
         }
@@ -31,17 +29,23 @@ impl Centre {
             .unwrap_or_else(|error| panic!("{error}"));
         let operator = Account::set_up(&running, "1001", "operator").await;
         let operator = operator.unwrap_or_else(|error| panic!("{error}"));
-        Self {
-            running,
-            operator,
-            endpoint,
-        }
+        Self { running, operator }
+    }
+
+    /// Lets a hall in.
+    ///
+    /// # Panics
+    /// When either refuses.
+    pub async fn enrol(&self, hall: &Hall) {
+        let enrolled = configs::enrol(&self.running, &hall.program, &hall.store).await;
+        enrolled.unwrap_or_else(|error| panic!("{error}"));
     }
 }
 
 /// A hall that is configured and has devices, and does not run yet.
 #[derive(Debug)]
 pub struct Hall {
+    pub store: String,
     pub program: Program,
     /// In the order of the devices.
     pub secrets: Vec<String>,
@@ -74,16 +78,16 @@ impl Hall {
     pub async fn prepare(
         folder: &Path,
         store: &str,
-        centre: Option<&str>,
         devices: &[&str],
         edit: impl FnOnce(&mut toml::Table),
     ) -> Self {
-        let (program, mut config) = configs::hall(folder, store, centre).expect("a hall");
+        let (program, mut config) = configs::hall(folder, store).expect("a hall");
         edit(&mut config);
         program.write_config(&config).expect("a configuration");
         let devices: Vec<_> = devices.iter().map(|text| device(text)).collect();
         let secrets = add_devices(&program, &devices).await;
         Self {
+            store: store.to_owned(),
             program,
             secrets: secrets.unwrap_or_else(|error| panic!("{error}")),
         }

@@ -31,7 +31,7 @@ impl Scene {
     pub(crate) async fn open(name: &str, edit: impl FnOnce(&mut toml::Table)) -> Self {
         let folder = Folder::new(name);
         let devices = ["tm-1 ticket-machine"];
-        let hall = Hall::prepare(folder.path(), name, None, &devices, edit).await;
+        let hall = Hall::prepare(folder.path(), name, &devices, edit).await;
         let (gateway, manager) = hall.open().await;
         let secret = hall.secrets[0].clone();
         Self {

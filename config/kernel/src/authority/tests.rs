@@ -55,7 +55,11 @@ fn it_is_made_once_and_stays_the_same() {
     let mode = fs::metadata(folder.file()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600, "its key is nobody else's");
     assert!(!made.pem().contains("PRIVATE"));
-    let member = again.sign_member(&request(&CertificateParams::default()), "kiosk-1");
+    let member = again.sign_member(
+        &request(&CertificateParams::default()),
+        "kiosk-1",
+        DEVICE_DAYS,
+    );
     assert!(is_let_in(&made, &member.unwrap().certificate));
 }
 
@@ -82,7 +86,9 @@ fn a_member_gets_its_name_and_no_more_than_it_may_have() {
         .push(DnType::CommonName, "somebody-else");
     wish.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     wish.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    let signed = authority.sign_member(&request(&wish), "kiosk-1").unwrap();
+    let signed = authority
+        .sign_member(&request(&wish), "kiosk-1", DEVICE_DAYS)
+        .unwrap();
     let text = |part: &str| {
         let holds = |window: &[u8]| window == part.as_bytes();
         signed.certificate.windows(part.len()).any(holds)
@@ -99,7 +105,11 @@ fn a_member_of_another_authority_is_a_stranger() {
     let (folder, other) = (Folder::new("one"), Folder::new("other"));
     let authority = Authority::open(&folder.file(), "hall").unwrap();
     let stranger = Authority::open(&other.file(), "hall").unwrap();
-    let signed = stranger.sign_member(&request(&CertificateParams::default()), "kiosk-1");
+    let signed = stranger.sign_member(
+        &request(&CertificateParams::default()),
+        "kiosk-1",
+        DEVICE_DAYS,
+    );
     assert!(!is_let_in(&authority, &signed.unwrap().certificate));
 }
 

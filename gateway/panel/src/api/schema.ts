@@ -478,6 +478,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/uplink": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether the hall belongs to a fleet. */
+        get: operations["read_membership"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/uplink/enrol": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Joins a fleet with a code of its centre, or joins it anew. Takes a few seconds. */
+        post: operations["join"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/uplink/set-aside": {
         parameters: {
             query?: never;
@@ -575,7 +609,8 @@ export interface components {
             entries: components["schemas"]["AuditEntry"][];
         };
         BoxUplinkView: components["schemas"]["UplinkView"] & {
-            routers: string[];
+            /** @description Of the centre, as `host:port`. */
+            doors: string[];
         };
         BoxView: {
             disk: components["schemas"]["DiskView"];
@@ -943,6 +978,12 @@ export interface components {
              */
             trouble: string | null;
         };
+        Joining: {
+            /** @description Address of the centre, `host` or `host:port`. */
+            centre: string;
+            /** @description The code the centre made for this hall. */
+            code: string;
+        };
         JoiningView: {
             claims: components["schemas"]["ClaimView"][];
             /**
@@ -1023,6 +1064,24 @@ export interface components {
             good: boolean;
             text: string;
             to: number;
+        };
+        MemberView: {
+            /** @description Doors of the centre, `host:port`. */
+            doors: string[];
+            /** @description SHA-256 of the centre's authority, to compare with what the centre's panel shows. */
+            fingerprint: string;
+            /** Format: date-time */
+            since: string;
+            /**
+             * Format: date-time
+             * @description End of the certificate; the next one is asked for at half time.
+             */
+            until: string;
+        };
+        /** @description The hall's place in the fleet. */
+        MembershipView: {
+            member: components["schemas"]["MemberView"] | null;
+            store: string;
         };
         Miscount: {
             /** Format: int32 */
@@ -2103,6 +2162,48 @@ export interface operations {
             };
         };
     };
+    read_membership: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MembershipView"];
+                };
+            };
+        };
+    };
+    join: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Joining"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MembershipView"];
+                };
+            };
+        };
+    };
     read_set_aside: {
         parameters: {
             query?: never;
@@ -2430,6 +2531,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/trust": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Halls that belong to the fleet, did, or may. */
+        get: operations["read_trust"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trust/{store}/certificates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Certificates of one hall, newest first. */
+        get: operations["read_certificates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trust/{store}/code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a code for a hall; an earlier one counts no longer. */
+        post: operations["make_code"];
+        /** Takes an unused code back. */
+        delete: operations["drop_code"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trust/{store}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Shuts a hall out. Its connections end within seconds; it comes back with a new code only. */
+        post: operations["revoke"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -2547,6 +2717,21 @@ export interface components {
             uptime_s: number;
             version: string;
         };
+        CertificateView: {
+            /** @description SHA-256, the first 16 digits. */
+            digest: string;
+            /** Format: date-time */
+            issued: string;
+            reason: string | null;
+            /** Format: date-time */
+            revoked: string | null;
+            revoked_by: string | null;
+            /** Format: date-time */
+            until: string;
+        };
+        CertificatesView: {
+            certificates: components["schemas"]["CertificateView"][];
+        };
         /** @description Data of the event `changed`. */
         Changed: {
             /**
@@ -2560,6 +2745,13 @@ export interface components {
             /** Format: date-time */
             now: string;
             replay: components["schemas"]["ReplayView"] | null;
+        };
+        /** @description A one-time code, shown now and never again. */
+        CodeView: {
+            code: string;
+            door: string;
+            /** Format: date-time */
+            until: string;
         };
         Comparison: {
             /**
@@ -2677,6 +2869,26 @@ export interface components {
             open_counters: number;
             /** Format: int32 */
             waiting: number;
+        };
+        MemberView: {
+            /**
+             * Format: date-time
+             * @description Until when its code may be used.
+             */
+            code_until: string | null;
+            /** Format: date-time */
+            last_seen: string | null;
+            name: string | null;
+            /** Format: date-time */
+            revoked: string | null;
+            /** @description `member`, `invited` (has a code), `ended`, `revoked` or `none`. */
+            state: string;
+            store: string;
+            /**
+             * Format: date-time
+             * @description End of its certificate.
+             */
+            until: string | null;
         };
         NewPerson: {
             name: string;
@@ -2800,6 +3012,10 @@ export interface components {
             parts: components["schemas"]["Part"][];
             status: components["schemas"]["Status"];
         };
+        Revocation: {
+            /** @description Why, for whoever looks later; 1 to 200 characters. */
+            reason: string;
+        };
         /** @description One hall in the comparison. */
         RowView: components["schemas"]["Numbers"] & {
             /** Format: date-time */
@@ -2878,6 +3094,14 @@ export interface components {
             late: number;
             live: number;
             offline: number;
+        };
+        /** @description The fleet and its authority. */
+        TrustView: {
+            /** @description Where halls come in. */
+            door: string;
+            /** @description SHA-256 of the authority's certificate. */
+            fingerprint: string;
+            halls: components["schemas"]["MemberView"][];
         };
     };
     responses: never;
@@ -3210,6 +3434,121 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["SessionView"];
                 };
+            };
+        };
+    };
+    read_trust: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrustView"];
+                };
+            };
+        };
+    };
+    read_certificates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                store: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CertificatesView"];
+                };
+            };
+        };
+    };
+    make_code: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                store: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodeView"];
+                };
+            };
+        };
+    };
+    drop_code: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                store: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    revoke: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                store: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Revocation"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };

@@ -129,6 +129,7 @@ type Driver = Narrow<G["DriverView"], { status: DriverState }>;
 type Doors = Narrow<G["DoorsView"], { wired: Driver[] }>;
 type Journal = Narrow<G["JournalView"], { writer: "running" | "refusing" | "stopped" }>;
 export type SetAside = G["SetAsideView"];
+export type HallMembership = G["MembershipView"];
 export type GatewayBox = Narrow<G["BoxView"], { doors: Doors; journal: Journal }>;
 
 // Central
@@ -142,3 +143,6 @@ export type Comparison = C["Comparison"];
 export type CompareSeries = C["Series"];
 export type HallDay = C["DayView"];
 export type CentralBox = C["BoxView"];
+export type FleetMember = Narrow<C["MemberView"], { state: "member" | "invited" | "revoked" | "ended" | "none" }>;
+export type FleetTrust = Narrow<C["TrustView"], { halls: FleetMember[] }>;
+export type TrustCode = C["CodeView"];

@@ -13,6 +13,7 @@ import { lettersWords } from "./letters";
 import { peopleWords } from "./people";
 import { storesWords } from "./stores";
 import { ticketsWords } from "./tickets";
+import { trustWords } from "./trust";
 import { wiredWords } from "./wired";
 import type { Words } from "./words";
 
@@ -32,6 +33,7 @@ const PAGES: readonly Words[] = [
   compareWords,
   storesWords,
   halldayWords,
+  trustWords,
 ];
 
 /** Groups of all pages; a name that two pages use is a fault a test finds. */

@@ -27,6 +27,12 @@ export const auditWords = {
     joining_window: ["打开或关闭设备加入", "Joining opened or closed"],
     joining_approve: ["准许设备加入", "Device let in"],
     "uplink_send-again": ["重新上传被退回的条目", "Refused item sent again"],
+    uplink_enrol: ["接入中心", "Centre joined"],
+    trust_code: ["生成接入码", "Code made for a hall"],
+    "trust_code-drop": ["收回接入码", "Code taken back"],
+    trust_enrol: ["营业厅接入", "Hall joined"],
+    trust_renew: ["营业厅换发证书", "Certificate of a hall renewed"],
+    trust_revoke: ["停用营业厅", "Hall shut out"],
     joining_refuse: ["拒绝设备加入", "Device refused"],
   },
 } satisfies Words;

@@ -171,6 +171,13 @@ export const devicesWords = {
     other: ["其他（自己写主题）", "Other (write the topics)"],
   },
   reason: {
+    "enrol-code-form": ["接入码应为 24 位字母和数字。", "A code has 24 letters and digits."],
+    "enrol-address-form": ["中心地址应为 主机 或 主机:端口。", "The address is a host, or host:port."],
+    "enrol-unreachable": ["连不上 {centre}。请检查地址、网络和防火墙（端口 7443）。", "{centre} is not reached. Check address, network and firewall (port 7443)."],
+    "enrol-other-centre": ["{centre} 不是签发此接入码的中心。请核对地址和接入码。", "{centre} is not the centre this code is from. Check both."],
+    "enrol-code-refused": ["接入码不对、已用过、已过期，或属于另一个营业厅。请向中心重新索取。", "The code is wrong, used, no longer good, or another hall's. Ask the centre for a new one."],
+    "enrol-wait": ["错误次数过多，请一刻钟后再试。", "Too many wrong codes. Try again in a quarter of an hour."],
+    "enrol-refused": ["中心拒绝了请求。", "The centre refuses."],
     "code-wrong": ["与设备显示的数字不同，还可以再试 {tries_left} 次。", "Not the digits the device shows; {tries_left} more tries."],
     "serial-known": ["序列号 {serial} 已属于另一台设备：勾选“接替”，或拒绝。", "Serial number {serial} is known: tick the box that it replaces the other, or refuse it."],
     "serial-taken": ["序列号 {serial} 已属于 {device}。", "Serial number {serial} belongs to {device}."],

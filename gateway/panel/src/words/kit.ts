@@ -22,6 +22,7 @@ export const kitWords = {
     audit: ["审计", "Audit"],
     compare: ["对比", "Compare"],
     stores: ["营业厅", "Halls"],
+    trust: ["接入", "Access"],
   },
   common: {
     undo: ["撤销", "Undo"],
@@ -129,5 +130,6 @@ export const kitWords = {
     people_manage: ["管理人员账号", "manage accounts"],
     audit_read: ["查看审计记录", "see the audit log"],
     halls_read: ["查看营业厅", "see the halls"],
+    fleet_trust: ["管理接入", "let halls in"],
   },
 } satisfies Words;

@@ -7,6 +7,7 @@ use tokio::net::TcpSocket;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use zhiban_config::gateway::MqttTls;
+use zhiban_kernel::authority::DEVICE_DAYS;
 
 use super::*;
 use crate::devices::Proof;
@@ -25,7 +26,10 @@ impl Credential {
         let request = CertificateParams::default().serialize_request(&key);
         let request = request.unwrap().pem().unwrap();
         Self {
-            certificate: authority.sign_member(&request, name).unwrap().certificate,
+            certificate: authority
+                .sign_member(&request, name, DEVICE_DAYS)
+                .unwrap()
+                .certificate,
             key: PrivateKeyDer::Pkcs8(key.serialize_der().into()),
         }
     }

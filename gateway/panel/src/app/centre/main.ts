@@ -10,6 +10,7 @@ import { makeRouter } from "@/kit/router";
 const nav: NavItem[] = [
   { to: "/", word: "nav.compare", capability: "halls.read" },
   { to: "/halls", word: "nav.stores", capability: "halls.read" },
+  { to: "/trust", word: "nav.trust", capability: "fleet.trust" },
   { to: "/box", word: "nav.centre", capability: "box.read" },
   { to: "/people", word: "nav.people", capability: "people.manage" },
   { to: "/audit", word: "nav.audit", capability: "audit.read" },
@@ -23,6 +24,7 @@ createApp({ render: () => h(PanelRoot, { nav }) })
       { path: "/", component: () => import("@/features/compare/ComparePage.vue"), meta: { capability: "halls.read" } },
       { path: "/halls", component: () => import("@/features/stores/StoresPage.vue"), meta: { capability: "halls.read" } },
       { path: "/halls/:store", component: () => import("@/features/hallday/HallDayPage.vue"), props: true, meta: { capability: "halls.read" } },
+      { path: "/trust", component: () => import("@/features/fleet/TrustPage.vue"), meta: { capability: "fleet.trust" } },
       { path: "/box", component: () => import("@/features/box/CentreBoxPage.vue"), meta: { capability: "box.read" } },
       ...peopleRoutes,
     ]),

@@ -1,0 +1,153 @@
+use std::sync::Arc;
+
+use zhiban_kernel::authority::{Authority, member_request, new_member_key};
+use zhiban_vocabulary::enrolment::{EnrolRequest, EnrolmentCode, RenewRequest, Secret};
+
+use super::*;
+use crate::tests::Folder;
+
+async fn open(folder: &Folder) -> Trust {
+    let authority = Authority::open(&folder.path().join("authority.pem"), "centre").unwrap();
+    let doors = vec!["centre.example:7443".to_owned()];
+    Trust::open(folder.store(), Arc::new(authority), doors)
+        .await
+        .unwrap()
+}
+
+fn asks(store: &str, secret: &Secret, key: &str) -> EnrolRequest {
+    EnrolRequest {
+        store: store.parse().unwrap(),
+        secret: secret.to_hex(),
+        request: member_request(key).unwrap(),
+    }
+}
+
+async fn code(trust: &Trust, store: &str) -> EnrolmentCode {
+    let store = store.parse().unwrap();
+    let (code, _) = trust.new_code(&store, "1001", "10.0.0.9").await.unwrap();
+    assert!(code.is_of(&trust.authority().digest()));
+    code
+}
+
+fn keys(trust: &Trust, store: &str) -> usize {
+    trust.members().keys_of(&store.parse().unwrap()).len()
+}
+
+#[tokio::test]
+async fn a_code_lets_one_hall_in_once_and_the_next_box_takes_its_place() {
+    let folder = Folder::new();
+    let trust = open(&folder).await;
+    let key = new_member_key().unwrap();
+    let first = code(&trust, "wola").await;
+    let wrong = Secret([0; 7]);
+    for asked in [
+        asks("wola", &wrong, &key),
+        asks("mokotow", &first.secret, &key),
+    ] {
+        let refused = trust.enrol(asked, "10.0.0.1".into()).await;
+        assert!(matches!(refused, Err(TrustError::Code)), "{refused:?}");
+    }
+    let enrol = async |secret: &Secret, key: &str| {
+        trust
+            .enrol(asks("wola", secret, key), "10.0.0.1".into())
+            .await
+    };
+    let member = enrol(&first.secret, &key).await.unwrap();
+    assert_eq!(member.doors, ["centre.example:7443"]);
+    assert_eq!(keys(&trust, "wola"), 1);
+    enrol(&first.secret, &key)
+        .await
+        .expect("its answer was lost");
+    let other = new_member_key().unwrap();
+    let again = enrol(&first.secret, &other).await;
+    assert!(matches!(again, Err(TrustError::Code)), "{again:?}");
+    // A box that replaces it comes with a code of its own.
+    let next = code(&trust, "wola").await;
+    enrol(&next.secret, &other).await.unwrap();
+    let own = trust.members().keys_of(&"wola".parse().unwrap());
+    assert_eq!(own.len(), 1, "the box before is shut out");
+    // Another process on the same database sees the same.
+    assert_eq!(keys(&open(&folder).await, "wola"), 1);
+}
+
+#[tokio::test]
+async fn a_member_renews_and_one_that_was_shut_out_does_not() {
+    let folder = Folder::new();
+    let trust = open(&folder).await;
+    let (key, next) = (new_member_key().unwrap(), new_member_key().unwrap());
+    let secret = code(&trust, "wola").await.secret;
+    let member = trust
+        .enrol(asks("wola", &secret, &key), "10.0.0.1".into())
+        .await
+        .unwrap();
+    let shown = digest_of(&member.certificate);
+    let renew = async |shown: &Digest, key: &str| {
+        let request = member_request(key).unwrap();
+        let asked = RenewRequest { request };
+        trust.renew(shown, &asked, "10.0.0.1".into()).await
+    };
+    let renewed = renew(&shown, &next).await.unwrap();
+    assert_eq!(keys(&trust, "wola"), 2, "what is on its way counts");
+    assert_ne!(renewed.certificate, member.certificate);
+    let store = "wola".parse().unwrap();
+    assert!(trust.revoke(&store, "stolen", "1001", "-").await.unwrap());
+    assert!(!trust.revoke(&store, "stolen", "1001", "-").await.unwrap());
+    assert_eq!(keys(&trust, "wola"), 0);
+    for shown in [shown, digest_of(&renewed.certificate), [1; 32]] {
+        let refused = renew(&shown, &next).await;
+        assert!(matches!(refused, Err(TrustError::Certificate)));
+    }
+}
+
+fn digest_of(pem: &str) -> Digest {
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject as _;
+
+    let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+    zhiban_kernel::authority::digest(&certificate)
+}
+
+#[tokio::test]
+async fn a_request_that_is_none_or_of_another_kind_of_key_is_named() {
+    let folder = Folder::new();
+    let trust = open(&folder).await;
+    let secret = code(&trust, "wola").await.secret;
+    let p256 = rcgen::KeyPair::generate().unwrap().serialize_pem();
+    let requests = [
+        ("nonsense".to_owned(), "PEM"),
+        (member_request(&p256).unwrap(), "Ed25519"),
+    ];
+    for (request, named) in requests {
+        let asked = EnrolRequest {
+            request,
+            ..asks("wola", &secret, &new_member_key().unwrap())
+        };
+        match trust.enrol(asked, "10.0.0.1".into()).await {
+            Err(TrustError::Request(text)) => assert!(text.contains(named), "{text}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_guesses_find_nothing() {
+    let folder = Folder::new();
+    let trust = open(&folder).await;
+    let right = code(&trust, "wola").await;
+    let request = member_request(&new_member_key().unwrap()).unwrap();
+    for guess in 0..100_000_u64 {
+        // Near the right one, where a comparison of a part would let it in.
+        let mut secret = right.secret.clone();
+        for (byte, by) in secret.0.iter_mut().zip((guess + 1).to_le_bytes()) {
+            *byte ^= by;
+        }
+        let asked = EnrolRequest {
+            store: "wola".parse().unwrap(),
+            secret: secret.to_hex(),
+            request: request.clone(),
+        };
+        let refused = trust.enrol(asked, "10.0.0.1".into()).await;
+        assert!(matches!(refused, Err(TrustError::Code)), "{guess}");
+    }
+    assert_eq!(keys(&trust, "wola"), 0);
+}
