@@ -14,10 +14,11 @@ use zhiban_kernel::health::Health;
 use zhiban_kernel::people::{self, People, Program};
 use zhiban_kernel::runtime::{FolderLock, RunFile, Tasks, take_folder};
 use zhiban_kernel::web::{self, Api, RouteRule};
-use zhiban_kernel::{Clock, Store, StoreError, store};
+use zhiban_kernel::{Clock, Database, Store, StoreError, store};
 
 use crate::centre::Centre;
 use crate::intake::{Intake, Listener};
+use crate::postgres::{self, Postgres};
 use crate::watch::Probe;
 use crate::{compare, halls, pages, watch};
 
@@ -51,7 +52,7 @@ impl Aggregator {
         let clock = Clock::new(config.clock);
         let data = &config.centre.data;
         let lock = take_folder(data).with_context(|| format!("cannot use {}", data.display()))?;
-        let store = open_store(data)?;
+        let store = open_database(config).await?;
         let (people, setup_code) = open_people(&store, config, clock).await?;
 
         let intake = Intake::new(store.clone(), clock);
@@ -108,7 +109,20 @@ impl Aggregator {
     }
 }
 
-fn open_store(data: &Path) -> anyhow::Result<Store> {
+/// The database of `[database]`, or SQLite.
+async fn open_database(config: &CentralConfig) -> anyhow::Result<Database> {
+    let Some(database) = &config.database else {
+        return Ok(open_store(&config.centre.data)?.into());
+    };
+    let options = postgres::Options::of(database)?;
+    let open = tokio::task::spawn_blocking(move || Postgres::open(&options));
+    let opened = open
+        .await?
+        .context("cannot open the database of database.url")?;
+    Ok(Database::new(opened))
+}
+
+pub(crate) fn open_store(data: &Path) -> anyhow::Result<Store> {
     let file = data.join("central.db");
     Store::open(&file, migrate).with_context(|| format!("cannot open {}", file.display()))
 }
@@ -117,12 +131,12 @@ fn open_store(data: &Path) -> anyhow::Result<Store> {
 pub(crate) fn migrate(connection: &mut rusqlite::Connection) -> Result<(), StoreError> {
     let people = people::migrations::migrations::runner();
     store::migrate(connection, people, "kernel_migrations")?;
-    let own = crate::migrations::migrations::runner();
+    let own = crate::migrations::sqlite::migrations::runner();
     store::migrate(connection, own, "central_migrations")
 }
 
 async fn open_people(
-    store: &Store,
+    store: &Database,
     config: &CentralConfig,
     clock: Clock,
 ) -> anyhow::Result<(People, Option<String>)> {
@@ -163,7 +177,7 @@ pub async fn openapi(scratch: &Path) -> anyhow::Result<OpenApi> {
     config.centre.data = scratch.to_owned();
     let clock = Clock::new(None);
     let _lock = take_folder(scratch)?;
-    let store = open_store(scratch)?;
+    let store = Database::from(open_store(scratch)?);
     let (people, _) = open_people(&store, &config, clock).await?;
     let centre = Centre {
         changes: Intake::new(store.clone(), clock).changes(),

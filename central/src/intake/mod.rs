@@ -10,7 +10,7 @@ mod store;
 mod task;
 
 use tokio::sync::watch;
-use zhiban_kernel::{Clock, Store, StoreError};
+use zhiban_kernel::{Clock, Database, StoreError};
 use zhiban_sync::wire::unpack;
 use zhiban_vocabulary::envelope::{Answer, Batch, Claim, Claims, Heartbeat, PROTOCOL, Upward};
 use zhiban_vocabulary::{StoreId, topics};
@@ -30,14 +30,14 @@ const NUMBER_MAX: u64 = i64::MAX as u64;
 /// The way in; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Intake {
-    store: Store,
+    store: Database,
     clock: Clock,
     changed: watch::Sender<u64>,
 }
 
 impl Intake {
     #[must_use]
-    pub fn new(store: Store, clock: Clock) -> Self {
+    pub fn new(store: Database, clock: Clock) -> Self {
         let (changed, _) = watch::channel(0);
         Self {
             store,
@@ -75,7 +75,7 @@ impl Intake {
         let now = self.clock.now();
         let taken = self
             .store
-            .write(move |tx| Ok(store::take_batch(tx, &batch, now)?))
+            .write(move |tx| store::take_batch(tx, &batch, now))
             .await?;
         metrics::counter!("zhiban_intake_items_total").increment(taken.items);
         metrics::counter!("zhiban_intake_duplicates_total").increment(taken.duplicates);
@@ -91,7 +91,7 @@ impl Intake {
         let now = self.clock.now();
         let (answer, is_new) = self
             .store
-            .write(move |tx| Ok(store::take_beat(tx, &beat, now)?))
+            .write(move |tx| store::take_beat(tx, &beat, now))
             .await?;
         if is_new {
             metrics::counter!("zhiban_intake_heartbeats_total").increment(1);

@@ -9,10 +9,12 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use zhiban_kernel::clock::to_ms;
 use zhiban_kernel::health::{Health, Status};
-use zhiban_kernel::{Clock, Store};
+use zhiban_kernel::sql::Sql;
+use zhiban_kernel::{Clock, Database};
 use zhiban_vocabulary::envelope::{Answer, Batch, Claims, Epoch, Lane, PROTOCOL, Upward};
 use zhiban_vocabulary::{StoreId, topics};
 
+use super::store;
 use crate::intake::links;
 
 const EVERY: Duration = Duration::from_secs(12);
@@ -25,7 +27,7 @@ const SLOW: Duration = Duration::from_secs(2);
 /// What is probed, and where the findings go.
 #[derive(Debug)]
 pub struct Probe {
-    pub store: Store,
+    pub store: Database,
     pub health: Health,
     /// Where the centre listens for halls.
     pub endpoint: Option<String>,
@@ -73,25 +75,14 @@ impl Probe {
     /// A real commit, read back.
     async fn store(&self) -> Result<(), String> {
         let now_ms = to_ms(Clock::real_now());
-        let write = move |tx: &rusqlite::Connection| {
-            tx.execute(
-                "insert or replace into watch_probe values (1, ?1)",
-                [now_ms],
-            )?;
-            Ok(())
-        };
         let text = |error: zhiban_kernel::StoreError| error.to_string();
+        let write = move |tx: &dyn Sql| store::write_probe(tx, now_ms);
         self.store.write(write).await.map_err(text)?;
-        let read = |c: &rusqlite::Connection| {
-            Ok(c.query_row("select at_ms from watch_probe", [], |row| {
-                row.get::<_, i64>(0)
-            })?)
-        };
-        let found = self.store.read(read).await.map_err(text)?;
+        let (found, doubt) = self.store.read(store::read_probe).await.map_err(text)?;
         if found < now_ms {
             return Err("a commit was not read back".into());
         }
-        Ok(())
+        doubt.map_or(Ok(()), |doubt| Err(doubt.into()))
     }
 
     /// A fresh session and an empty batch, as a hall would: it goes through router, queue,

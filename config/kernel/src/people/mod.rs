@@ -19,7 +19,7 @@ pub use audit::{Audit, first_broken_link, note};
 pub use model::{Account, SignedIn};
 
 use crate::people::throttle::Throttle;
-use crate::{Clock, Store, StoreError};
+use crate::{Clock, Database, StoreError};
 
 /// Which program the sign-in page belongs to.
 #[derive(Debug, Clone)]
@@ -42,7 +42,7 @@ pub struct People(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    store: Store,
+    store: Database,
     program: Program,
     setup_code_file: PathBuf,
     throttle: Throttle,
@@ -56,14 +56,12 @@ impl People {
     /// # Errors
     /// When the database or the directory cannot be used.
     pub async fn open(
-        store: Store,
+        store: impl Into<Database>,
         program: Program,
         data: &Path,
     ) -> Result<(Self, Option<String>), StoreError> {
-        let setup_code_file = data.join("setup-code");
-        let first_boot = store
-            .read(|connection| Ok(store::is_empty(connection)?))
-            .await?;
+        let (store, setup_code_file) = (store.into(), data.join("setup-code"));
+        let first_boot = store.read(store::is_empty).await?;
         let code = if first_boot {
             Some(password::setup_code(&setup_code_file)?)
         } else {
@@ -79,7 +77,7 @@ impl People {
         Ok((Self(Arc::new(inner)), code))
     }
 
-    fn store(&self) -> &Store {
+    fn store(&self) -> &Database {
         &self.0.store
     }
 }
