@@ -56,10 +56,8 @@ impl Aggregator {
         let (people, setup_code) = open_people(&store, config, clock).await?;
 
         let intake = Intake::new(store.clone(), clock);
-        let listen = config.zenoh.listen.clone();
-        let listener = Listener::open(intake.clone(), listen.clone())
-            .await
-            .with_context(|| format!("cannot listen on {}", listen.join(", ")))?;
+        let listener = listen(config, intake.clone()).await?;
+        let endpoints = [&config.zenoh.listen[..], &config.zenoh.routers].concat();
 
         let centre = Centre {
             store: store.clone(),
@@ -68,30 +66,35 @@ impl Aggregator {
             changes: intake.changes(),
             health: Health::default(),
             started: Clock::real_now(),
-            listen: listen.clone(),
+            listen: endpoints.clone(),
             shutdown: tasks.shutdown.clone(),
         };
-        let (router, _, _) = routes(people, &centre);
+        let (router, _, _) = routes(people, &centre, config.centre.pages);
         let socket = TcpListener::bind(config.web.listen)
             .await
             .with_context(|| format!("cannot listen on {}", config.web.listen))?;
         let web = socket.local_addr()?;
         let probe = Probe {
-            store,
-            health: centre.health,
-            endpoint: listen.first().cloned(),
+            store: store.clone(),
+            health: centre.health.clone(),
+            endpoints: endpoints.clone(),
             web,
         };
 
         let stop = || tasks.shutdown.clone();
         tasks.spawn("intake", listener.run(stop()));
+        if config.database.is_some() {
+            let today = move || crate::facts::day_number(centre.today());
+            tasks.spawn("months", crate::facts::keep_room(store, today, stop()));
+            tasks.spawn("others", intake.watch_others(stop()));
+        }
         tasks.spawn("web", web::serve(socket, router, stop()));
         tasks.spawn("probe", probe.run(stop()));
 
         let running = Running {
             pid: std::process::id(),
             web,
-            zenoh: &listen,
+            zenoh: &endpoints,
         };
         let run_file = RunFile::write(&config.centre.data, &running).context("run.json")?;
         Ok(Self {
@@ -107,6 +110,16 @@ impl Aggregator {
     pub async fn run(self) {
         self.tasks.run_until_stopped().await;
     }
+}
+
+/// Takes queries, on a router of its own or behind others.
+async fn listen(config: &CentralConfig, intake: Intake) -> anyhow::Result<Listener> {
+    let (own, routers) = (&config.zenoh.listen, &config.zenoh.routers);
+    if !routers.is_empty() {
+        return Ok(Listener::behind(intake, routers.clone()));
+    }
+    let opened = Listener::open(intake, own.clone()).await;
+    opened.with_context(|| format!("cannot listen on {}", own.join(", ")))
 }
 
 /// The database of `[database]`, or SQLite.
@@ -125,6 +138,24 @@ async fn open_database(config: &CentralConfig) -> anyhow::Result<Database> {
 pub(crate) fn open_store(data: &Path) -> anyhow::Result<Store> {
     let file = data.join("central.db");
     Store::open(&file, migrate).with_context(|| format!("cannot open {}", file.display()))
+}
+
+/// Copies the SQLite database in `data` to PostgreSQL.
+///
+/// # Errors
+/// When the centre is running, there is no database, or the copy fails.
+pub fn migrate_to(
+    data: &Path,
+    options: &postgres::Options,
+    tell: &dyn Fn(&str),
+) -> anyhow::Result<Vec<postgres::Copied>> {
+    let file = data.join("central.db");
+    anyhow::ensure!(file.is_file(), "{}: there is no database", file.display());
+    let _lock = take_folder(data).with_context(|| format!("cannot use {}", data.display()))?;
+    // An older one is brought to today's shape first.
+    drop(open_store(data)?);
+    let copied = postgres::copy(&file, options, tell);
+    copied.with_context(|| format!("{} was not copied", file.display()))
 }
 
 /// Brings the database to today's shape.
@@ -148,20 +179,31 @@ async fn open_people(
         time_zone: config.centre.time_zone.clone(),
         clock,
     };
-    let opened = People::open(store.clone(), program, &config.centre.data).await;
+    let data = &config.centre.data;
+    if !config.centre.pages {
+        return Ok((People::new(store.clone(), program, data), None));
+    }
+    let opened = People::open(store.clone(), program, data).await;
     opened.context("cannot open the people of the centre")
 }
 
-/// All routes with who may use each.
-pub(crate) fn routes(people: People, centre: &Centre) -> (Router, OpenApi, Vec<RouteRule>) {
+/// All routes with who may use each; without pages only those about the program itself.
+pub(crate) fn routes(
+    people: People,
+    centre: &Centre,
+    pages: bool,
+) -> (Router, OpenApi, Vec<RouteRule>) {
     let info = InfoBuilder::new()
         .title("Zhiban central")
         .version(env!("CARGO_PKG_VERSION"));
     let api = Api::new(people, OpenApiBuilder::new().info(info.build()).build());
+    let api = watch::add_routes(api, centre);
+    if !pages {
+        return api.split();
+    }
     let api = people::add_routes(api);
     let api = compare::add_routes(api, centre);
     let api = halls::add_routes(api, centre);
-    let api = watch::add_routes(api, centre);
     let (router, openapi, rules) = api.split();
     (pages::add_to(router), openapi, rules)
 }
@@ -189,5 +231,5 @@ pub async fn openapi(scratch: &Path) -> anyhow::Result<OpenApi> {
         listen: Vec::new(),
         shutdown: Tasks::default().shutdown,
     };
-    Ok(routes(people, &centre).1)
+    Ok(routes(people, &centre, true).1)
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use zhiban_central::aggregator::{Aggregator, openapi};
+use zhiban_central::aggregator::{self, Aggregator, openapi};
+use zhiban_central::postgres::Options;
 use zhiban_config::CentralConfig;
 use zhiban_kernel::telemetry;
 
@@ -25,6 +26,9 @@ enum Command {
     Run { config: PathBuf },
     /// Checks a configuration file; the reasons go to standard error.
     Check { config: PathBuf },
+    /// Copies the SQLite database of `centre.data` into the empty one of `[database]`, and holds
+    /// both against each other. The centre must not be running.
+    Migrate { config: PathBuf },
     /// Prints the description of the HTTP API as JSON.
     Openapi,
 }
@@ -36,6 +40,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run { config } => with_runtime(run(config)),
         Command::Check { config } => check(&config),
+        Command::Migrate { config } => migrate(&config),
         Command::Openapi => with_runtime(print_openapi()),
     };
     match result {
@@ -61,8 +66,8 @@ async fn run(file: PathBuf) -> anyhow::Result<()> {
     telemetry::start();
     let config = CentralConfig::read(&file)?;
     let aggregator = Aggregator::start(&config).await?;
-    let listen = config.zenoh.listen.join(", ");
-    tracing::info!(web = %aggregator.web, zenoh = listen, "running");
+    let zenoh = [&config.zenoh.listen[..], &config.zenoh.routers].concat();
+    tracing::info!(web = %aggregator.web, zenoh = zenoh.join(", "), "running");
     if let Some(code) = &aggregator.setup_code {
         // For the person who starts it; it works once, and only until the first account.
         eprintln!(
@@ -76,8 +81,24 @@ async fn run(file: PathBuf) -> anyhow::Result<()> {
 }
 
 fn check(file: &std::path::Path) -> anyhow::Result<()> {
-    CentralConfig::read(file)?;
+    let config = CentralConfig::read(file)?;
+    if let Some(database) = &config.database {
+        Options::of(database).with_context(|| file.display().to_string())?;
+    }
     println!("{}: good", file.display());
+    Ok(())
+}
+
+fn migrate(file: &std::path::Path) -> anyhow::Result<()> {
+    let config = CentralConfig::read(file)?;
+    let missing = || format!("{}: database: expected where to copy to", file.display());
+    let options = Options::of(config.database.as_ref().with_context(missing)?)?;
+    let copied = aggregator::migrate_to(&config.centre.data, &options, &|line| println!("{line}"))?;
+    let rows: u64 = copied.iter().map(|table| table.sum.rows).sum();
+    let (tables, data) = (copied.len(), config.centre.data.display());
+    println!(
+        "{tables} tables with {rows} rows are the same in both; {data}/central.db stays as it was"
+    );
     Ok(())
 }
 

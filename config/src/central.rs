@@ -30,8 +30,15 @@ pub struct Centre {
     pub name: String,
     /// IANA name of the zone days are shown in, such as `Asia/Shanghai`.
     pub time_zone: String,
-    /// Directory of the database and secrets; made when missing.
+    /// Directory of the database and secrets; made when missing. No two programs share one.
     pub data: PathBuf,
+    /// Whether there are pages; without, the program only takes in, and says how it does.
+    #[serde(default = "yes")]
+    pub pages: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// `[database]`: a PostgreSQL server instead of SQLite.

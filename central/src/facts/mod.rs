@@ -4,11 +4,13 @@
 //! [`apply`] is the only way in, and runs in the transaction of the intake. Everything that leaves
 //! is a [`Tally`], which adds up over slots, days and halls alike.
 
+mod ahead;
 mod model;
 mod pack;
 mod slots;
 mod store;
 
+pub use ahead::keep_room;
 pub use model::{CounterRow, DayLine, Durations, HallDay, QueueSlot, Tally};
 pub use slots::{SlotSet, day_number, day_of, first_slot, place, slot_number, slot_of};
 pub use store::{

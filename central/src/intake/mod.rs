@@ -4,17 +4,22 @@
 //! message is one job of the writer: all of it is on disk when the answer leaves, or none.
 //! [`Intake::receive`] knows no transport; zenoh is one caller, HTTPS becomes another.
 
+mod behind;
 pub mod links;
 mod model;
 mod store;
 mod task;
 
+use std::time::Duration;
+
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use zhiban_kernel::{Clock, Database, StoreError};
 use zhiban_sync::wire::unpack;
 use zhiban_vocabulary::envelope::{Answer, Batch, Claim, Claims, Heartbeat, PROTOCOL, Upward};
 use zhiban_vocabulary::{StoreId, topics};
 
+use crate::stores;
 pub use model::{IntakeSums, Refusal};
 pub use store::sums;
 pub use task::Listener;
@@ -24,6 +29,8 @@ pub const MESSAGE_BYTES_MAX: usize = 4 << 20;
 
 /// Items of one batch; a hall sends half as many.
 const ITEMS_MAX: usize = 1_000;
+/// How often commits of other programs are looked for.
+const OTHERS_EVERY: Duration = Duration::from_secs(2);
 /// The database keeps signed numbers.
 const NUMBER_MAX: u64 = i64::MAX as u64;
 
@@ -100,6 +107,23 @@ impl Intake {
             metrics::counter!("zhiban_intake_old_heartbeats_total").increment(1);
         }
         Ok(answer)
+    }
+
+    /// Counts up also after commits of other programs on the same database, until `shutdown`.
+    pub async fn watch_others(self, shutdown: CancellationToken) {
+        let mut known = None;
+        loop {
+            if let Ok(heard) = self.store.read(stores::last_heard).await
+                && heard != known
+            {
+                known = heard;
+                self.note_change();
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(OTHERS_EVERY) => {}
+            }
+        }
     }
 
     fn note_change(&self) {

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use futures_util::StreamExt;
+use futures_util::future::join_all;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -14,7 +15,7 @@ use zenoh::query::{Query, Queryable};
 use zenoh::{Session, Wait};
 use zhiban_vocabulary::topics;
 
-use super::{Intake, links, links::LinkError};
+use super::{Intake, behind, links, links::LinkError};
 
 /// Queries waiting to be served.
 const QUEUE_MAX: usize = 1_024;
@@ -23,16 +24,23 @@ const ROOM_KIB: usize = 64 << 10;
 /// Messages being committed at once; they share the groups of the writer.
 const IN_FLIGHT_MAX: usize = 64;
 
-/// The declared queryable with what it has received.
+/// The declared queryables with what they have received.
 pub struct Listener {
     intake: Intake,
-    session: Session,
-    queryable: Queryable<()>,
+    /// The router of its own, where it has one.
+    own: Option<(Session, Queryable<()>)>,
+    /// Routers of others to answer behind.
+    routers: Vec<String>,
+    queue: mpsc::Sender<Queued>,
+    room: Room,
     queries: mpsc::Receiver<Queued>,
 }
 
+/// Room for messages, in KiB.
+pub(super) type Room = Arc<Semaphore>;
+
 /// A query, and the room it takes until it is answered.
-struct Queued {
+pub(super) struct Queued {
     query: Query,
     _room: OwnedSemaphorePermit,
 }
@@ -49,40 +57,63 @@ impl Listener {
     /// # Errors
     /// When an endpoint cannot be listened on.
     pub async fn open(intake: Intake, listen: Vec<String>) -> Result<Self, LinkError> {
-        let (queue, queries) = mpsc::channel(QUEUE_MAX);
+        let mut listener = Self::behind(intake, Vec::new());
+        let (queue, room) = (listener.queue.clone(), Arc::clone(&listener.room));
         let open = move || {
             let session = links::open_router(&listen)?;
-            let queryable = declare(&session, queue)?;
+            let queryable = declare(&session, queue, room)?;
             Ok((session, queryable))
         };
         let opened = tokio::task::spawn_blocking(open).await;
-        let (session, queryable) = opened.map_err(LinkError::of)??;
-        Ok(Self {
+        listener.own = Some(opened.map_err(LinkError::of)??);
+        Ok(listener)
+    }
+
+    /// Answers behind routers of others, each as soon as it is there.
+    #[must_use]
+    pub fn behind(intake: Intake, routers: Vec<String>) -> Self {
+        let (queue, queries) = mpsc::channel(QUEUE_MAX);
+        Self {
             intake,
-            session,
-            queryable,
+            own: None,
+            routers,
+            queue,
+            room: Arc::new(Semaphore::new(ROOM_KIB)),
             queries,
-        })
+        }
     }
 
     /// Answers until `shutdown`; what is being committed then is still answered.
     pub async fn run(self, shutdown: CancellationToken) {
-        let intake = &self.intake;
-        ReceiverStream::new(self.queries)
-            .take_until(shutdown.cancelled())
-            .for_each_concurrent(IN_FLIGHT_MAX, |queued| answer(intake, queued))
-            .await;
-        let (queryable, session) = (self.queryable, self.session);
-        let end = move || {
-            let _ = queryable.undeclare().wait();
-            links::close(&session);
+        let (intake, end) = (&self.intake, CancellationToken::new());
+        let keeping =
+            join_all(self.routers.iter().map(|router| {
+                behind::keep(router, self.queue.clone(), Arc::clone(&self.room), &end)
+            }));
+        let answering = async {
+            ReceiverStream::new(self.queries)
+                .take_until(shutdown.cancelled())
+                .for_each_concurrent(IN_FLIGHT_MAX, |queued| answer(intake, queued))
+                .await;
+            end.cancel();
         };
-        let _ = tokio::task::spawn_blocking(end).await;
+        tokio::join!(keeping, answering);
+        if let Some((session, queryable)) = self.own {
+            let end = move || {
+                let _ = queryable.undeclare().wait();
+                links::close(&session);
+            };
+            let _ = tokio::task::spawn_blocking(end).await;
+        }
     }
 }
 
-fn declare(session: &Session, queue: mpsc::Sender<Queued>) -> Result<Queryable<()>, LinkError> {
-    let room = Arc::new(Semaphore::new(ROOM_KIB));
+/// Declares the queryable of the centre in a session. It is complete, so a query goes to one.
+pub(super) fn declare(
+    session: &Session,
+    queue: mpsc::Sender<Queued>,
+    room: Room,
+) -> Result<Queryable<()>, LinkError> {
     let take = move |query: Query| {
         if queue_up(query, &room, &queue).is_none() {
             metrics::counter!("zhiban_intake_overload_total").increment(1);

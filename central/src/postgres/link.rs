@@ -18,7 +18,6 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{IsNull, ToSql, Type};
 use tokio_postgres::{Client, NoTls, Statement};
 use zhiban_kernel::StoreError;
-use zhiban_kernel::database::Job;
 use zhiban_kernel::sql::{Bound, Cell, Dialect, Result, Row, Sql, damaged};
 use zhiban_kernel::values;
 
@@ -63,6 +62,9 @@ pub(super) struct Failure {
     /// Nothing was kept, and the same may succeed now.
     pub(super) again: bool,
 }
+
+/// What is done in a transaction; a [`Job`](zhiban_kernel::database::Job) or part of one.
+pub(super) type Work<'w> = &'w mut dyn FnMut(&dyn Sql) -> Result<()>;
 
 type Answer = Pin<Box<dyn Future<Output = std::result::Result<u64, tokio_postgres::Error>> + Send>>;
 
@@ -129,7 +131,7 @@ impl Link {
     }
 
     /// Runs a job as one transaction.
-    pub(super) fn transaction(&self, job: &mut Job) -> std::result::Result<(), Failure> {
+    pub(super) fn transaction(&self, job: Work<'_>) -> std::result::Result<(), Failure> {
         self.failed.take();
         let done = self
             .script(self.manner.begin())

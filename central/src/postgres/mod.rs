@@ -10,6 +10,7 @@
 //!     '-------'-- connection lost, deadlock: run again, nothing was kept
 //! ```
 
+mod copy;
 mod link;
 mod migrate;
 mod options;
@@ -23,7 +24,8 @@ use zhiban_kernel::StoreError;
 use zhiban_kernel::database::{Backend, Job, Pending};
 use zhiban_kernel::sql::Sql;
 
-use link::{Failure, Link, Manner};
+pub use copy::{Copied, Sum, copy};
+use link::{Failure, Link, Manner, Work};
 pub use options::Options;
 
 /// Connections of one program that write; each is a process of the server.
@@ -49,6 +51,7 @@ impl Postgres {
         let writers = Pool::new(options, Manner::Write, WRITERS);
         let first = Link::open(options, Manner::Write)?;
         migrate::migrate(&first)?;
+        check_whole(&first)?;
         writers.give(first);
         Ok(Self {
             writers: Arc::new(writers),
@@ -83,12 +86,32 @@ impl Backend for Postgres {
     }
 }
 
+/// One transaction on a connection that is not of a pool.
+fn one_at_a_time(
+    link: &Link,
+    work: &dyn Fn(&dyn Sql) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let done = link.transaction(&mut |sql| work(sql));
+    done.map_err(|failure| failure.error)
+}
+
+/// Half a copy of another database is none.
+fn check_whole(link: &Link) -> Result<(), StoreError> {
+    let sql: &dyn Sql = link;
+    let half = "select exists (select 1 from central_copy where state = 'copying')";
+    if sql.one(half, &[], |row| row.get(0))? {
+        let text = "a copy from SQLite into it was broken off: run `migrate` again";
+        return Err(StoreError::Database(text.into()));
+    }
+    Ok(())
+}
+
 async fn run(pool: Arc<Pool>, mut job: Job) -> Result<(), StoreError> {
     let gone = |error: &dyn std::fmt::Display| StoreError::Database(error.to_string());
     let permits = Arc::clone(&pool.permits);
     let permit = permits.acquire_owned().await.map_err(|e| gone(&e))?;
     let work = tokio::task::spawn_blocking(move || {
-        let done = pool.run(&mut job);
+        let done = pool.run(&mut *job);
         drop(permit);
         done
     });
@@ -115,7 +138,7 @@ impl Pool {
     }
 
     /// Runs a job in a transaction, again if the server wants that.
-    fn run(&self, job: &mut Job) -> Result<(), StoreError> {
+    fn run(&self, job: Work<'_>) -> Result<(), StoreError> {
         let mut tries = 1;
         loop {
             let link = self.take()?;

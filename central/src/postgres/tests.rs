@@ -231,12 +231,7 @@ async fn two_programs_start_at_once_and_one_that_is_older_refuses() {
         &folder,
         "insert into central_migrations values (9000, 'later', 1, 1)",
     );
-    let options = super::Options::of(&zhiban_config::central::Database {
-        url: place(&folder).url.clone(),
-        password_file: Some(place(&folder).password_file.clone()),
-        allow_plaintext: false,
-    });
-    let options = options.unwrap();
+    let options = options(place(&folder));
     let open = tokio::task::spawn_blocking(move || super::Postgres::open(&options));
     let error = open.await.unwrap().unwrap_err();
     assert!(error.to_string().contains("9000 later"), "{error}");
@@ -254,4 +249,126 @@ async fn commits_are_synced_whatever_the_server_is_set_to() {
     let setting = "select current_setting('synchronous_commit')";
     let found = store.write(|tx| tx.one(setting, &[], |row| row.get::<String>(0)));
     assert_eq!(found.await.unwrap(), "on");
+}
+
+/// A SQLite database with something in every table.
+async fn filled(folder: &Folder) {
+    drop(zhiban_kernel::runtime::take_folder(folder.path()).unwrap());
+    let intake = Intake::new(folder.store(), clock_at("2020-03-02T12:00:00Z"));
+    for hall in ["wola", "mokotow"] {
+        let hall = TestHall::new(hall);
+        let mut items = vec![profile("x\u{0}y", "A")];
+        for day in ["2020-01-31", "2020-03-01"] {
+            let slot = format!("{day}T08:00:00Z");
+            items.push(queue_quarter(day, &slot, 1, 5));
+            items.push(hall_quarter(day, &slot));
+        }
+        hall.send(&intake, 1, &items).await;
+        hall.send(&intake, 6, &[serde_json::json!({"item": "junk"})])
+            .await;
+        let beat = hall.beat(1, "2020-03-02T12:00:00Z", 4);
+        intake.receive(&hall.key(), &beat).await.unwrap();
+    }
+    let rest = |tx: &dyn Sql| {
+        for sql in [
+            "insert into people_account values ('1', 'n', '[]', null, true, true, 1, null)",
+            "insert into people_session values (x'01', '1', 1, 1)",
+            "insert into watch_probe values (1, 1)",
+            "insert into alarms_alarm values ('wola', 'd', 'a', 'major', 'a' || char(0), 1)",
+            "insert into facts_counter_day values ('wola', 18262, '1', '', 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1)",
+            "insert into facts_climate_quarter values ('wola', 18262, 1, 'd', 1, 1, 1, 1, -5)",
+        ] {
+            tx.execute(sql, &[])?;
+        }
+        zhiban_kernel::people::note(tx, "1", "here", "test", "x")
+    };
+    folder.store().write(rest).await.unwrap();
+}
+
+fn options(place: &Place) -> super::Options {
+    let config = zhiban_config::central::Database {
+        url: place.url.clone(),
+        password_file: Some(place.password_file.clone()),
+        allow_plaintext: false,
+    };
+    super::Options::of(&config).unwrap()
+}
+
+/// Copies as the command does, off the asynchronous thread.
+async fn copy_to(folder: &Folder, place: &Place) -> anyhow::Result<Vec<super::Copied>> {
+    let (data, options) = (folder.path().to_owned(), options(place));
+    let copy = move || crate::aggregator::migrate_to(&data, &options, &|_| {});
+    tokio::task::spawn_blocking(copy).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_copy_is_whole_also_after_one_that_broke_off_and_never_mixes() {
+    let folder = Folder::on(Make::Sqlite);
+    filled(&folder).await;
+    let server = Server::shared();
+    let place = server.database();
+    let psql = |sql: &str| server.psql(name_of(&place), sql).unwrap();
+    let copied = copy_to(&folder, &place).await.unwrap();
+    for table in &copied {
+        assert!(
+            table.sum.rows > 0,
+            "{}: nothing was there to copy",
+            table.table
+        );
+        let count = psql(&format!("select count(*) from {}", table.table));
+        assert_eq!(count, table.sum.rows.to_string());
+    }
+    assert_eq!(psql("select count(*) from facts_hall_day_2020_03"), "2");
+    assert_eq!(psql("select must_change_password from people_account"), "t");
+    let again = copy_to(&folder, &place).await.unwrap_err();
+    assert!(format!("{again:#}").contains("already"), "{again:#}");
+    // What was taken in goes on where it was; new letters get numbers of their own.
+    let intake = Intake::new(open(&place), clock_at("2020-03-02T12:00:00Z"));
+    let hall = TestHall::new("wola");
+    assert_eq!(hall.send(&intake, 6, &[]).await, 5);
+    let junk = serde_json::json!({"item": "more junk"});
+    let letter = hall.batch(6, &[profile("Wola", "A"), junk]);
+    intake.receive(&hall.key(), &letter).await.unwrap();
+    assert_eq!(psql("select count(*) from intake_dead_letter"), "3");
+
+    // As if it had been killed: half is there, and marked.
+    psql("update central_copy set state = 'copying'");
+    psql("delete from facts_hall_day; update stores_store set profile = 'no'");
+    let half = options(&place);
+    let open_half = tokio::task::spawn_blocking(move || super::Postgres::open(&half));
+    let error = open_half.await.unwrap().unwrap_err().to_string();
+    assert!(error.contains("broken off"), "{error}");
+    assert_eq!(copy_to(&folder, &place).await.unwrap(), copied);
+    drop(open(&place));
+
+    let used = server.database();
+    drop(open(&used));
+    server
+        .psql(name_of(&used), "insert into watch_probe values (1, 1)")
+        .unwrap();
+    let error = copy_to(&folder, &used).await.unwrap_err();
+    assert!(
+        format!("{error:#}").contains("watch_probe has rows"),
+        "{error:#}"
+    );
+}
+
+#[tokio::test]
+async fn a_copy_that_lost_something_is_found_out() {
+    let folder = Folder::on(Make::Sqlite);
+    filled(&folder).await;
+    let server = Server::shared();
+    let place = server.database();
+    drop(open(&place));
+    // A server that changes one number on its way in.
+    let meddle = "create function meddle() returns trigger language plpgsql as
+        $$ begin new.issued := new.issued + 1; return new; end $$;
+        create trigger meddle before insert on facts_hall_day
+        for each row when (new.store = 'wola') execute function meddle();";
+    server.psql(name_of(&place), meddle).unwrap();
+    let error = copy_to(&folder, &place).await.unwrap_err();
+    assert!(
+        format!("{error:#}").contains("facts_hall_day: differs"),
+        "{error:#}"
+    );
 }

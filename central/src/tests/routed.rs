@@ -55,7 +55,7 @@ impl Site {
             listen: vec!["tcp/127.0.0.1:7447".into()],
             shutdown: CancellationToken::new(),
         };
-        let (router, openapi, rules) = routes(people, &centre);
+        let (router, openapi, rules) = routes(people, &centre, true);
         Self {
             intake,
             router: finish(router),

@@ -60,26 +60,35 @@ impl People {
         program: Program,
         data: &Path,
     ) -> Result<(Self, Option<String>), StoreError> {
-        let (store, setup_code_file) = (store.into(), data.join("setup-code"));
+        let store = store.into();
         let first_boot = store.read(store::is_empty).await?;
         let code = if first_boot {
-            Some(password::setup_code(&setup_code_file)?)
+            Some(password::setup_code(&setup_code_file(data))?)
         } else {
             None
         };
-        let inner = Inner {
-            store,
+        Ok((Self::new(store, program, data), code))
+    }
+
+    /// The people of `store`, for a program where nobody is the first to sign in.
+    #[must_use]
+    pub fn new(store: impl Into<Database>, program: Program, data: &Path) -> Self {
+        Self(Arc::new(Inner {
+            store: store.into(),
             program,
-            setup_code_file,
+            setup_code_file: setup_code_file(data),
             throttle: Throttle::default(),
             password_work: tokio::sync::Semaphore::new(2),
-        };
-        Ok((Self(Arc::new(inner)), code))
+        }))
     }
 
     fn store(&self) -> &Database {
         &self.0.store
     }
+}
+
+fn setup_code_file(data: &Path) -> PathBuf {
+    data.join("setup-code")
 }
 
 /// The tables of this module.
