@@ -71,6 +71,7 @@ torture: build
 # Figures are worth something from an optimized build only.
 bench: panel
 	$(CARGO) build --release -p zhiban-gateway -p zhiban-central --bins
+	$(CARGO) bench -p zhiban-central --bench centre -- $(ARGS)
 	$(CARGO) bench -p zhiban-tests --bench bench -- $(ARGS)
 
 check: panel

@@ -135,7 +135,11 @@ async fn open_database(config: &CentralConfig) -> anyhow::Result<Database> {
     Ok(Database::new(opened))
 }
 
-pub(crate) fn open_store(data: &Path) -> anyhow::Result<Store> {
+/// Opens the SQLite database in `data`, or makes it.
+///
+/// # Errors
+/// When it cannot be opened.
+pub fn open_store(data: &Path) -> anyhow::Result<Store> {
     let file = data.join("central.db");
     Store::open(&file, migrate).with_context(|| format!("cannot open {}", file.display()))
 }

@@ -3,7 +3,11 @@
 //! was acknowledged is there, and everything is there once.
 
 #[path = "../../tests/src/harness/postgres.rs"]
-#[expect(dead_code, unreachable_pub, reason = "one file for all tests with a server")]
+#[expect(
+    dead_code,
+    unreachable_pub,
+    reason = "one file for all tests with a server"
+)]
 mod postgres;
 
 use std::collections::BTreeMap;
@@ -84,7 +88,8 @@ fn router(folder: &Path, port: u16, other: u16) -> Program {
         .arg("--config")
         .arg(top.join("deploy/fleet/zenohd.json5"))
         .args(["--listen", &format!("tcp/127.0.0.1:{port}")])
-        .args(["--connect", &format!("tcp/127.0.0.1:{other}")]);
+        .args(["--connect", &format!("tcp/127.0.0.1:{other}")])
+        .args(["--adminspace-permissions", "none"]);
     say_to(&mut command, &folder.join(format!("router-{port}.log")));
     Program::start(command)
 }
@@ -198,7 +203,7 @@ fn until(what: &str, is_so: impl Fn() -> bool) {
 }
 
 fn healthy(folder: &Path, name: &str) -> bool {
-    page(folder, name, "/health").is_some_and(|text| text.starts_with("HTTP/1.1 200"))
+    page(folder, name, "/health").is_some_and(|text| text.starts_with("HTTP/1.0 200"))
 }
 
 #[test]
@@ -221,7 +226,7 @@ fn two_intakes_behind_two_routers_take_everything_in_once_whichever_is_killed() 
     });
     let denied = page(&folder, "one", "/api/v1/session").unwrap();
     assert!(
-        denied.starts_with("HTTP/1.1 404"),
+        denied.starts_with("HTTP/1.0 404"),
         "an intake has no pages: {denied}"
     );
 

@@ -38,7 +38,8 @@ impl Manner {
     fn session(self) -> &'static str {
         match self {
             Self::Write => {
-                "select set_config('synchronous_commit', 'on', false)
+                "set client_min_messages = warning;
+                 select set_config('synchronous_commit', 'on', false)
                  where current_setting('synchronous_commit') in ('off', 'local', 'remote_write');
                  set statement_timeout = '30s'; set idle_in_transaction_session_timeout = '60s'"
             }
