@@ -102,6 +102,8 @@ struct SqlLedger<'t> {
     now: Timestamp,
     /// Whose roll-up changes.
     days: BTreeSet<i64>,
+    /// Items taken and not written yet; the cursor goes over them with them.
+    kept: Vec<(u64, Digest)>,
 }
 
 impl Ledger for SqlLedger<'_> {
@@ -135,16 +137,17 @@ impl Ledger for SqlLedger<'_> {
             self.bury(lane, envelope, &reason)?;
             return Ok(Err(reason));
         }
-        let [store, epoch, lane, seq] = self.item(lane, envelope.seq);
-        let digest = Bound::Integer(Some(digest.0.cast_signed()));
-        self.tx.post(
-            "insert into intake_item values (?1, ?2, ?3, ?4, ?5)",
-            &[store, epoch, lane, seq, digest],
-        )?;
+        self.kept.push((envelope.seq, digest));
         Ok(Ok(()))
     }
 
     fn advance(&mut self, lane: Lane, cursor: Cursor) -> Result<()> {
+        let row = |(seq, digest): &(u64, Digest)| {
+            let digest = Bound::Integer(Some(digest.0.cast_signed()));
+            [&self.item(lane, *seq)[..], &[digest]].concat()
+        };
+        let rows: Vec<_> = self.kept.iter().map(row).collect();
+        self.tx.insert("intake_item", &rows)?;
         self.tx.post(
             "delete from intake_item where store = ?1 and epoch = ?2 and lane = ?3 and seq < ?4",
             &self.item(lane, cursor.kept_from),
@@ -176,6 +179,7 @@ impl<'t> SqlLedger<'t> {
             life: None,
             now,
             days: BTreeSet::new(),
+            kept: Vec::new(),
         }
     }
 

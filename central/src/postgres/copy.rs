@@ -205,19 +205,19 @@ impl Moved {
 fn copy_table(source: &Connection, target: &Link, table: &str, tell: &dyn Fn(&str)) -> Result<()> {
     let columns = columns_of(target, table)?;
     let day = columns.iter().position(|(name, _)| name == "day");
-    let places: Vec<String> = (1..=columns.len()).map(|n| format!("?{n}")).collect();
-    let (names, places) = (names(&columns), places.join(", "));
-    let insert = format!("insert into {table} ({names}) values ({places})");
+    let names = names(&columns);
+    let into = format!("{table} ({names})");
     let write = |batch: &[Vec<Moved>]| {
         one_at_a_time(target, &|tx| {
             let days = day.iter().flat_map(|at| batch.iter().map(|row| &row[*at]));
             let days: BTreeSet<i64> = days.filter_map(as_integer).collect();
             days.iter().try_for_each(|day| facts::make_room(tx, *day))?;
-            batch.iter().try_for_each(|row| {
+            let rows = batch.iter().map(|row| {
                 let cells = row.iter().zip(&columns);
-                let values: Vec<_> = cells.map(|(cell, (_, kind))| cell.bound(kind)).collect();
-                tx.post(&insert, &values)
-            })
+                cells.map(|(cell, (_, kind))| cell.bound(kind)).collect()
+            });
+            let rows: Vec<Vec<_>> = rows.collect();
+            tx.insert(&into, &rows)
         })
     };
     let (mut batch, mut rows) = (Vec::with_capacity(BATCH_ROWS), 0_u64);

@@ -18,13 +18,16 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{IsNull, ToSql, Type};
 use tokio_postgres::{Client, NoTls, Statement};
 use zhiban_kernel::StoreError;
-use zhiban_kernel::sql::{Bound, Cell, Dialect, Result, Row, Sql, damaged};
+use zhiban_kernel::sql::{Bound, Cell, Dialect, Result, Row, Sql, damaged, inserting};
 use zhiban_kernel::values;
 
 use super::Options;
 
 /// Statements posted and not answered; beyond, the next waits for all of them.
 const POSTED_MAX: usize = 500;
+
+/// Rows of one statement, so that few statements are prepared.
+const INSERTED_TOGETHER: [usize; 3] = [64, 8, 1];
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -253,6 +256,21 @@ impl Sql for Link {
         }
         if self.posted.borrow().len() >= POSTED_MAX {
             self.settle()?;
+        }
+        Ok(())
+    }
+
+    /// Many rows a statement: each statement costs the server a turn of its own.
+    fn insert(&self, table: &str, rows: &[Vec<Bound<'_>>]) -> Result<()> {
+        let columns = rows.first().map_or(0, Vec::len);
+        let mut rest = rows;
+        for size in INSERTED_TOGETHER {
+            let sql = inserting(table, size, columns);
+            while rest.len() >= size {
+                let (now, later) = rest.split_at(size);
+                self.post(&sql, &now.concat())?;
+                rest = later;
+            }
         }
         Ok(())
     }

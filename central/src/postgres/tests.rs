@@ -112,6 +112,29 @@ async fn jobs_in_each_others_way_run_again_and_a_lock_keeps_their_order() {
 }
 
 #[tokio::test]
+async fn one_hall_at_two_intakes_at_once_counts_once() {
+    let folder = Folder::on(Make::Postgres);
+    let clock = clock_at("2020-01-02T12:00:00Z");
+    let [one, other] = [folder.store(), folder.store()].map(|store| Intake::new(store, clock));
+    let (hall, key) = (TestHall::new("wola"), TestHall::new("wola").key());
+    for round in 0..40_u32 {
+        let first = u64::from(3 * round + 1);
+        let items = [1, 2, 3].map(|n| {
+            let version = 3 * round + n;
+            queue_quarter("2020-01-02", "2020-01-02T08:00:00Z", version, version)
+        });
+        let batch = hall.batch(first, &items);
+        let everywhere = [&one, &other, &one, &other].map(|intake| intake.receive(&key, &batch));
+        for answer in futures_util::future::join_all(everywhere).await {
+            assert_eq!(crate::tests::committed(&answer.unwrap()), first + 2);
+        }
+    }
+    let sums = "select items, duplicates from intake_cursor";
+    assert_eq!(psql(&folder, sums), "120|360");
+    assert_eq!(psql(&folder, "select issued from facts_hall_day"), "120");
+}
+
+#[tokio::test]
 async fn a_server_that_was_killed_has_what_was_acknowledged_and_is_found_again() {
     let mut server = Server::start();
     let place = server.database();

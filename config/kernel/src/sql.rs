@@ -66,6 +66,16 @@ pub trait Sql {
         self.execute(sql, values).map(drop)
     }
 
+    /// Posts rows into a table, such as `t (a, b)`; all have as many values.
+    ///
+    /// # Errors
+    /// When the database refuses this or an earlier one.
+    fn insert(&self, table: &str, rows: &[Vec<Bound<'_>>]) -> Result<()> {
+        let columns = rows.first().map_or(0, Vec::len);
+        let sql = inserting(table, 1, columns);
+        rows.iter().try_for_each(|row| self.post(&sql, row))
+    }
+
     /// Calls `each` with every row; it must not use the database itself.
     ///
     /// # Errors
@@ -83,6 +93,17 @@ pub trait Sql {
     /// # Errors
     /// When the database refuses, or others hold it for too long.
     fn lock(&self, name: &str) -> Result<()>;
+}
+
+/// The statement that inserts so many rows at once.
+#[must_use]
+pub fn inserting(table: &str, rows: usize, columns: usize) -> String {
+    let row = |row: usize| {
+        let places = (1..=columns).map(|column| format!("?{}", row * columns + column));
+        format!("({})", places.collect::<Vec<_>>().join(", "))
+    };
+    let rows = (0..rows).map(row).collect::<Vec<_>>().join(", ");
+    format!("insert into {table} values {rows}")
 }
 
 impl dyn Sql + '_ {
