@@ -11,7 +11,7 @@ const LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 70;
 
 /// Files over [`LINES_MAX`], with the lines they have.
-const LONG_FILES: [(&str, usize); 1] = [("config/kernel/src/people/api.rs", 640)];
+const LONG_FILES: [(&str, usize); 1] = [("config/kernel/src/people/api.rs", 624)];
 
 /// Functions over [`FUNCTION_LINES_MAX`], with the lines they have.
 const LONG_FUNCTIONS: [(&str, &str, usize); 1] = [
