@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::read::{ConfigError, Problem, parse, read};
-use crate::shared::{ReplayClock, WebConfig, check_clock, check_listen};
+use crate::shared::{Backup, ReplayClock, WebConfig, check_backup, check_clock, check_listen};
 
 /// Configuration of the aggregator.
 #[derive(Debug, Clone, Deserialize)]
@@ -14,6 +14,8 @@ pub struct CentralConfig {
     pub centre: Centre,
     pub web: WebConfig,
     pub zenoh: Zenoh,
+    #[serde(default)]
+    pub backup: Backup,
     #[serde(default)]
     pub clock: Option<ReplayClock>,
 }
@@ -69,6 +71,7 @@ fn check(config: &CentralConfig) -> Vec<Problem> {
         &mut problems,
     );
     check_clock(config.clock.as_ref(), &mut problems);
+    check_backup(&config.backup, &mut problems);
     if jiff::tz::TimeZone::get(&config.centre.time_zone).is_err() {
         let zone = &config.centre.time_zone;
         problems.push(Problem::new(

@@ -1,6 +1,7 @@
 //! `gateway.toml`.
 
 mod closing;
+mod retention;
 
 use std::collections::HashSet;
 use std::fmt::Display;
@@ -16,9 +17,10 @@ use zhiban_vocabulary::device::DeviceKind;
 use zhiban_vocabulary::{CounterId, DeviceId, QueueId, StaffId, StoreId};
 
 pub use closing::Closing;
+pub use retention::Retention;
 
 use crate::read::{ConfigError, Problem, parse, read};
-use crate::shared::{ReplayClock, WebConfig, check_clock, check_listen};
+use crate::shared::{Backup, ReplayClock, WebConfig, check_backup, check_clock, check_listen};
 
 /// Configuration of one hall's gateway.
 #[derive(Debug, Clone, Deserialize)]
@@ -42,6 +44,10 @@ pub struct GatewayConfig {
     pub registry: Registry,
     #[serde(default)]
     pub closing: Closing,
+    #[serde(default)]
+    pub backup: Backup,
+    #[serde(default)]
+    pub retention: Retention,
     #[serde(default, rename = "device")]
     pub devices: Vec<WiredDevice>,
     #[serde(default)]
@@ -315,6 +321,8 @@ fn check(config: &GatewayConfig) -> Vec<Problem> {
     );
     check_device_counters(config, &mut problems);
     closing::check(&config.closing, &config.hall, &mut problems);
+    check_backup(&config.backup, &mut problems);
+    retention::check(&config.retention, &mut problems);
     if let Some(uplink) = &config.uplink {
         check_uplink(uplink, &mut problems);
     }

@@ -5,8 +5,11 @@
 //! each carry a copy. Architecture invariant: the kernel knows no device, ticket or fact.
 
 pub mod authority;
+pub mod backup;
 pub mod clock;
+pub mod doctor;
 pub mod health;
+pub mod notify;
 pub mod people;
 pub mod runtime;
 pub mod store;

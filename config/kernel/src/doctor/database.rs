@@ -1,0 +1,86 @@
+//! Looks at the database and its last backup.
+
+use std::path::Path;
+
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, OpenFlags};
+
+use super::{Mark, Report, Said};
+use crate::backup::{Subject, newest, taken_at};
+
+/// A nightly backup older than this was missed.
+pub const BACKUP_AGE_MAX: SignedDuration = SignedDuration::from_hours(36);
+
+/// Whether SQLite finds the database sound, and the program can read it. May take a minute.
+pub fn check_database(report: &mut Report, subject: &Subject) {
+    let what = Said::new("数据库", "database");
+    let file = subject.data.join(subject.database);
+    if !file.exists() {
+        let absent = Said::new("还没有", "there is none yet");
+        let advice = Said::new("首次启动服务时自动建立", "it is made at the first start");
+        report.add(Mark::Look, what, absent, advice);
+        return;
+    }
+    let mib = std::fs::metadata(&file).map_or(0, |found| found.len() >> 20);
+    match quick_check(subject, &file) {
+        Ok(said) if said == "ok" => {
+            let found = Said::new(format!("完好，{mib} MiB"), format!("sound, {mib} MiB"));
+            report.good(what, found);
+        }
+        Ok(said) | Err(said) => {
+            let program = subject.program;
+            let advice = Said::new(
+                format!("停止服务，用最近的备份恢复：{program} restore FILE"),
+                format!("stop the service and restore the last backup: {program} restore FILE"),
+            );
+            report.add(Mark::Bad, what, Said::same(said), advice);
+        }
+    }
+}
+
+fn quick_check(subject: &Subject, file: &Path) -> Result<String, String> {
+    let text = |error: &dyn std::fmt::Display| error.to_string();
+    let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY)
+        .map_err(|error| text(&error))?;
+    let said: String = connection
+        .query_row("pragma quick_check(1)", [], |row| row.get(0))
+        .map_err(|error| text(&error))?;
+    if said == "ok" {
+        (subject.read_through)(&connection).map_err(|error| text(&error))?;
+    }
+    Ok(said)
+}
+
+/// How old the last backup in `folder` is.
+pub fn check_backup(report: &mut Report, subject: &Subject, folder: &Path, now: Timestamp) {
+    let what = Said::new("最近备份", "last backup");
+    let program = subject.program;
+    let advice = Said::new(
+        format!(
+            "查看日志 journalctl -u {program}；立即备份：{program} backup {}",
+            folder.display()
+        ),
+        format!(
+            "see journalctl -u {program}; take one now: {program} backup {}",
+            folder.display()
+        ),
+    );
+    let Some(file) = newest(subject, folder) else {
+        let none = Said::new(
+            format!("{} 中没有", folder.display()),
+            format!("none in {}", folder.display()),
+        );
+        report.add(Mark::Look, what, none, advice);
+        return;
+    };
+    let age = taken_at(&file).map(|taken| now.duration_since(taken));
+    let hours = age.map_or(i64::MAX, |age| age.as_hours());
+    let found = Said::new(
+        format!("{hours} 小时前，{}", file.display()),
+        format!("{hours} h ago, {}", file.display()),
+    );
+    match age {
+        Some(age) if age <= BACKUP_AGE_MAX => report.good(what, found),
+        _ => report.add(Mark::Bad, what, found, advice),
+    }
+}
