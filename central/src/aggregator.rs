@@ -8,9 +8,12 @@ use anyhow::Context;
 use axum::Router;
 use serde::Serialize;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
 use zhiban_config::CentralConfig;
-use zhiban_kernel::health::Health;
+use zhiban_kernel::backup::{self, Nightly, NightlyState};
+use zhiban_kernel::health::{Health, Report, Status};
+use zhiban_kernel::notify::{feed_watchdog, notify};
 use zhiban_kernel::people::{self, People, Program};
 use zhiban_kernel::runtime::{FolderLock, RunFile, Tasks, take_folder};
 use zhiban_kernel::web::{self, Api, RouteRule};
@@ -19,7 +22,10 @@ use zhiban_kernel::{Clock, Store, StoreError, store};
 use crate::centre::Centre;
 use crate::intake::{Intake, Listener};
 use crate::watch::Probe;
-use crate::{compare, halls, pages, watch};
+use crate::{compare, halls, pages, upkeep};
+
+/// Name of the database in the data directory.
+pub const DATABASE: &str = "central.db";
 
 /// A running centre.
 #[derive(Debug)]
@@ -46,11 +52,12 @@ impl Aggregator {
     ///
     /// # Errors
     /// When the data directory, the database or a port cannot be used.
-    pub async fn start(config: &CentralConfig) -> anyhow::Result<Self> {
+    pub async fn start(config: &CentralConfig, config_file: &Path) -> anyhow::Result<Self> {
         let tasks = Tasks::default();
         let clock = Clock::new(config.clock);
         let data = &config.centre.data;
         let lock = take_folder(data).with_context(|| format!("cannot use {}", data.display()))?;
+        backup::finish_restore(data)?;
         let store = open_store(data)?;
         let (people, setup_code) = open_people(&store, config, clock).await?;
 
@@ -77,7 +84,7 @@ impl Aggregator {
         let web = socket.local_addr()?;
         let probe = Probe {
             store,
-            health: centre.health,
+            health: centre.health.clone(),
             endpoint: listen.first().cloned(),
             web,
         };
@@ -86,6 +93,7 @@ impl Aggregator {
         tasks.spawn("intake", listener.run(stop()));
         tasks.spawn("web", web::serve(socket, router, stop()));
         tasks.spawn("probe", probe.run(stop()));
+        start_upkeep(&tasks, &centre, config, config_file);
 
         let running = Running {
             pid: std::process::id(),
@@ -104,12 +112,42 @@ impl Aggregator {
 
     /// Runs until a stop signal, or until a part fails.
     pub async fn run(self) {
+        notify("READY=1");
         self.tasks.run_until_stopped().await;
     }
 }
 
+/// Starts the nightly backup and the word to systemd.
+fn start_upkeep(tasks: &Tasks, centre: &Centre, config: &CentralConfig, config_file: &Path) {
+    let stop = tasks.shutdown.clone();
+    let fed = feed_watchdog(centre.health.clone(), is_alive, stop.clone());
+    tasks.spawn("systemd watchdog", fed);
+    if config.clock.is_some() {
+        // A replay is not backed up.
+        return;
+    }
+    let nightly = Nightly {
+        subject: upkeep::subject(config, config_file),
+        folder: config.backup.folder_of(&config.centre.data),
+        at: config.backup.at,
+        zone: centre.zone.clone(),
+        keep: config.backup.keep as usize,
+        health: centre.health.clone(),
+        state: watch::channel(NightlyState::default()).0,
+    };
+    tasks.spawn("backup", nightly.run(stop));
+}
+
+/// Whether a start anew would mend nothing: halls are answered, and the writer answers, be it that the
+/// disk is full.
+fn is_alive(report: &Report) -> bool {
+    let writer = report.part("store").is_some_and(|part| !part.is_silent);
+    let door = report.part("zenoh");
+    writer && door.is_some_and(|part| part.status != Status::Failing)
+}
+
 fn open_store(data: &Path) -> anyhow::Result<Store> {
-    let file = data.join("central.db");
+    let file = data.join(DATABASE);
     Store::open(&file, migrate).with_context(|| format!("cannot open {}", file.display()))
 }
 
@@ -147,7 +185,7 @@ pub(crate) fn routes(people: People, centre: &Centre) -> (Router, OpenApi, Vec<R
     let api = people::add_routes(api);
     let api = compare::add_routes(api, centre);
     let api = halls::add_routes(api, centre);
-    let api = watch::add_routes(api, centre);
+    let api = crate::watch::add_routes(api, centre);
     let (router, openapi, rules) = api.split();
     (pages::add_to(router), openapi, rules)
 }

@@ -13,6 +13,7 @@ pub mod halls;
 pub mod intake;
 mod pages;
 pub mod stores;
+pub mod upkeep;
 pub mod watch;
 
 #[cfg(test)]

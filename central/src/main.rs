@@ -6,9 +6,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use zhiban_central::aggregator::{Aggregator, openapi};
+use zhiban_central::upkeep;
 use zhiban_config::CentralConfig;
+use zhiban_kernel::doctor::Language;
 use zhiban_kernel::telemetry;
 
 /// Shows the service halls of an organisation side by side (值班中心).
@@ -19,12 +21,41 @@ struct Arguments {
     command: Command,
 }
 
+/// Where the package keeps it.
+const CONFIG: &str = "/etc/zhiban/central.toml";
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Tongue {
+    Zh,
+    En,
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Runs until a stop signal.
     Run { config: PathBuf },
     /// Checks a configuration file; the reasons go to standard error.
     Check { config: PathBuf },
+    /// Looks at everything a person on site can mend; 0 when nothing must be.
+    Doctor {
+        #[arg(long, default_value = CONFIG)]
+        config: PathBuf,
+        /// zh or en; by default that of the environment.
+        #[arg(long)]
+        language: Option<Tongue>,
+    },
+    /// Takes a backup to a file or into a folder, while the service runs or not. It holds secrets.
+    Backup {
+        target: PathBuf,
+        #[arg(long, default_value = CONFIG)]
+        config: PathBuf,
+    },
+    /// Puts a backup back while the service is stopped; what was there is kept aside.
+    Restore {
+        backup: PathBuf,
+        #[arg(long, default_value = CONFIG)]
+        config: PathBuf,
+    },
     /// Prints the description of the HTTP API as JSON.
     Openapi,
 }
@@ -36,6 +67,15 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run { config } => with_runtime(run(config)),
         Command::Check { config } => check(&config),
+        Command::Doctor { config, language } => {
+            let language = language.map(|tongue| match tongue {
+                Tongue::Zh => Language::Zh,
+                Tongue::En => Language::En,
+            });
+            upkeep::doctor(&config, language)
+        }
+        Command::Backup { target, config } => upkeep::back_up(&config, &target),
+        Command::Restore { backup, config } => upkeep::restore(&config, &backup),
         Command::Openapi => with_runtime(print_openapi()),
     };
     match result {
@@ -60,7 +100,7 @@ fn with_runtime(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Resul
 async fn run(file: PathBuf) -> anyhow::Result<()> {
     telemetry::start();
     let config = CentralConfig::read(&file)?;
-    let aggregator = Aggregator::start(&config).await?;
+    let aggregator = Aggregator::start(&config, &file).await?;
     let listen = config.zenoh.listen.join(", ");
     tracing::info!(web = %aggregator.web, zenoh = listen, "running");
     if let Some(code) = &aggregator.setup_code {

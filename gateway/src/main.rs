@@ -7,11 +7,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
 use zhiban_config::GatewayConfig;
 use zhiban_gateway::check_device::{self, Play};
-use zhiban_gateway::{appliance, devices, journal};
+use zhiban_gateway::{appliance, devices, journal, upkeep};
+use zhiban_kernel::doctor::Language;
 use zhiban_kernel::runtime::take_folder;
 use zhiban_kernel::{Clock, telemetry};
 use zhiban_vocabulary::device::DeviceKind;
@@ -25,12 +26,46 @@ struct Arguments {
     command: Command,
 }
 
+/// Where the package keeps it.
+const CONFIG: &str = "/etc/zhiban/gateway.toml";
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Tongue {
+    Zh,
+    En,
+}
+
 #[derive(Subcommand)]
 enum Command {
     /// Run the gateway until a stop signal.
     Run { config: PathBuf },
     /// Check a configuration without opening anything; 0 when it can be used.
     Check { config: PathBuf },
+    /// Look at everything a person on site can mend; 0 when nothing must be.
+    Doctor {
+        #[arg(long, default_value = CONFIG)]
+        config: PathBuf,
+        /// zh or en; by default that of the environment.
+        #[arg(long)]
+        language: Option<Tongue>,
+    },
+    /// Take a backup to a file or into a folder, while the service runs or not. It holds secrets.
+    Backup {
+        target: PathBuf,
+        #[arg(long, default_value = CONFIG)]
+        config: PathBuf,
+    },
+    /// Put a backup back while the service is stopped; what was there is kept aside.
+    Restore {
+        backup: PathBuf,
+        #[arg(long, default_value = CONFIG)]
+        config: PathBuf,
+    },
+    /// Print the address of the panel and the code of the first sign-in.
+    SetupCode {
+        #[arg(long, default_value = CONFIG)]
+        config: PathBuf,
+    },
     /// Manage devices while the gateway is stopped.
     #[command(subcommand)]
     Device(DeviceCommand),
@@ -92,11 +127,11 @@ fn main() -> ExitCode {
 
 fn execute(command: Command) -> Result<()> {
     match command {
-        Command::Run { config } => {
-            let config = GatewayConfig::read(&config)?;
+        Command::Run { config: file } => {
+            let config = GatewayConfig::read(&file)?;
             telemetry::start();
             let runtime = runtime()?;
-            let ran = runtime.block_on(appliance::run(config));
+            let ran = runtime.block_on(appliance::run(config, &file));
             // Blocking work that hangs on, such as a long read, does not hold up the stop.
             runtime.shutdown_timeout(Duration::from_millis(500));
             ran
@@ -108,6 +143,16 @@ fn execute(command: Command) -> Result<()> {
             println!("{file}: ok");
             Ok(())
         }
+        Command::Doctor { config, language } => {
+            let language = language.map(|tongue| match tongue {
+                Tongue::Zh => Language::Zh,
+                Tongue::En => Language::En,
+            });
+            upkeep::doctor(&config, language)
+        }
+        Command::Backup { target, config } => upkeep::back_up(&config, &target),
+        Command::Restore { backup, config } => upkeep::restore(&config, &backup),
+        Command::SetupCode { config } => upkeep::show_setup_code(&config),
         Command::Device(DeviceCommand::Add {
             config,
             id,

@@ -48,7 +48,9 @@ async fn healthy(web: SocketAddr) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_proves_its_health_and_stops_in_time_with_a_stream_open() {
     let folder = Folder::new();
-    let running = Aggregator::start(&config(&folder)).await.unwrap();
+    let running = Aggregator::start(&config(&folder), Path::new("central.toml"))
+        .await
+        .unwrap();
     let (web, shutdown) = (running.web, running.tasks.shutdown.clone());
     let file: Value =
         serde_json::from_slice(&std::fs::read(folder.path().join("run.json")).unwrap()).unwrap();
@@ -93,6 +95,9 @@ async fn a_port_that_is_taken_is_named() {
     let mut config = config(&folder);
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     config.web.listen = taken.local_addr().unwrap();
-    let error = Aggregator::start(&config).await.unwrap_err().to_string();
+    let error = Aggregator::start(&config, Path::new("central.toml"))
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(error.contains(&config.web.listen.to_string()), "{error}");
 }

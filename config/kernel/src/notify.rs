@@ -6,6 +6,10 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
+use crate::health::{Health, Report};
+
 /// Sends `state`, such as `READY=1`. Whoever does not listen is not waited for.
 pub fn notify(state: &str) {
     if let Some(name) = std::env::var_os("NOTIFY_SOCKET")
@@ -26,13 +30,36 @@ fn send(name: &std::ffi::OsStr, state: &str) -> std::io::Result<()> {
     socket.send_to_addr(state.as_bytes(), &address).map(drop)
 }
 
-/// How often systemd wants to hear of this process: half of `WATCHDOG_USEC`; `None` when it does not.
-#[must_use]
-pub fn watchdog_every() -> Option<Duration> {
+/// Tells systemd again and again that the program lives, for as long as `is_alive` says so of its
+/// health; a program whose parts do not answer is started anew. Ends at once where nobody asks.
+pub async fn feed_watchdog(
+    health: Health,
+    is_alive: impl Fn(&Report) -> bool,
+    shutdown: CancellationToken,
+) {
+    let Some(every) = watchdog_every() else {
+        return shutdown.cancelled().await;
+    };
+    loop {
+        let report = health.report();
+        if is_alive(&report) {
+            notify("WATCHDOG=1");
+        } else {
+            tracing::error!(?report, "systemd is not told that the program lives");
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(every) => {}
+        }
+    }
+}
+
+/// A quarter of `WATCHDOG_USEC`, so that one bad look does no harm; `None` outside systemd.
+fn watchdog_every() -> Option<Duration> {
     let number = |name| std::env::var(name).ok()?.parse::<u64>().ok();
     let is_ours = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
     let every = number("WATCHDOG_USEC").filter(|_| is_ours)?;
-    Some(Duration::from_micros(every / 2))
+    Some(Duration::from_micros(every / 4))
 }
 
 #[cfg(test)]

@@ -43,6 +43,7 @@ impl Tasks {
             () = stop_signal() => tracing::info!("stopping"),
             () = shutdown.cancelled() => {}
         }
+        crate::notify::notify("STOPPING=1");
         shutdown.cancel();
         self.tracker.close();
         if tokio::time::timeout(STOP_TIME_MAX, self.tracker.wait())

@@ -14,7 +14,7 @@ use zhiban_kernel::web::RouteRule;
 use zhiban_kernel::{Clock, Store};
 use zhiban_vocabulary::envelope::Epoch;
 
-use super::{DATABASE, Slices, new_boot, open_authority, open_mqtt, program};
+use super::{DATABASE, Slices, new_boot, open_authority, open_mqtt, program, upkeep_state};
 use crate::chain::BoxState;
 use crate::commands::Wake;
 use crate::devices::Devices;
@@ -62,6 +62,7 @@ pub async fn describe(data: &Path) -> Result<(String, Vec<RouteRule>, axum::Rout
         uplink: None,
         routers: Vec::new(),
     };
+    let upkeep = upkeep_state(&journal, config);
     let slices = Slices {
         journal,
         devices,
@@ -71,6 +72,7 @@ pub async fn describe(data: &Path) -> Result<(String, Vec<RouteRule>, axum::Rout
         state,
         zone: config.hall.zone(),
         wake: Wake::default(),
+        upkeep,
     };
     let (router, openapi, rules) = slices.api(people).split();
     Ok((openapi.to_pretty_json()?, rules, router))

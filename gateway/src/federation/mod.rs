@@ -10,6 +10,7 @@ mod courier;
 mod epoch;
 mod letters;
 mod outbox;
+mod prune;
 mod uplink;
 
 pub use alarms::AlarmsFollower;
@@ -17,7 +18,8 @@ pub use api::{LettersState, Restate, add_routes};
 pub use courier::{Courier, UplinkState};
 pub use epoch::open_epoch;
 pub use letters::unsent_letters;
-pub use outbox::{Backlog, backlog, put};
+pub use outbox::{Backlog, backlog, prune, put};
+pub use prune::{drop_settled, drop_unsent, settle_alone};
 pub use uplink::{Uplink, UplinkError, ZenohUplink};
 
 #[cfg(test)]

@@ -37,6 +37,26 @@ pub struct Restored {
     pub other_config: Option<PathBuf>,
 }
 
+impl Restored {
+    /// What was done, line by line; `config` is the configuration of the box.
+    #[must_use]
+    pub fn summary(&self, config: &Path) -> String {
+        let Manifest {
+            id, taken, version, ..
+        } = &self.manifest;
+        let mut text = format!("restored: {id} of {taken} (version {version})\n");
+        if let Some(aside) = &self.aside {
+            let aside = aside.display();
+            text += &format!("what was there is kept in {aside}; delete it when all is well\n");
+        }
+        if let Some(other) = &self.other_config {
+            let (config, other) = (config.display(), other.display());
+            text += &format!("the configuration of the backup is not {config}; it is in {other}\n");
+        }
+        text
+    }
+}
+
 /// Puts a backup back. The program must not run. A hall that was restored begins a new epoch,
 /// because its epoch file is not in the backup.
 ///

@@ -36,6 +36,16 @@ pub struct Taken {
     pub manifest: Manifest,
 }
 
+impl Taken {
+    /// In one line.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let rows: u64 = self.manifest.tables.values().sum();
+        let (file, bytes) = (self.file.display(), self.bytes);
+        format!("{file}: {bytes} bytes, {rows} rows, read back and compared")
+    }
+}
+
 /// Takes a backup to `target`: a file, or a folder in which it gets a name with the time. The
 /// archive appears under its name only after it was read back: every file by its hash, the database
 /// by its integrity, its rows against those of the source, and the program's own reader.
@@ -54,7 +64,7 @@ pub fn take(subject: &Subject, target: &Path, now: Timestamp) -> Result<Taken, B
     };
     let scratch = Scratch::make(&folder)?;
     check_room(subject, &folder)?;
-    let copy = scratch.0.join(subject.database);
+    let copy = scratch.path.join(subject.database);
     let tables = copy_database(&subject.data.join(subject.database), &copy)?;
     let mut files = vec![Packed {
         path: copy.clone(),
@@ -76,10 +86,10 @@ pub fn take(subject: &Subject, target: &Path, now: Timestamp) -> Result<Taken, B
         files: files.iter().map(note_of).collect::<Result<_, _>>()?,
         tables,
     };
-    let part = scratch.0.join("part");
+    let part = scratch.path.join("part");
     archive::write(&part, &manifest, &files)?;
     fs::remove_file(&copy).map_err(of(&copy))?;
-    prove(subject, &part, &scratch.0.join("proof"), &manifest)?;
+    prove(subject, &part, &scratch.path.join("proof"), &manifest)?;
     fs::rename(&part, &target).map_err(of(&target))?;
     let opened = fs::File::open(&folder).and_then(|folder| folder.sync_all());
     opened.map_err(of(&folder))?;
@@ -101,39 +111,43 @@ fn prefix(subject: &Subject) -> String {
 }
 
 /// A folder that goes away with what is in it.
-struct Scratch(PathBuf);
+struct Scratch {
+    path: PathBuf,
+    /// Tells others that somebody is at work.
+    _lock: fs::File,
+}
 
 impl Scratch {
     fn make(folder: &Path) -> Result<Self, BackupError> {
         use std::os::unix::fs::DirBuilderExt;
         remove_left_behind(folder);
-        let scratch = folder.join(format!("{SCRATCH}{}", std::process::id()));
+        let path = folder.join(format!("{SCRATCH}{}", std::process::id()));
         let mut builder = fs::DirBuilder::new();
-        builder.mode(0o700).create(&scratch).map_err(of(&scratch))?;
-        Ok(Self(scratch))
+        builder.mode(0o700).create(&path).map_err(of(&path))?;
+        let lock = fs::File::create(path.join("lock")).map_err(of(&path))?;
+        lock.lock().map_err(of(&path))?;
+        Ok(Self { path, _lock: lock })
     }
 }
 
-/// What a process left behind that was killed in the middle of a backup.
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+/// Removes what a process left behind that was killed in the middle of a backup.
 fn remove_left_behind(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else {
         return;
     };
     for entry in entries.filter_map(Result::ok) {
         let name = entry.file_name();
-        let owner = name.to_str().and_then(|name| name.strip_prefix(SCRATCH));
-        let Some(owner) = owner.and_then(|owner| owner.parse::<u32>().ok()) else {
-            continue;
-        };
-        if owner == std::process::id() || !Path::new(&format!("/proc/{owner}")).exists() {
+        let is_scratch = name.to_string_lossy().starts_with(SCRATCH);
+        let lock = fs::File::open(entry.path().join("lock"));
+        if is_scratch && lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
             let _ = fs::remove_dir_all(entry.path());
         }
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 
