@@ -44,6 +44,19 @@ enum Command {
         #[arg(long)]
         language: Option<Tongue>,
     },
+    /// Waits until the running service is well; 0 when it is.
+    Health {
+        #[arg(long, default_value = CONFIG)]
+        config: PathBuf,
+        /// Seconds.
+        #[arg(long, default_value_t = 0)]
+        wait: u64,
+    },
+    /// Prints the address of the pages and the code of the first sign-in.
+    SetupCode {
+        #[arg(long, default_value = CONFIG)]
+        config: PathBuf,
+    },
     /// Takes a backup to a file or into a folder, while the service runs or not. It holds secrets.
     Backup {
         target: PathBuf,
@@ -74,6 +87,8 @@ fn main() -> ExitCode {
             });
             upkeep::doctor(&config, language)
         }
+        Command::Health { config, wait } => upkeep::health(&config, Duration::from_secs(wait)),
+        Command::SetupCode { config } => upkeep::show_setup_code(&config),
         Command::Backup { target, config } => upkeep::back_up(&config, &target),
         Command::Restore { backup, config } => upkeep::restore(&config, &backup),
         Command::Openapi => with_runtime(print_openapi()),

@@ -1,13 +1,14 @@
 //! The commands of whoever looks after the centre: doctor, backup, restore.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::ensure;
 use rusqlite::Connection;
 use zhiban_config::CentralConfig;
 use zhiban_kernel::backup::{self, Subject};
 use zhiban_kernel::doctor::{self, Language, Mark, Report, Said};
-use zhiban_kernel::people::first_broken_link;
+use zhiban_kernel::people::{first_broken_link, setup_code};
 use zhiban_kernel::{Clock, StoreError};
 
 use crate::aggregator::{DATABASE, migrate};
@@ -93,6 +94,28 @@ pub fn restore(file: &Path, archive: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Waits until the running service is well.
+///
+/// # Errors
+/// What is wrong when `wait` is over.
+pub fn health(file: &Path, wait: Duration) -> anyhow::Result<()> {
+    let config = CentralConfig::read(file)?;
+    doctor::wait_healthy(&config.centre.data, &["store", "zenoh"], wait)
+        .map_err(anyhow::Error::msg)?;
+    println!("healthy");
+    Ok(())
+}
+
+/// Prints the address of the pages and the code the first person signs in with.
+///
+/// # Errors
+/// When the service has not started yet, or somebody has signed in.
+pub fn show_setup_code(file: &Path) -> anyhow::Result<()> {
+    let config = CentralConfig::read(file)?;
+    println!("{}", setup_code(&config.centre.data, config.web.listen)?);
+    Ok(())
+}
+
 /// Prints the checklist.
 ///
 /// # Errors
@@ -133,6 +156,7 @@ fn examine(file: &Path) -> Report {
     doctor::check_database(&mut report, &subject);
     let backups = config.backup.folder_of(data);
     doctor::check_backup(&mut report, &subject, &backups, Clock::real_now());
+    doctor::check_update(&mut report, data);
     if let Some(running) = &running {
         doctor::check_parts(&mut report, running, &PARTS);
     }

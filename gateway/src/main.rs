@@ -49,6 +49,14 @@ enum Command {
         #[arg(long)]
         language: Option<Tongue>,
     },
+    /// Wait until the running service is well; 0 when it is.
+    Health {
+        #[arg(long, default_value = CONFIG)]
+        config: PathBuf,
+        /// Seconds.
+        #[arg(long, default_value_t = 0)]
+        wait: u64,
+    },
     /// Take a backup to a file or into a folder, while the service runs or not. It holds secrets.
     Backup {
         target: PathBuf,
@@ -150,6 +158,7 @@ fn execute(command: Command) -> Result<()> {
             });
             upkeep::doctor(&config, language)
         }
+        Command::Health { config, wait } => upkeep::health(&config, Duration::from_secs(wait)),
         Command::Backup { target, config } => upkeep::back_up(&config, &target),
         Command::Restore { backup, config } => upkeep::restore(&config, &backup),
         Command::SetupCode { config } => upkeep::show_setup_code(&config),

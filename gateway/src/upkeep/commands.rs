@@ -1,12 +1,14 @@
 //! The commands of whoever looks after the box.
 
 use std::path::Path;
+use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use zhiban_config::GatewayConfig;
 use zhiban_kernel::Clock;
 use zhiban_kernel::backup;
-use zhiban_kernel::doctor::{Language, Mark};
+use zhiban_kernel::doctor::{Language, Mark, wait_healthy};
+use zhiban_kernel::people::setup_code;
 
 use super::{PROGRAM, doctor as checks, subject};
 
@@ -37,6 +39,17 @@ pub fn restore(file: &Path, archive: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Waits until the running service is well.
+///
+/// # Errors
+/// What is wrong when `wait` is over.
+pub fn health(file: &Path, wait: Duration) -> Result<()> {
+    let config = GatewayConfig::read(file)?;
+    wait_healthy(&config.hall.data, &["journal", "mqtt"], wait).map_err(anyhow::Error::msg)?;
+    println!("healthy");
+    Ok(())
+}
+
 /// Prints the checklist.
 ///
 /// # Errors
@@ -55,11 +68,6 @@ pub fn doctor(file: &Path, language: Option<Language>) -> Result<()> {
 /// When the service has not started yet, or somebody has signed in.
 pub fn show_setup_code(file: &Path) -> Result<()> {
     let config = GatewayConfig::read(file)?;
-    let code = config.hall.data.join("setup-code");
-    let code = std::fs::read_to_string(&code).with_context(|| {
-        let code = code.display();
-        format!("{code}: the service has not started yet, or the first account was made already")
-    })?;
-    println!("http://{}/  {}", config.web.listen, code.trim());
+    println!("{}", setup_code(&config.hall.data, config.web.listen)?);
     Ok(())
 }

@@ -87,6 +87,7 @@ pub(super) fn examine(file: &Path) -> Report {
     let backups = config.backup.folder_of(data);
     doctor::check_backup(&mut report, &subject, &backups, Clock::real_now());
     check_authority(&mut report, data);
+    doctor::check_update(&mut report, data);
     if let Some(running) = &running {
         doctor::check_parts(&mut report, running, &PARTS);
     }

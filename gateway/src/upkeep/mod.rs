@@ -18,7 +18,7 @@ use crate::appliance::DATABASE;
 use crate::{devices, federation, journal};
 
 pub use api::{UpkeepState, add_routes};
-pub use commands::{back_up, doctor, restore, show_setup_code};
+pub use commands::{back_up, doctor, health, restore, show_setup_code};
 
 /// Name of the program, its package and its service.
 pub const PROGRAM: &str = "zhiban-gateway";

@@ -142,8 +142,9 @@ fn entries(folder: &Path) -> Result<Vec<fs::DirEntry>, BackupError> {
 
 /// Moves everything of the data folder that is neither this restore nor a backup.
 pub(super) fn put_aside(data: &Path, aside: &Path) -> Result<(), BackupError> {
-    let stays =
-        |name: &str| ["lock", STAGE, FOLDER, "upgrade"].contains(&name) || name.starts_with(ASIDE);
+    let stays = |name: &str| {
+        ["lock", STAGE, FOLDER, "upgrade.json"].contains(&name) || name.starts_with(ASIDE)
+    };
     for entry in entries(data)? {
         let name = entry.file_name();
         if stays(&name.to_string_lossy()) {

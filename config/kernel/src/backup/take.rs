@@ -21,7 +21,7 @@ const LEFT_OUT: [&str; 6] = [
     "epoch",
     FOLDER,
     super::restore::STAGE,
-    "upgrade",
+    "upgrade.json",
 ];
 /// Begin of the name of the folder a backup is made in; the process follows.
 const SCRATCH: &str = ".backup-";

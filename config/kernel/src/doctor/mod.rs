@@ -9,7 +9,10 @@ use std::fmt;
 
 pub use database::{BACKUP_AGE_MAX, check_backup, check_database};
 pub use machine::{check_clock, check_disk, check_folder, check_fsync};
-pub use service::{Running, check_listen, check_parts, check_service};
+pub use service::{
+    Running, Update, check_listen, check_parts, check_service, check_update, last_update,
+    wait_healthy,
+};
 
 /// Language of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,13 +4,16 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
 use super::{Mark, Report, Said};
 
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Looks in a row at which a service must be well.
+const LOOKS_GOOD: u32 = 2;
 
 /// A service that was asked.
 #[derive(Debug)]
@@ -71,6 +74,39 @@ pub fn check_service(report: &mut Report, program: &str, data: &Path) -> Option<
             report.add(Mark::Bad, what, found, advice);
             None
         }
+    }
+}
+
+/// Waits until the service answers that no part of it fails, `needed` among them, on two looks in a
+/// row.
+///
+/// # Errors
+/// What it said last, when `wait` is over.
+pub fn wait_healthy(data: &Path, needed: &[&str], wait: Duration) -> Result<(), String> {
+    let started = Instant::now();
+    let mut good = 0;
+    loop {
+        match look(data, needed) {
+            Ok(()) => good += 1,
+            Err(problem) if started.elapsed() >= wait => return Err(problem),
+            Err(_) => good = 0,
+        }
+        if good == LOOKS_GOOD {
+            return Ok(());
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+fn look(data: &Path, needed: &[&str]) -> Result<(), String> {
+    let running = ask(data).map_err(|error| format!("the service does not answer: {error}"))?;
+    let is_there = |name: &&&str| running.parts.iter().any(|part| part.part == **name);
+    if let Some(missing) = needed.iter().find(|name| !is_there(name)) {
+        return Err(format!("{missing}: nothing was said yet"));
+    }
+    match running.parts.iter().find(|part| part.status == "failing") {
+        Some(part) => Err(format!("{}: {}", part.part, part.detail)),
+        None => Ok(()),
     }
 }
 
@@ -140,6 +176,52 @@ pub fn check_parts(report: &mut Report, running: &Running, names: &[(&str, &str,
             report.add(mark, what, found, Said::new(advice_zh, advice_en));
         }
     }
+}
+
+/// What the last update came to.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Update {
+    pub at: jiff::Timestamp,
+    /// `installed` or `rolled-back`
+    pub outcome: String,
+    pub from: String,
+    pub to: String,
+    pub reason: String,
+}
+
+/// The last update, by what `deploy/upgrade` left in the data folder.
+#[must_use]
+pub fn last_update(data: &Path) -> Option<Update> {
+    let text = std::fs::read(data.join("upgrade.json")).ok()?;
+    serde_json::from_slice(&text).ok()
+}
+
+/// Whether the last update came through.
+pub fn check_update(report: &mut Report, data: &Path) {
+    let Some(update) = last_update(data) else {
+        return;
+    };
+    let what = Said::new("最近更新", "last update");
+    let Update {
+        at,
+        from,
+        to,
+        reason,
+        ..
+    } = &update;
+    if update.outcome == "installed" {
+        report.good(what, Said::same(format!("{from} → {to}, {at}")));
+        return;
+    }
+    let found = Said::new(
+        format!("{at} 更新到 {to} 失败，已退回 {from}：{reason}"),
+        format!("{at} {to} was rolled back to {from}: {reason}"),
+    );
+    let advice = Said::new(
+        "把日志交给支持后再更新：journalctl -u 服务名",
+        "send the log (journalctl) to support before the next try",
+    );
+    report.add(Mark::Look, what, found, advice);
 }
 
 /// Whether a port can be had; beside a running service it is that one's.

@@ -84,6 +84,19 @@ impl People {
     }
 }
 
+/// Address of the pages and the code of the first sign-in, for the person in front of the box.
+///
+/// # Errors
+/// When there is no code: before the first start, and after the first account.
+pub fn setup_code(data: &Path, web: std::net::SocketAddr) -> std::io::Result<String> {
+    let file = data.join("setup-code");
+    let code = std::fs::read_to_string(&file).map_err(|error| {
+        let why = "the service has not started yet, or the first account was made already";
+        std::io::Error::new(error.kind(), format!("{}: {why}", file.display()))
+    })?;
+    Ok(format!("http://{web}/  {}", code.trim()))
+}
+
 /// The tables of this module.
 pub mod migrations {
     refinery::embed_migrations!("migrations");
