@@ -3,7 +3,7 @@
 #   make demo                                        20 halls, until Ctrl-C
 #   make demo ARGS="--halls 3 --until-caught-up"     ends by itself, totals held against the file
 #   make demo ARGS="--help"
-#   make test      make check      make bench      make panel      make build      make fuzz
+#   make test      make check      make bench      make panel      make build      make fuzz      make deb
 
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
@@ -20,7 +20,7 @@ panel := gateway/panel
 panel_sources := $(shell find $(panel) \( -name node_modules -o -name dist -o -name '*.d.ts' \) -prune \
 	-o -type f -print)
 
-.PHONY: setup setup-build build panel demo test test-panel torture bench check fuzz
+.PHONY: setup setup-build build panel demo test test-panel torture bench check fuzz deb transcript
 
 setup:
 	@deploy/setup/system.sh
@@ -77,3 +77,20 @@ check: panel
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' $(CARGO) doc --workspace --no-deps --document-private-items
+
+# Debian packages of both programs into target/debian. Paths of this machine stay out of them.
+cargo_deb_version := 3.6.4
+
+deb: panel target/tools/bin/cargo-deb
+	RUSTFLAGS="--remap-path-prefix=$(CURDIR)=zhiban --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo" \
+		$(CARGO) build --release -p zhiban-gateway -p zhiban-central --bins
+	for p in gateway central; do \
+		PATH="$(CURDIR)/target/tools/bin:$$PATH" $(CARGO) deb --no-build --no-strip -p zhiban-$$p || exit 1; \
+	done
+
+target/tools/bin/cargo-deb:
+	$(CARGO) install --locked cargo-deb@$(cargo_deb_version) --root target/tools
+
+# What store IT does, from an empty Debian on, written down; needs root.
+transcript: deb
+	deploy/transcript.sh target/transcript.txt

@@ -40,6 +40,8 @@ if [ "${1:-all}" != build ]; then
     need fiu-utils has fiu-run
     need snmpsim has snmpsimd
     need snmp has snmpget
+    need systemd has systemd-analyze
+    need gnupg has gpg
     need nut-server test -x /lib/nut/upsd
 fi
 

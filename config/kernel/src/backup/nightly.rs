@@ -104,7 +104,7 @@ impl Nightly {
     async fn back_up(&self, now: Timestamp) -> Result<Taken, BackupError> {
         let (subject, folder, keep) = (self.subject.clone(), self.folder.clone(), self.keep);
         let done = tokio::task::spawn_blocking(move || {
-            make_folder(&folder)?;
+            make_folder(&subject, &folder)?;
             let taken = take(&subject, &folder, now)?;
             // Only behind one that was proved.
             keep_newest(&subject, &folder, keep)?;
@@ -138,14 +138,13 @@ impl Nightly {
     }
 }
 
-/// A folder on another disk is never made: without the disk, it would fill this one.
-fn make_folder(folder: &std::path::Path) -> Result<(), BackupError> {
-    match std::fs::create_dir(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-            Err(super::of(folder)(error))
-        }
-        _ => Ok(()),
+/// Makes the folder in the data folder. One on another disk is never made: without that disk the
+/// backups would fill this one.
+fn make_folder(subject: &Subject, folder: &std::path::Path) -> Result<(), BackupError> {
+    if folder.is_dir() || folder != subject.data.join(super::FOLDER) {
+        return Ok(());
     }
+    std::fs::create_dir(folder).map_err(super::of(folder))
 }
 
 fn judge(state: &NightlyState, now: Timestamp, at: Time) -> (Status, String) {

@@ -53,7 +53,8 @@ impl Taken {
 /// # Errors
 /// [`BackupError`]; then there is no archive.
 pub fn take(subject: &Subject, target: &Path, now: Timestamp) -> Result<Taken, BackupError> {
-    let target = if target.is_dir() {
+    let is_folder = target.is_dir() || !target.to_string_lossy().ends_with(ENDING);
+    let target = if is_folder {
         target.join(name_at(subject, now))
     } else {
         target.to_owned()

@@ -80,7 +80,20 @@ pub fn check_backup(report: &mut Report, subject: &Subject, folder: &Path, now: 
         format!("{hours} h ago, {}", file.display()),
     );
     match age {
+        Some(age) if age <= BACKUP_AGE_MAX && is_same_disk(&subject.data, folder) => {
+            let advice = Said::new(
+                "与数据在同一块磁盘：磁盘坏了两者都没有。在 [backup] folder 指定第二块磁盘，或定期拷走",
+                "it is on the disk of the data, which takes both when it fails: name a second disk in [backup] folder, or copy it away",
+            );
+            report.add(Mark::Look, what, found, advice);
+        }
         Some(age) if age <= BACKUP_AGE_MAX => report.good(what, found),
         _ => report.add(Mark::Bad, what, found, advice),
     }
+}
+
+fn is_same_disk(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let disk = |path: &Path| std::fs::metadata(path).ok().map(|found| found.dev());
+    disk(one) == disk(other)
 }
