@@ -14,7 +14,7 @@ use zhiban_tests::harness::configs::Folder;
 use zhiban_tests::harness::database::Copied;
 use zhiban_tests::harness::stage::{Centre, Hall};
 use zhiban_tests::harness::wait::{seen, until};
-use zhiban_tests::harness::{Account, Ended, Running};
+use zhiban_tests::harness::{Account, Ended, Running, free_port};
 
 const STORE: &str = "cared-hall";
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -35,6 +35,20 @@ async fn report(running: &Running, hall: &Hall, seq: u64) {
 
 async fn hall(folder: &Path, centre: Option<&str>, edit: impl FnOnce(&mut toml::Table)) -> Hall {
     Hall::prepare(folder, STORE, centre, &["tm-1 ticket-machine"], edit).await
+}
+
+/// The time on the wall of the hall when it has started.
+fn soon() -> String {
+    let zone = jiff::tz::TimeZone::get("Asia/Shanghai").unwrap();
+    let soon = zhiban_kernel::Clock::real_now() + 12.seconds();
+    soon.to_zoned(zone).time().strftime("%H:%M:%S").to_string()
+}
+
+fn backup_at(config: &mut toml::Table, at: &str, folder: &Path) {
+    let mut backup = toml::Table::new();
+    backup.insert("at".into(), at.into());
+    backup.insert("folder".into(), folder.to_str().unwrap().into());
+    config.insert("backup".into(), backup.into());
 }
 
 /// Runs a command of the gateway on the hall's configuration; what it printed, or why it refused.
@@ -68,7 +82,11 @@ async fn level(manager: &Account) {
 async fn a_backup_of_a_running_hall_is_put_back_and_the_hall_goes_on_in_a_new_epoch() {
     let folder = Folder::new("restored-box");
     let mut centre = Centre::start(folder.path(), None).await;
-    let hall = hall(folder.path(), Some(&centre.endpoint), |_| {}).await;
+    let hall = hall(folder.path(), Some(&centre.endpoint), |config| {
+        let web = format!("127.0.0.1:{}", free_port().unwrap());
+        config["web"]["listen"] = web.into();
+    })
+    .await;
     let (mut running, manager) = hall.open().await;
     for seq in 1..=20 {
         report(&running, &hall, seq).await;
@@ -109,14 +127,9 @@ async fn the_nightly_backup_comes_by_itself_and_says_when_it_cannot() {
     let folder = Folder::new("nightly");
     let disk = folder.path().join("second-disk");
     std::fs::create_dir(&disk).unwrap();
-    let zone = jiff::tz::TimeZone::get("Asia/Shanghai").unwrap();
-    let soon = zhiban_kernel::Clock::real_now() + 12.seconds();
-    let at = soon.to_zoned(zone).time().strftime("%H:%M:%S").to_string();
+    let at = soon();
     let hall = hall(folder.path(), None, |config| {
-        let backup = toml::toml! { keep = 2 };
-        config.insert("backup".into(), backup.into());
-        config["backup"]["at"] = at.into();
-        config["backup"]["folder"] = disk.to_str().unwrap().into();
+        backup_at(config, &at, &disk);
     })
     .await;
     let (mut running, manager) = hall.open().await;
@@ -146,15 +159,9 @@ async fn the_nightly_backup_comes_by_itself_and_says_when_it_cannot() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_that_cannot_be_taken_shows() {
     let folder = Folder::new("no-disk");
-    let zone = jiff::tz::TimeZone::get("Asia/Shanghai").unwrap();
-    let soon = zhiban_kernel::Clock::real_now() + 12.seconds();
-    let at = soon.to_zoned(zone).time().strftime("%H:%M:%S").to_string();
+    let at = soon();
     let hall = hall(folder.path(), None, |config| {
-        config.insert("backup".into(), toml::Table::new().into());
-        config["backup"].as_table_mut().unwrap().extend([
-            ("at".to_owned(), at.into()),
-            ("folder".to_owned(), "/nowhere/mounted".into()),
-        ]);
+        backup_at(config, &at, Path::new("/nowhere/mounted"));
     })
     .await;
     let (mut running, manager) = hall.open().await;

@@ -28,7 +28,7 @@ pub use nightly::{Nightly, NightlyState};
 pub use restore::{Restored, finish_restore, restore};
 pub use take::{Taken, keep_newest, newest, take, taken_at};
 
-use zhiban_config::shared::BACKUP_FOLDER as FOLDER;
+pub use zhiban_config::shared::BACKUP_FOLDER as FOLDER;
 
 /// A program whose data is backed up.
 #[derive(Debug, Clone)]

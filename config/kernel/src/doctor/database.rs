@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OpenFlags};
 
 use super::{Mark, Report, Said};
-use crate::backup::{Subject, newest, taken_at};
+use crate::backup::{FOLDER, Subject, newest, taken_at};
 
 /// A nightly backup older than this was missed.
 pub const BACKUP_AGE_MAX: SignedDuration = SignedDuration::from_hours(36);
@@ -70,7 +70,10 @@ pub fn check_backup(report: &mut Report, subject: &Subject, folder: &Path, now: 
             format!("{} 中没有", folder.display()),
             format!("none in {}", folder.display()),
         );
-        report.add(Mark::Look, what, none, advice);
+        // One that is named and not there will not come by itself; the first backup will.
+        let will_come = folder.is_dir() || folder == subject.data.join(FOLDER);
+        let mark = if will_come { Mark::Look } else { Mark::Bad };
+        report.add(mark, what, none, advice);
         return;
     };
     let age = taken_at(&file).map(|taken| now.duration_since(taken));
