@@ -15,9 +15,8 @@ use zhiban_config::GatewayConfig;
 use zhiban_drivers::supervise::{Supervisor, WiredDevice};
 use zhiban_drivers::{Binding, Delivery, DriverKind, deliveries};
 use zhiban_kernel::authority::Authority;
-use zhiban_kernel::backup::{self, Nightly, NightlyState};
-use zhiban_kernel::health::{Health, Report, Status};
-use zhiban_kernel::notify::{feed_watchdog, notify};
+use zhiban_kernel::health::Health;
+use zhiban_kernel::notify::notify;
 use zhiban_kernel::people::{self, People, Program};
 use zhiban_kernel::runtime::{RunFile, Tasks, take_folder};
 use zhiban_kernel::web::{self, Api};
@@ -39,12 +38,15 @@ use crate::floor::{self, Floor};
 use crate::joining::{self, Advert, Joining, host_name};
 use crate::journal::{self, Follower, Journal, follow};
 use crate::queue::{self, Names, QueueFollower, SlotCloser};
-use crate::upkeep::{self, UpkeepState, retention};
+use crate::upkeep::{self, UpkeepState};
 use crate::{doors, panel};
 
 mod describe;
+mod looked_after;
 
 pub use describe::describe;
+
+use looked_after::{open_store, start_upkeep, upkeep_state};
 
 /// Name of the database in the data directory.
 pub const DATABASE: &str = "hall.db";
@@ -56,14 +58,11 @@ pub const AUTHORITY: &str = "authority.pem";
 /// # Errors
 /// When it cannot start; the reason names what and where.
 pub async fn run(config: GatewayConfig, config_file: &Path) -> Result<()> {
-    let data = &config.hall.data;
+    let data = &config.hall.data.clone();
     let _lock = take_folder(data).with_context(|| format!("cannot use {}", data.display()))?;
-    backup::finish_restore(data)?;
     let clock = Clock::new(config.clock);
-    let file = data.join(DATABASE);
-    let store = Store::open(&file, journal::migrate)
-        .with_context(|| format!("cannot open {}", file.display()))?;
     wired_devices(&config)?;
+    let (store, config) = open_store(config).await?;
     let tasks = Tasks::default();
     let stop = tasks.shutdown.clone();
     let health = Health::default();
@@ -100,7 +99,8 @@ pub async fn run(config: GatewayConfig, config_file: &Path) -> Result<()> {
     );
     tasks.spawn("floor", floor.clone().run());
     start_probes(&tasks, &journal, &drivers, &uplink, &health);
-    let upkeep = start_upkeep(&tasks, &journal, &config, config_file, &health);
+    let upkeep = upkeep_state(&journal, &config, uplink.clone(), stop.clone());
+    let upkeep = start_upkeep(&tasks, upkeep, config_file, &health);
 
     let state = BoxState {
         store_id: config.hall.store.to_string(),
@@ -143,7 +143,6 @@ pub async fn run(config: GatewayConfig, config_file: &Path) -> Result<()> {
     tasks.spawn("web", web::serve(listener, router, stop));
     let _run_file = RunFile::write(data, &addresses)?;
     announce(&config, &addresses, setup_code.as_deref());
-    notify("READY=1");
     tasks.run_until_stopped().await;
     Ok(())
 }
@@ -170,6 +169,7 @@ fn announce(config: &GatewayConfig, addresses: &Addresses, setup_code: Option<&s
         // For the person in front of the box; it works once, and only until the first account.
         eprintln!("\n  设置码 setup code: {code}\n  http://{web}/\n");
     }
+    notify("READY=1");
 }
 
 fn program(config: &GatewayConfig, clock: Clock) -> Program {
@@ -448,61 +448,6 @@ fn start_courier(
     };
     tasks.spawn("courier", courier.run(tasks.shutdown.clone()));
     Some(seen)
-}
-
-/// Starts what looks after the box: retention, the nightly backup, the word to systemd.
-fn start_upkeep(
-    tasks: &Tasks,
-    journal: &Journal,
-    config: &GatewayConfig,
-    config_file: &Path,
-    health: &Health,
-) -> UpkeepState {
-    let stop = tasks.shutdown.clone();
-    let keeper = retention::Keeper {
-        journal: journal.clone(),
-        retention: config.retention,
-        stands_alone: config.uplink.is_none(),
-        health: health.clone(),
-    };
-    tasks.spawn("retention", keeper.run(stop.clone()));
-    let fed = feed_watchdog(health.clone(), is_alive, stop.clone());
-    tasks.spawn("systemd watchdog", fed);
-    let mut state = upkeep_state(journal, config);
-    if config.clock.is_none() {
-        let (told, nightly) = watch::channel(NightlyState::default());
-        let backup = Nightly {
-            subject: upkeep::subject(config, config_file),
-            folder: state.backup_folder.clone(),
-            at: config.backup.at,
-            zone: config.hall.zone(),
-            keep: config.backup.keep as usize,
-            health: health.clone(),
-            state: told,
-        };
-        tasks.spawn("backup", backup.run(stop));
-        state.nightly = Some(nightly);
-    }
-    state
-}
-
-fn upkeep_state(journal: &Journal, config: &GatewayConfig) -> UpkeepState {
-    UpkeepState {
-        store: journal.store().clone(),
-        retention: config.retention,
-        backup_at: config.backup.at,
-        backup_keep: config.backup.keep,
-        backup_folder: config.backup.folder_of(&config.hall.data),
-        nightly: None,
-    }
-}
-
-/// Whether a start anew would mend nothing: the MQTT door does what it is for, and the writer answers,
-/// be it that the disk is full.
-fn is_alive(report: &Report) -> bool {
-    let writer = report.part("journal").is_some_and(|part| !part.is_silent);
-    let door = report.part("mqtt");
-    writer && door.is_some_and(|part| part.status != Status::Failing)
 }
 
 /// The slices that have pages.

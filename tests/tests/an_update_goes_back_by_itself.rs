@@ -118,10 +118,11 @@ impl Machine {
         let (root, pid) = (self.path("root"), self.path("pid"));
         let text = format!(
             "#!/bin/sh\npid={pid}\ncase $1 in\n\
-             start) [ -e $pid ] && kill -0 $(cat $pid) 2>/dev/null && exit 0\n\
+             start) while [ -e $pid.stopping ] && kill -0 $(cat $pid) 2>/dev/null; do sleep 0.1; done\n\
+             rm -f $pid.stopping; [ -e $pid ] && kill -0 $(cat $pid) 2>/dev/null && exit 0\n\
              setsid {root}/usr/bin/{PROGRAM} run {config} >>{log} 2>&1 </dev/null & echo $! >$pid ;;\n\
-             stop) [ -e $pid ] || exit 0\n kill $(cat $pid) 2>/dev/null\n\
-             while kill -0 $(cat $pid) 2>/dev/null; do sleep 0.1; done; rm -f $pid ;;\nesac\n",
+             stop) [ -e $pid ] || exit 0\n touch $pid.stopping; kill $(cat $pid) 2>/dev/null\n\
+             while kill -0 $(cat $pid) 2>/dev/null; do sleep 0.1; done; rm -f $pid $pid.stopping ;;\nesac\n",
             pid = pid.display(),
             root = root.display(),
             config = self.config.display(),

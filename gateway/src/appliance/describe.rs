@@ -58,11 +58,11 @@ pub async fn describe(data: &Path) -> Result<(String, Vec<RouteRule>, axum::Rout
         broker: door.broker(),
         mqtt: door.local_addr()?,
         mqtts: door.tls_addr(),
-        drivers: Supervisor::start(Vec::new(), delivered, new_boot(), stop),
+        drivers: Supervisor::start(Vec::new(), delivered, new_boot(), stop.clone()),
         uplink: None,
         routers: Vec::new(),
     };
-    let upkeep = upkeep_state(&journal, config);
+    let upkeep = upkeep_state(&journal, config, None, stop.clone());
     let slices = Slices {
         journal,
         devices,

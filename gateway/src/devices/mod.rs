@@ -42,7 +42,7 @@ pub use model::{Device, NewDevice, State};
 pub(crate) use model::{Proof, new_secret, secret_hash};
 pub use screens::{counter_screens, screens_at};
 pub(crate) use store::clock_suspects;
-pub use store::{counter_of, is_active, is_wired, kind_in_use, wired_settings};
+pub use store::{count_in_use, counter_of, is_active, is_wired, kind_in_use, wired_settings};
 
 use crate::conventions::Topics;
 use file::Request;

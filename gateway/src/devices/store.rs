@@ -461,3 +461,14 @@ pub fn wired_settings(connection: &Connection) -> Result<Vec<(String, String)>> 
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     rows.collect()
 }
+
+/// Devices that are in use.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn count_in_use(connection: &Connection) -> Result<u32> {
+    let sql = "select count(*) from devices_device where state <> 'retired'";
+    connection
+        .prepare_cached(sql)?
+        .query_row([], |row| row.get(0))
+}

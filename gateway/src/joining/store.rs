@@ -153,6 +153,18 @@ pub(super) fn forget_old(connection: &Connection, now: Timestamp) -> Result<()> 
     Ok(())
 }
 
+/// Requests that wait for a person.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn count_waiting(connection: &Connection, now: Timestamp) -> Result<u32> {
+    let sql = "select count(*) from joining_claim
+         where state in ('pending', 'clash') and asked_ms >= ?1";
+    connection
+        .prepare_cached(sql)?
+        .query_row([to_ms(now - WAITS_FOR)], |row| row.get(0))
+}
+
 /// The number of the last request; 0 before the first.
 ///
 /// # Errors

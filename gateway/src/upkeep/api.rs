@@ -1,48 +1,57 @@
 //! Routes: how the box looks after itself.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
-use zhiban_config::gateway::Retention;
-use zhiban_kernel::Store;
+use zhiban_config::GatewayConfig;
 use zhiban_kernel::backup::NightlyState;
 use zhiban_kernel::clock::from_ms;
+use zhiban_kernel::doctor::{Update, last_update};
 use zhiban_kernel::web::{Access, Api, Result};
 use zhiban_vocabulary::roles::Capability;
 
+use super::first_steps;
 use super::retention::{self, Dropped};
-use crate::journal;
+use crate::federation::UplinkState;
+use crate::journal::{self, Journal};
 use crate::routes::with_state;
 
-/// What the routes read; cheap to clone.
+/// What the routes work on; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct UpkeepState {
-    pub store: Store,
-    pub retention: Retention,
-    /// By the clock on the wall.
-    pub backup_at: jiff::civil::Time,
-    pub backup_keep: u32,
+    pub journal: Journal,
+    /// As it is in force.
+    pub config: Arc<GatewayConfig>,
     pub backup_folder: PathBuf,
     /// `None` in a replay, which is not backed up.
     pub nightly: Option<watch::Receiver<NightlyState>>,
+    /// `None` in a hall that stands alone.
+    pub uplink: Option<watch::Receiver<UplinkState>>,
+    /// Ends the program.
+    pub stop: CancellationToken,
 }
 
 /// Adds the routes of this slice.
 pub fn add_routes(api: Api, state: &UpkeepState) -> Api {
     let read = Access::Needs(Capability::BoxRead);
-    api.route(read, with_state(routes!(read_upkeep), state))
+    let api = api.route(read, with_state(routes!(read_upkeep), state));
+    first_steps::add_routes(api, state)
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 struct UpkeepView {
     /// `null` in a replay, which is not backed up.
     backup: Option<BackupView>,
+    /// The last update of the program, if there was one.
+    update: Option<UpdateView>,
     retention: RetentionView,
 }
 
@@ -85,6 +94,36 @@ struct DroppedView {
     last: Timestamp,
 }
 
+#[derive(Debug, Serialize, ToSchema)]
+struct UpdateView {
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    /// `installed` or `rolled-back`
+    outcome: String,
+    from: String,
+    to: String,
+    reason: String,
+}
+
+impl From<Update> for UpdateView {
+    fn from(update: Update) -> Self {
+        let Update {
+            at,
+            outcome,
+            from,
+            to,
+            reason,
+        } = update;
+        Self {
+            at,
+            outcome,
+            from,
+            to,
+            reason,
+        }
+    }
+}
+
 impl From<Dropped> for DroppedView {
     fn from(one: Dropped) -> Self {
         let Dropped {
@@ -112,25 +151,30 @@ async fn read_upkeep(State(state): State<UpkeepState>) -> Result<Json<UpkeepView
             retention::dropped(connection)?,
         ))
     };
-    let (used_bytes, oldest, dropped) = state.store.read(read).await?;
+    let (used_bytes, oldest, dropped) = state.journal.store().read(read).await?;
     let backup = state.nightly.as_ref().map(|nightly| {
         let now = nightly.borrow().clone();
         BackupView {
             folder: state.backup_folder.display().to_string(),
-            at: state.backup_at,
-            keep: state.backup_keep,
+            at: state.config.backup.at,
+            keep: state.config.backup.keep,
             last: now.last,
             bytes: now.bytes,
             problem: now.problem,
         }
     });
     let retention = RetentionView {
-        report_days: state.retention.report_days,
-        disk_percent: state.retention.disk_percent,
+        report_days: state.config.retention.report_days,
+        disk_percent: state.config.retention.disk_percent,
         used_bytes,
-        limit_bytes: retention::limit_bytes(&state.store, state.retention),
+        limit_bytes: retention::limit_bytes(state.journal.store(), state.config.retention),
         oldest_report: oldest.map(from_ms),
         dropped: dropped.into_iter().map(DroppedView::from).collect(),
     };
-    Ok(Json(UpkeepView { backup, retention }))
+    let update = last_update(&state.config.hall.data).map(UpdateView::from);
+    Ok(Json(UpkeepView {
+        backup,
+        update,
+        retention,
+    }))
 }

@@ -1,10 +1,12 @@
-//! The box looks after itself: retention, the nightly backup, and the commands of whoever looks
+//! The box looks after itself: retention, the nightly backup, the first steps, and the commands of whoever looks
 //! after the box (doctor, backup, restore).
 
 mod api;
 mod commands;
 mod doctor;
+mod first_steps;
 pub mod retention;
+mod settings;
 
 use std::path::Path;
 
@@ -19,6 +21,7 @@ use crate::{devices, federation, journal};
 
 pub use api::{UpkeepState, add_routes};
 pub use commands::{back_up, doctor, health, restore, show_setup_code};
+pub use settings::settled;
 
 /// Name of the program, its package and its service.
 pub const PROGRAM: &str = "zhiban-gateway";

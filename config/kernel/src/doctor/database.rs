@@ -95,7 +95,9 @@ pub fn check_backup(report: &mut Report, subject: &Subject, folder: &Path, now: 
     }
 }
 
-fn is_same_disk(one: &Path, other: &Path) -> bool {
+/// Whether both are on one disk; also when neither is there.
+#[must_use]
+pub fn is_same_disk(one: &Path, other: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
     let disk = |path: &Path| std::fs::metadata(path).ok().map(|found| found.dev());
     disk(one) == disk(other)

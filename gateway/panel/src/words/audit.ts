@@ -27,6 +27,10 @@ export const auditWords = {
     joining_window: ["打开或关闭设备加入", "Joining opened or closed"],
     joining_approve: ["准许设备加入", "Device let in"],
     "uplink_send-again": ["重新上传被退回的条目", "Refused item sent again"],
+    box_confirm: ["确认开通清单的一项", "First step confirmed"],
+    box_hall: ["修改厅名或营业时间", "Name or opening hours changed"],
+    "box_test-alarm": ["测试告警", "Test alarm"],
+    box_restart: ["重新启动程序", "Program started again"],
     joining_refuse: ["拒绝设备加入", "Device refused"],
   },
 } satisfies Words;

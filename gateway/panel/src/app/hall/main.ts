@@ -31,6 +31,7 @@ createApp({ render: () => h(PanelRoot, { nav }) })
       { path: "/devices/-/wired", component: () => import("@/features/devices/WiredPage.vue"), meta: { capability: "devices.manage" } },
       { path: "/devices/:device", component: () => import("@/features/devices/DevicePage.vue"), props: true, meta: { capability: "devices.read" } },
       { path: "/box", component: () => import("@/features/box/HallBoxPage.vue"), meta: { capability: "box.read" } },
+      { path: "/first-steps", component: () => import("@/features/steps/FirstStepsPage.vue"), meta: { capability: "box.read" } },
       { path: "/box/set-aside", component: () => import("@/features/box/SetAsidePage.vue"), meta: { capability: "deadletters.read" } },
       ...peopleRoutes,
     ]),

@@ -1,0 +1,89 @@
+//! What opens the data folder and looks after the box, put together.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use zhiban_config::GatewayConfig;
+use zhiban_kernel::Store;
+use zhiban_kernel::backup::{Nightly, NightlyState, finish_restore};
+use zhiban_kernel::health::{Health, Report, Status};
+use zhiban_kernel::notify::feed_watchdog;
+use zhiban_kernel::runtime::Tasks;
+
+use super::DATABASE;
+use crate::federation::UplinkState;
+use crate::journal::{self, Journal};
+use crate::upkeep::{self, UpkeepState, retention};
+
+/// Opens the database, after a restore that was interrupted, and puts what the panel settled above
+/// the configuration.
+pub(super) async fn open_store(config: GatewayConfig) -> Result<(Store, GatewayConfig)> {
+    finish_restore(&config.hall.data)?;
+    let file = config.hall.data.join(DATABASE);
+    let store = Store::open(&file, journal::migrate)
+        .with_context(|| format!("cannot open {}", file.display()))?;
+    let settled = |c: &rusqlite::Connection| Ok(upkeep::settled(c, config)?);
+    let config = store.read(settled).await?;
+    Ok((store, config))
+}
+
+/// Starts what looks after the box: retention, the nightly backup, the word to systemd.
+pub(super) fn start_upkeep(
+    tasks: &Tasks,
+    mut state: UpkeepState,
+    config_file: &Path,
+    health: &Health,
+) -> UpkeepState {
+    let (stop, config) = (tasks.shutdown.clone(), &state.config);
+    let keeper = retention::Keeper {
+        journal: state.journal.clone(),
+        retention: config.retention,
+        stands_alone: config.uplink.is_none(),
+        health: health.clone(),
+    };
+    tasks.spawn("retention", keeper.run(stop.clone()));
+    let fed = feed_watchdog(health.clone(), is_alive, stop.clone());
+    tasks.spawn("systemd watchdog", fed);
+    if config.clock.is_none() {
+        let (told, nightly) = watch::channel(NightlyState::default());
+        let backup = Nightly {
+            subject: upkeep::subject(config, config_file),
+            folder: state.backup_folder.clone(),
+            at: config.backup.at,
+            zone: config.hall.zone(),
+            keep: config.backup.keep as usize,
+            health: health.clone(),
+            state: told,
+        };
+        tasks.spawn("backup", backup.run(stop));
+        state.nightly = Some(nightly);
+    }
+    state
+}
+
+pub(super) fn upkeep_state(
+    journal: &Journal,
+    config: &GatewayConfig,
+    uplink: Option<watch::Receiver<UplinkState>>,
+    stop: CancellationToken,
+) -> UpkeepState {
+    UpkeepState {
+        journal: journal.clone(),
+        config: Arc::new(config.clone()),
+        backup_folder: config.backup.folder_of(&config.hall.data),
+        nightly: None,
+        uplink,
+        stop,
+    }
+}
+
+/// Whether a start anew would mend nothing: the MQTT door does what it is for, and the writer answers,
+/// be it that the disk is full.
+fn is_alive(report: &Report) -> bool {
+    let writer = report.part("journal").is_some_and(|part| !part.is_silent);
+    let door = report.part("mqtt");
+    writer && door.is_some_and(|part| part.status != Status::Failing)
+}
