@@ -392,29 +392,19 @@ fn check_limits(mqtt: &Mqtt, problems: &mut Vec<Problem>) {
 
 fn check_uplink(uplink: &Uplink, problems: &mut Vec<Problem>) {
     if uplink.routers.is_empty() {
-        problems.push(Problem::new(
-            "uplink.routers",
-            "at least one endpoint",
-            "none",
-        ));
+        let (expected, found) = ("at least one endpoint", "none");
+        problems.push(Problem::new("uplink.routers", expected, found));
     }
     for endpoint in &uplink.routers {
         if !endpoint.starts_with("tcp/") {
             let found = format!("{endpoint:?}");
-            problems.push(Problem::new(
-                "uplink.routers",
-                "endpoints like \"tcp/127.0.0.1:7447\"",
-                found,
-            ));
+            let expected = "endpoints like \"tcp/127.0.0.1:7447\"";
+            problems.push(Problem::new("uplink.routers", expected, found));
         }
     }
     if !(1..=3600).contains(&uplink.heartbeat_s) {
-        let found = uplink.heartbeat_s;
-        problems.push(Problem::new(
-            "uplink.heartbeat_s",
-            "a number from 1 to 3600",
-            found,
-        ));
+        let (expected, found) = ("a number from 1 to 3600", uplink.heartbeat_s);
+        problems.push(Problem::new("uplink.heartbeat_s", expected, found));
     }
 }
 

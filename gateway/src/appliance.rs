@@ -18,7 +18,7 @@ use zhiban_kernel::authority::Authority;
 use zhiban_kernel::health::Health;
 use zhiban_kernel::notify::notify;
 use zhiban_kernel::people::{self, People, Program};
-use zhiban_kernel::runtime::{RunFile, Tasks, take_folder};
+use zhiban_kernel::runtime::{RunFile, Tasks};
 use zhiban_kernel::web::{self, Api};
 use zhiban_kernel::{Clock, Store};
 use zhiban_sync::courier::Standing;
@@ -46,7 +46,7 @@ mod looked_after;
 
 pub use describe::describe;
 
-use looked_after::{open_store, start_upkeep, upkeep_state};
+use looked_after::{open_data, start_upkeep, upkeep_state};
 
 /// Name of the database in the data directory.
 pub const DATABASE: &str = "hall.db";
@@ -58,11 +58,10 @@ pub const AUTHORITY: &str = "authority.pem";
 /// # Errors
 /// When it cannot start; the reason names what and where.
 pub async fn run(config: GatewayConfig, config_file: &Path) -> Result<()> {
-    let data = &config.hall.data.clone();
-    let _lock = take_folder(data).with_context(|| format!("cannot use {}", data.display()))?;
     let clock = Clock::new(config.clock);
     wired_devices(&config)?;
-    let (store, config) = open_store(config).await?;
+    let (_lock, store, config) = open_data(config).await?;
+    let data = &config.hall.data;
     let tasks = Tasks::default();
     let stop = tasks.shutdown.clone();
     let health = Health::default();

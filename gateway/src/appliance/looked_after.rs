@@ -11,23 +11,25 @@ use zhiban_kernel::Store;
 use zhiban_kernel::backup::{Nightly, NightlyState, finish_restore};
 use zhiban_kernel::health::{Health, Report, Status};
 use zhiban_kernel::notify::feed_watchdog;
-use zhiban_kernel::runtime::Tasks;
+use zhiban_kernel::runtime::{FolderLock, Tasks, take_folder};
 
 use super::DATABASE;
 use crate::federation::UplinkState;
 use crate::journal::{self, Journal};
 use crate::upkeep::{self, UpkeepState, retention};
 
-/// Opens the database, after a restore that was interrupted, and puts what the panel settled above
-/// the configuration.
-pub(super) async fn open_store(config: GatewayConfig) -> Result<(Store, GatewayConfig)> {
-    finish_restore(&config.hall.data)?;
-    let file = config.hall.data.join(DATABASE);
+/// Takes the data folder and opens the database, after a restore that was interrupted, and puts what
+/// the panel settled above the configuration.
+pub(super) async fn open_data(config: GatewayConfig) -> Result<(FolderLock, Store, GatewayConfig)> {
+    let data = &config.hall.data;
+    let lock = take_folder(data).with_context(|| format!("cannot use {}", data.display()))?;
+    finish_restore(data)?;
+    let file = data.join(DATABASE);
     let store = Store::open(&file, journal::migrate)
         .with_context(|| format!("cannot open {}", file.display()))?;
     let settled = |c: &rusqlite::Connection| Ok(upkeep::settled(c, config)?);
     let config = store.read(settled).await?;
-    Ok((store, config))
+    Ok((lock, store, config))
 }
 
 /// Starts what looks after the box: retention, the nightly backup, the word to systemd.

@@ -22,7 +22,7 @@ createApp({ render: () => h(PanelRoot, { nav }) })
   .use(i18n)
   .use(
     makeRouter([
-      { path: "/", component: () => import("@/features/floor/FloorPage.vue"), meta: { capability: "floor.read" } },
+      { path: "/", component: () => import("./HomePage.vue"), meta: { capability: "floor.read" } },
       { path: "/tickets", component: () => import("@/features/queue/TicketsPage.vue"), meta: { capability: "tickets.read" } },
       { path: "/devices", component: () => import("@/features/devices/DevicesPage.vue"), meta: { capability: "devices.read" } },
       { path: "/devices/dead-letters", component: () => import("@/features/devices/LettersPage.vue"), meta: { capability: "deadletters.read" } },
