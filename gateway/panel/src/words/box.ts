@@ -92,6 +92,8 @@ export const boxWords = {
       web: ["网页服务", "Web pages"],
       disk: ["磁盘", "Disk"],
       clock: ["时钟", "Clock"],
+      backup: ["夜间备份", "Nightly backup"],
+      retention: ["数据保留", "Retention"],
     },
     text: {
       audit_log: ["逐条核对记录的哈希链。", "The chain of hashes is followed line by line."],
@@ -102,6 +104,8 @@ export const boxWords = {
       uplink: ["中心是否应答；中断时本厅照常工作。", "Whether the centre answers; the hall works on without it."],
       store: ["真实提交一次并读回。", "A real commit, read back."],
       zenoh: ["像营业厅一样发一个空批次并等应答。", "An empty batch is sent as a hall would and must be answered."],
+      backup: ["每份备份都读回、打开并核对行数。", "Each backup is read back, opened, and its rows counted."],
+      retention: ["数据库占用与磁盘份额比较；提前删除的计数。", "The database is held against its share of the disk; what goes early is counted."],
       web: ["从自己的端口取一次页面。", "A page is fetched from the own port."],
     },
   },
