@@ -327,6 +327,8 @@ async fn a_power_cut_at_any_step_is_gone_on_from() {
         let version = format!("1.{}", number + 1);
         let before = it.version();
         let good = it.package(&version, copy_of_program);
+        // That of the round before.
+        let _ = fs::remove_file(place.join("step"));
         let mut upgrade = it.command("zhiban-gateway-upgrade");
         let upgrade = upgrade.arg(&good).stdout(std::process::Stdio::null());
         // Killed with everything it started, as soon as it is at the step.
