@@ -168,7 +168,10 @@ async fn a_backup_that_cannot_be_taken_shows() {
     until("the failure shows", PATIENCE, async || {
         let health: Value = manager.get("/health").await.map_err(|e| e.to_string())?;
         let part = health["parts"].as_array().into_iter().flatten();
-        let part = part.cloned().find(|part| part["part"] == "backup");
+        let part = part
+            .into_iter()
+            .find(|part| part["part"] == "backup")
+            .cloned();
         let shows = part
             .as_ref()
             .is_some_and(|part| part["status"] == "degraded");
