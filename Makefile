@@ -3,7 +3,7 @@
 #   make demo                                        20 halls, until Ctrl-C
 #   make demo ARGS="--halls 3 --until-caught-up"     ends by itself, totals held against the file
 #   make demo ARGS="--help"
-#   make test      make check      make bench      make panel      make build      make fuzz
+#   make test      make check      make bench      make panel      make build      make fuzz      make deb
 
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
@@ -20,7 +20,7 @@ panel := gateway/panel
 panel_sources := $(shell find $(panel) \( -name node_modules -o -name dist -o -name '*.d.ts' \) -prune \
 	-o -type f -print)
 
-.PHONY: setup setup-build build panel demo test test-panel torture bench check fuzz
+.PHONY: setup setup-build build panel demo test test-panel torture bench check fuzz deb transcript
 
 setup:
 	@deploy/setup/system.sh
@@ -61,19 +61,41 @@ test: setup test-panel build
 fuzz:
 	drivers/fuzz/run.sh
 
-# The line between hall and centre in ten thousand storms, then builds with one promise broken each:
-# every one must be caught.
+# The line between hall and centre in ten thousand storms, both programs killed a hundred times, a
+# thousand halls that come back in the same second, a week that is sent at once, then builds with one
+# promise broken each: every one must be caught.
 torture: build
 	deploy/setup/peers.sh
 	$(CARGO) test --release -p zhiban-sync --test storm -- --seeds $(or $(SEEDS),10000)
+	ZHIBAN_KILLS=100 $(CARGO) test --workspace --test killed --test kill_nine_loses_nothing -- --nocapture
+	ZHIBAN_HALLS=1000 ZHIBAN_LINES=100 $(CARGO) test --workspace --test a_fleet_comes_back_at_once -- --nocapture
+	ZHIBAN_BACKLOG=140000 $(CARGO) test --workspace --test an_alarm_overtakes_the_backlog -- --nocapture
 	tests/sabotage.sh
 
 # Figures are worth something from an optimized build only.
 bench: panel
 	$(CARGO) build --release -p zhiban-gateway -p zhiban-central --bins
+	$(CARGO) bench -p zhiban-central --bench centre -- $(ARGS)
 	$(CARGO) bench -p zhiban-tests --bench bench -- $(ARGS)
 
 check: panel
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' $(CARGO) doc --workspace --no-deps --document-private-items
+
+# Debian packages of both programs into target/debian. Paths of this machine stay out of them.
+cargo_deb_version := 3.6.4
+
+deb: panel target/tools/bin/cargo-deb
+	RUSTFLAGS="--remap-path-prefix=$(CURDIR)=zhiban --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo" \
+		$(CARGO) build --release -p zhiban-gateway -p zhiban-central --bins
+	for p in gateway central; do \
+		PATH="$(CURDIR)/target/tools/bin:$$PATH" $(CARGO) deb --no-build --no-strip -p zhiban-$$p || exit 1; \
+	done
+
+target/tools/bin/cargo-deb:
+	$(CARGO) install --locked cargo-deb@$(cargo_deb_version) --root target/tools
+
+# What store IT does, from an empty Debian on, written down; needs root.
+transcript: deb
+	deploy/transcript.sh target/transcript.txt

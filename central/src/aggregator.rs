@@ -9,27 +9,33 @@ use anyhow::Context;
 use axum::Router;
 use serde::Serialize;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
 use zhiban_config::CentralConfig;
 use zhiban_kernel::authority::Authority;
-use zhiban_kernel::health::Health;
+use zhiban_kernel::backup::{self, Nightly, NightlyState};
+use zhiban_kernel::health::{Health, Report, Status};
+use zhiban_kernel::notify::{feed_watchdog, notify};
 use zhiban_kernel::people::{self, People, Program};
 use zhiban_kernel::runtime::{FolderLock, RunFile, Tasks, take_folder};
+use zhiban_kernel::sql::Sql;
 use zhiban_kernel::web::{self, Api, RouteRule};
-use zhiban_kernel::{Clock, Store, StoreError, store};
-
+use zhiban_kernel::{Clock, Database, Store, StoreError, store};
 use zhiban_vocabulary::StoreId;
 use zhiban_vocabulary::enrolment::EnrolmentCode;
 
 use crate::centre::Centre;
 use crate::door::{Door, Requests};
 use crate::intake::{Intake, Listener};
+use crate::postgres::{self, Postgres};
 use crate::trust::{Trust, TrustState};
 use crate::watch::Probe;
-use crate::{compare, halls, pages, trust, watch};
+use crate::{compare, halls, pages, trust, upkeep};
 
 /// Key and certificate of the centre's authority, in the data folder.
 pub const AUTHORITY: &str = "authority.pem";
+/// Name of the database in the data directory.
+pub const DATABASE: &str = "central.db";
 
 /// A running centre.
 #[derive(Debug)]
@@ -51,7 +57,7 @@ struct Running<'r> {
     pid: u32,
     web: SocketAddr,
     door: SocketAddr,
-    zenoh: &'r str,
+    zenoh: &'r [String],
 }
 
 impl Aggregator {
@@ -59,21 +65,20 @@ impl Aggregator {
     ///
     /// # Errors
     /// When the data directory, the database or a port cannot be used.
-    pub async fn start(config: &CentralConfig) -> anyhow::Result<Self> {
+    pub async fn start(config: &CentralConfig, config_file: &Path) -> anyhow::Result<Self> {
         let tasks = Tasks::default();
         let clock = Clock::new(config.clock);
         let data = &config.centre.data;
         let lock = take_folder(data).with_context(|| format!("cannot use {}", data.display()))?;
-        let store = open_store(data)?;
+        backup::finish_restore(data)?;
+        let store = open_database(config).await?;
         let (people, setup_code) = open_people(&store, config, clock).await?;
 
         let authority = open_authority(config)?;
         let trust = Trust::open(store.clone(), authority, config.door.public.clone()).await?;
         let intake = Intake::new(store.clone(), clock, trust.members().clone());
-        let zenoh = config.zenoh.listen.clone();
-        let listener = Listener::open(intake.clone(), vec![zenoh.clone()])
-            .await
-            .with_context(|| format!("cannot listen on {zenoh}"))?;
+        let listener = listen(config, intake.clone()).await?;
+        let endpoints = config.zenoh.endpoints();
         let door = open_door(config, &trust, &intake).await?;
         let door_address = door.local_addr()?;
 
@@ -84,7 +89,7 @@ impl Aggregator {
             changes: intake.changes(),
             health: Health::default(),
             started: Clock::real_now(),
-            listen: vec![door_address.to_string(), zenoh.clone()],
+            listen: [vec![door_address.to_string()], endpoints.clone()].concat(),
             shutdown: tasks.shutdown.clone(),
         };
         let state = TrustState {
@@ -92,15 +97,16 @@ impl Aggregator {
             trust: trust.clone(),
             door: public_door(config, door_address),
         };
-        let (router, _, _) = routes(people, &centre, &state);
+        let state = config.centre.pages.then_some(&state);
+        let (router, _, _) = routes(people, &centre, state);
         let socket = TcpListener::bind(config.web.listen)
             .await
             .with_context(|| format!("cannot listen on {}", config.web.listen))?;
         let web = socket.local_addr()?;
         let probe = Probe {
             store,
-            health: centre.health,
-            endpoint: Some(zenoh.clone()),
+            health: centre.health.clone(),
+            endpoints: endpoints.clone(),
             web,
         };
 
@@ -108,14 +114,18 @@ impl Aggregator {
         tasks.spawn("intake", listener.run(stop()));
         tasks.spawn("door", door.run(stop()));
         tasks.spawn("trust", trust.follow(stop()));
+        if config.database.is_some() {
+            share(&tasks, &centre, intake);
+        }
         tasks.spawn("web", web::serve(socket, router, stop()));
         tasks.spawn("probe", probe.run(stop()));
+        start_upkeep(&tasks, &centre, config, config_file);
 
         let running = Running {
             pid: std::process::id(),
             web,
             door: door_address,
-            zenoh: &zenoh,
+            zenoh: &endpoints,
         };
         let run_file = RunFile::write(&config.centre.data, &running).context("run.json")?;
         Ok(Self {
@@ -130,8 +140,50 @@ impl Aggregator {
 
     /// Runs until a stop signal, or until a part fails.
     pub async fn run(self) {
+        notify("READY=1");
         self.tasks.run_until_stopped().await;
     }
+}
+
+/// Starts what a database needs that several programs share.
+fn share(tasks: &Tasks, centre: &Centre, intake: Intake) {
+    let (store, stop) = (centre.store.clone(), tasks.shutdown.clone());
+    let centre = centre.clone();
+    let today = move || crate::facts::day_number(centre.today());
+    tasks.spawn(
+        "months",
+        crate::facts::keep_room(store, today, stop.clone()),
+    );
+    tasks.spawn("others", intake.watch_others(stop));
+}
+
+/// Starts the nightly backup and the word to systemd.
+fn start_upkeep(tasks: &Tasks, centre: &Centre, config: &CentralConfig, config_file: &Path) {
+    let stop = tasks.shutdown.clone();
+    let fed = feed_watchdog(centre.health.clone(), is_alive, stop.clone());
+    tasks.spawn("systemd watchdog", fed);
+    if config.clock.is_some() || config.database.is_some() {
+        // A replay is not backed up, and a PostgreSQL server has backups of its own.
+        return;
+    }
+    let nightly = Nightly {
+        subject: upkeep::subject(config, config_file),
+        folder: config.backup.folder_of(&config.centre.data),
+        at: config.backup.at,
+        zone: centre.zone.clone(),
+        keep: config.backup.keep as usize,
+        health: centre.health.clone(),
+        state: watch::channel(NightlyState::default()).0,
+    };
+    tasks.spawn("backup", nightly.run(stop));
+}
+
+/// Whether a start anew would mend nothing: halls are answered, and the writer answers, be it that the
+/// disk is full.
+fn is_alive(report: &Report) -> bool {
+    let writer = report.part("store").is_some_and(|part| !part.is_silent);
+    let door = report.part("zenoh");
+    writer && door.is_some_and(|part| part.status != Status::Failing)
 }
 
 /// The authority of the centre, made at the first start. Who has this file can let anybody in.
@@ -145,10 +197,7 @@ pub fn open_authority(config: &CentralConfig) -> anyhow::Result<Arc<Authority>> 
 }
 
 async fn open_door(config: &CentralConfig, trust: &Trust, intake: &Intake) -> anyhow::Result<Door> {
-    let router = config
-        .zenoh
-        .address()
-        .context("zenoh.listen is no address")?;
+    let router = config.zenoh.nearest().context("zenoh has no address")?;
     let requests = Requests::new(trust.clone(), intake.clone());
     let door = Door::open(config.door.listen, router, requests).await;
     door.context("cannot open the door for halls")
@@ -165,30 +214,73 @@ fn public_door(config: &CentralConfig, own: SocketAddr) -> String {
 /// # Errors
 /// When the data folder cannot be used.
 pub async fn code_for(config: &CentralConfig, hall: &StoreId) -> anyhow::Result<EnrolmentCode> {
-    let store = open_store(&config.centre.data)?;
+    let store = open_database(config).await?;
     let authority = open_authority(config)?;
     let (digest, hall) = (authority.digest(), hall.clone());
-    let make = move |tx: &rusqlite::Connection| {
-        trust::make_code(tx, &digest, &hall, "command line", "local")
-    };
+    let make = move |tx: &dyn Sql| trust::make_code(tx, &digest, &hall, "command line", "local");
     Ok(store.write(make).await?.0)
 }
 
-fn open_store(data: &Path) -> anyhow::Result<Store> {
-    let file = data.join("central.db");
+/// Takes queries, on a router of its own or behind others.
+async fn listen(config: &CentralConfig, intake: Intake) -> anyhow::Result<Listener> {
+    if !config.zenoh.routers.is_empty() {
+        return Ok(Listener::behind(intake, config.zenoh.routers.clone()));
+    }
+    let own = config.zenoh.endpoints();
+    let opened = Listener::open(intake, own.clone()).await;
+    opened.with_context(|| format!("cannot listen on {}", own.join(", ")))
+}
+
+/// The database of `[database]`, or SQLite.
+async fn open_database(config: &CentralConfig) -> anyhow::Result<Database> {
+    let Some(database) = &config.database else {
+        return Ok(open_store(&config.centre.data)?.into());
+    };
+    let options = postgres::Options::of(database)?;
+    let open = tokio::task::spawn_blocking(move || Postgres::open(&options));
+    let opened = open
+        .await?
+        .context("cannot open the database of database.url")?;
+    Ok(Database::new(opened))
+}
+
+/// Opens the SQLite database in `data`, or makes it.
+///
+/// # Errors
+/// When it cannot be opened.
+pub fn open_store(data: &Path) -> anyhow::Result<Store> {
+    let file = data.join(DATABASE);
     Store::open(&file, migrate).with_context(|| format!("cannot open {}", file.display()))
+}
+
+/// Copies the SQLite database in `data` to PostgreSQL.
+///
+/// # Errors
+/// When the centre is running, there is no database, or the copy fails.
+pub fn migrate_to(
+    data: &Path,
+    options: &postgres::Options,
+    tell: &dyn Fn(&str),
+) -> anyhow::Result<Vec<postgres::Copied>> {
+    let file = data.join(DATABASE);
+    anyhow::ensure!(file.is_file(), "{}: there is no database", file.display());
+    let _lock = take_folder(data).with_context(|| format!("cannot use {}", data.display()))?;
+    // An older one is brought to today's shape first.
+    drop(open_store(data)?);
+    let copied = postgres::copy(&file, options, tell);
+    copied.with_context(|| format!("{} was not copied", file.display()))
 }
 
 /// Brings the database to today's shape.
 pub(crate) fn migrate(connection: &mut rusqlite::Connection) -> Result<(), StoreError> {
     let people = people::migrations::migrations::runner();
     store::migrate(connection, people, "kernel_migrations")?;
-    let own = crate::migrations::migrations::runner();
+    let own = crate::migrations::sqlite::migrations::runner();
     store::migrate(connection, own, "central_migrations")
 }
 
 async fn open_people(
-    store: &Store,
+    store: &Database,
     config: &CentralConfig,
     clock: Clock,
 ) -> anyhow::Result<(People, Option<String>)> {
@@ -200,24 +292,31 @@ async fn open_people(
         time_zone: config.centre.time_zone.clone(),
         clock,
     };
-    let opened = People::open(store.clone(), program, &config.centre.data).await;
+    let data = &config.centre.data;
+    if !config.centre.pages {
+        return Ok((People::new(store.clone(), program, data), None));
+    }
+    let opened = People::open(store.clone(), program, data).await;
     opened.context("cannot open the people of the centre")
 }
 
-/// All routes with who may use each.
+/// All routes with who may use each; without pages only those about the program itself.
 pub(crate) fn routes(
     people: People,
     centre: &Centre,
-    trust: &TrustState,
+    trust: Option<&TrustState>,
 ) -> (Router, OpenApi, Vec<RouteRule>) {
     let info = InfoBuilder::new()
         .title("Zhiban central")
         .version(env!("CARGO_PKG_VERSION"));
     let api = Api::new(people, OpenApiBuilder::new().info(info.build()).build());
+    let api = crate::watch::add_routes(api, centre);
+    let Some(trust) = trust else {
+        return api.split();
+    };
     let api = people::add_routes(api);
     let api = compare::add_routes(api, centre);
     let api = halls::add_routes(api, centre);
-    let api = watch::add_routes(api, centre);
     let api = trust::add_routes(api, trust);
     let (router, openapi, rules) = api.split();
     (pages::add_to(router), openapi, rules)
@@ -234,7 +333,7 @@ pub async fn openapi(scratch: &Path) -> anyhow::Result<OpenApi> {
     config.centre.data = scratch.to_owned();
     let clock = Clock::new(None);
     let _lock = take_folder(scratch)?;
-    let store = open_store(scratch)?;
+    let store = Database::from(open_store(scratch)?);
     let (people, _) = open_people(&store, &config, clock).await?;
     let authority = open_authority(&config)?;
     let trust = Trust::open(store.clone(), authority, Vec::new()).await?;
@@ -253,5 +352,5 @@ pub async fn openapi(scratch: &Path) -> anyhow::Result<OpenApi> {
         trust,
         door: public_door(&config, config.door.listen),
     };
-    Ok(routes(people, &centre, &state).1)
+    Ok(routes(people, &centre, Some(&state)).1)
 }

@@ -6,13 +6,13 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::UtoipaMethodRouter;
 use zhiban_kernel::health::Health;
-use zhiban_kernel::{Clock, Store};
+use zhiban_kernel::{Clock, Database};
 use zhiban_vocabulary::time::BusinessDay;
 
 /// State of the routes; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Centre {
-    pub store: Store,
+    pub store: Database,
     pub clock: Clock,
     /// Zone of the days people pick.
     pub zone: TimeZone,

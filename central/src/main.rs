@@ -6,9 +6,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::{Parser, Subcommand};
-use zhiban_central::aggregator::{Aggregator, code_for, openapi};
+use clap::{Parser, Subcommand, ValueEnum};
+use zhiban_central::aggregator::{self, Aggregator, code_for, openapi};
+use zhiban_central::postgres::Options;
+use zhiban_central::upkeep;
 use zhiban_config::CentralConfig;
+use zhiban_kernel::doctor::Language;
 use zhiban_kernel::telemetry;
 use zhiban_vocabulary::StoreId;
 
@@ -20,6 +23,15 @@ struct Arguments {
     command: Command,
 }
 
+/// Where the package keeps it.
+const CONFIG: &str = "/etc/zhiban/central.toml";
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Tongue {
+    Zh,
+    En,
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Runs until a stop signal.
@@ -28,7 +40,47 @@ enum Command {
     Check { config: PathBuf },
     /// Makes a one-time code with which a hall enrols, good for two days; an earlier one counts no
     /// longer.
-    Code { config: PathBuf, store: StoreId },
+    Code {
+        store: StoreId,
+        #[arg(long, default_value = CONFIG)]
+        config: PathBuf,
+    },
+    /// Copies the SQLite database of `centre.data` into the empty one of `[database]`, and holds
+    /// both against each other. The centre must not be running.
+    Migrate { config: PathBuf },
+    /// Looks at everything a person on site can mend; 0 when nothing must be.
+    Doctor {
+        #[arg(long, default_value = CONFIG)]
+        config: PathBuf,
+        /// zh or en; by default that of the environment.
+        #[arg(long)]
+        language: Option<Tongue>,
+    },
+    /// Waits until the running service is well; 0 when it is.
+    Health {
+        #[arg(long, default_value = CONFIG)]
+        config: PathBuf,
+        /// Seconds.
+        #[arg(long, default_value_t = 0)]
+        wait: u64,
+    },
+    /// Prints the address of the pages and the code of the first sign-in.
+    SetupCode {
+        #[arg(long, default_value = CONFIG)]
+        config: PathBuf,
+    },
+    /// Takes a backup to a file or into a folder, while the service runs or not. It holds secrets.
+    Backup {
+        target: PathBuf,
+        #[arg(long, default_value = CONFIG)]
+        config: PathBuf,
+    },
+    /// Puts a backup back while the service is stopped; what was there is kept aside.
+    Restore {
+        backup: PathBuf,
+        #[arg(long, default_value = CONFIG)]
+        config: PathBuf,
+    },
     /// Prints the description of the HTTP API as JSON.
     Openapi,
 }
@@ -41,6 +93,18 @@ fn main() -> ExitCode {
         Command::Run { config } => with_runtime(run(config)),
         Command::Check { config } => check(&config),
         Command::Code { config, store } => with_runtime(print_code(config, store)),
+        Command::Migrate { config } => migrate(&config),
+        Command::Doctor { config, language } => {
+            let language = language.map(|tongue| match tongue {
+                Tongue::Zh => Language::Zh,
+                Tongue::En => Language::En,
+            });
+            upkeep::doctor(&config, language)
+        }
+        Command::Health { config, wait } => upkeep::health(&config, Duration::from_secs(wait)),
+        Command::SetupCode { config } => upkeep::show_setup_code(&config),
+        Command::Backup { target, config } => upkeep::back_up(&config, &target),
+        Command::Restore { backup, config } => upkeep::restore(&config, &backup),
         Command::Openapi => with_runtime(print_openapi()),
     };
     match result {
@@ -65,7 +129,7 @@ fn with_runtime(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Resul
 async fn run(file: PathBuf) -> anyhow::Result<()> {
     telemetry::start();
     let config = CentralConfig::read(&file)?;
-    let aggregator = Aggregator::start(&config).await?;
+    let aggregator = Aggregator::start(&config, &file).await?;
     tracing::info!(web = %aggregator.web, door = %aggregator.door, "running");
     if let Some(code) = &aggregator.setup_code {
         // For the person who starts it; it works once, and only until the first account.
@@ -80,7 +144,10 @@ async fn run(file: PathBuf) -> anyhow::Result<()> {
 }
 
 fn check(file: &std::path::Path) -> anyhow::Result<()> {
-    CentralConfig::read(file)?;
+    let config = CentralConfig::read(file)?;
+    if let Some(database) = &config.database {
+        Options::of(database).with_context(|| file.display().to_string())?;
+    }
     println!("{}: good", file.display());
     Ok(())
 }
@@ -88,6 +155,19 @@ fn check(file: &std::path::Path) -> anyhow::Result<()> {
 async fn print_code(file: PathBuf, store: StoreId) -> anyhow::Result<()> {
     let config = CentralConfig::read(&file)?;
     println!("{}", code_for(&config, &store).await?);
+    Ok(())
+}
+
+fn migrate(file: &std::path::Path) -> anyhow::Result<()> {
+    let config = CentralConfig::read(file)?;
+    let missing = || format!("{}: database: expected where to copy to", file.display());
+    let options = Options::of(config.database.as_ref().with_context(missing)?)?;
+    let copied = aggregator::migrate_to(&config.centre.data, &options, &|line| println!("{line}"))?;
+    let rows: u64 = copied.iter().map(|table| table.sum.rows).sum();
+    let (tables, data) = (copied.len(), config.centre.data.display());
+    println!(
+        "{tables} tables with {rows} rows are the same in both; {data}/central.db stays as it was"
+    );
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! The program, killed again and again while a hall sends: what it acknowledged is there, and
-//! everything is there once.
+//! everything is there once. `ZHIBAN_KILLS` (5) may be set.
+
+mod halls;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -7,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use zhiban_central::intake::links;
-use zhiban_sync::seal::SigningKey;
 use zhiban_vocabulary::envelope::{Answer, Batch, Claims, Envelope, Epoch, Lane, PROTOCOL, Upward};
 use zhiban_vocabulary::topics;
 
-const KILLS: u32 = 5;
+use halls::{key, sealed};
+
 const BATCH_ITEMS: u64 = 10;
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(2);
 
@@ -85,13 +87,7 @@ fn batch(first: u64) -> Vec<u8> {
         envelopes: (first..first + BATCH_ITEMS).map(envelope).collect(),
     });
     let store = "wola".parse().unwrap();
-    key().seal(&store, &serde_json::to_vec(&batch).unwrap())
-}
-
-/// The hall's key: PKCS #8 of an Ed25519 key is a head and the seed.
-fn key() -> SigningKey {
-    let head = b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
-    SigningKey::from_pkcs8(&[&head[..], &[7; 32]].concat()).unwrap()
+    sealed(&store, &serde_json::to_vec(&batch).unwrap())
 }
 
 /// Makes the hall a member behind the centre's back, as a process beside it would. It looks every
@@ -143,10 +139,12 @@ fn send(endpoint: &str, mut acknowledged: u64, until: Instant) -> u64 {
 
 #[test]
 fn what_was_acknowledged_is_there_once_however_often_the_centre_is_killed() {
+    let kills = std::env::var("ZHIBAN_KILLS").ok();
+    let kills: u32 = kills.and_then(|text| text.parse().ok()).unwrap_or(5);
     let mut centre = Centre::start();
     let_in(&centre.folder);
     let endpoint = centre.endpoint.clone();
-    let stop = Instant::now() + Duration::from_secs(3 * u64::from(KILLS));
+    let stop = Instant::now() + Duration::from_secs(3 * u64::from(kills));
     let sender = std::thread::spawn(move || {
         let mut acknowledged = 0;
         while Instant::now() < stop {
@@ -154,7 +152,7 @@ fn what_was_acknowledged_is_there_once_however_often_the_centre_is_killed() {
         }
         acknowledged
     });
-    for kill in 0..KILLS {
+    for kill in 0..kills {
         // Not in step with anything.
         std::thread::sleep(Duration::from_millis(2_000 + u64::from(kill) * 137));
         centre.kill_and_start_again();
@@ -181,5 +179,5 @@ fn what_was_acknowledged_is_there_once_however_often_the_centre_is_killed() {
     assert_eq!(kept, committed.min(zhiban_sync::intake::ITEMS_KEPT));
     assert_eq!(number("select issued from facts_queue_quarter"), committed);
     assert_eq!(number("select issued from facts_hall_day"), committed);
-    println!("{acknowledged} acknowledged over {KILLS} kills");
+    println!("{acknowledged} acknowledged over {kills} kills");
 }

@@ -6,18 +6,25 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::read::{ConfigError, Problem, parse, read};
-use crate::shared::{ReplayClock, WebConfig, check_clock, check_host_and_port, check_listen};
+use crate::shared::{
+    Backup, ReplayClock, WebConfig, check_backup, check_clock, check_host_and_port, check_listen,
+};
 
 /// Configuration of the aggregator.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CentralConfig {
     pub centre: Centre,
+    /// Absent: SQLite in `centre.data`.
+    #[serde(default)]
+    pub database: Option<Database>,
     pub web: WebConfig,
     #[serde(default)]
     pub door: Door,
     #[serde(default)]
     pub zenoh: Zenoh,
+    #[serde(default)]
+    pub backup: Backup,
     #[serde(default)]
     pub clock: Option<ReplayClock>,
 }
@@ -30,8 +37,29 @@ pub struct Centre {
     pub name: String,
     /// IANA name of the zone days are shown in, such as `Asia/Shanghai`.
     pub time_zone: String,
-    /// Directory of the database and secrets; made when missing.
+    /// Directory of the database and secrets; made when missing. No two programs share one.
     pub data: PathBuf,
+    /// Whether there are pages; without, the program only takes in, and says how it does.
+    #[serde(default = "yes")]
+    pub pages: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// `[database]`: a PostgreSQL server instead of SQLite.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// `postgresql://user@host:port/name`, without a password.
+    pub url: String,
+    /// File whose first line is the password; a bare name is that of a systemd credential.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+    /// Allows an unencrypted connection to another machine.
+    #[serde(default)]
+    pub allow_plaintext: bool,
 }
 
 /// `[door]`: where halls come in, always within TLS with certificates on both sides.
@@ -54,27 +82,36 @@ impl Default for Door {
 }
 
 /// `[zenoh]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Zenoh {
-    /// Where the embedded router listens for what the door passes on, such as
-    /// `tcp/127.0.0.1:7447`; only on loopback, for it is not encrypted.
-    pub listen: String,
+    /// Where the embedded router listens for what the door passes on; only on loopback, for it is
+    /// not encrypted. Absent: `tcp/127.0.0.1:7447`.
+    pub listen: Option<String>,
+    /// Routers of others to answer behind instead of listening, such as `tcp/10.0.0.7:7447`; one
+    /// session to each. The door passes halls on to the first.
+    pub routers: Vec<String>,
+    /// Allows unencrypted links to routers on other machines.
+    pub allow_plaintext: bool,
 }
 
-impl Default for Zenoh {
-    fn default() -> Self {
-        Self {
-            listen: "tcp/127.0.0.1:7447".into(),
-        }
-    }
-}
+const OWN_ROUTER: &str = "tcp/127.0.0.1:7447";
 
 impl Zenoh {
-    /// The address within the endpoint; `None` for one that was refused when it was read.
+    /// The routers that carry what halls send: the own one, or those of others.
     #[must_use]
-    pub fn address(&self) -> Option<SocketAddr> {
-        self.listen.strip_prefix("tcp/")?.parse().ok()
+    pub fn endpoints(&self) -> Vec<String> {
+        if self.routers.is_empty() {
+            vec![self.listen.clone().unwrap_or_else(|| OWN_ROUTER.into())]
+        } else {
+            self.routers.clone()
+        }
+    }
+
+    /// Where the door passes halls on to; `None` for what was refused when it was read.
+    #[must_use]
+    pub fn nearest(&self) -> Option<SocketAddr> {
+        address(self.endpoints().first()?)
     }
 }
 
@@ -105,6 +142,7 @@ fn check(config: &CentralConfig) -> Vec<Problem> {
         &mut problems,
     );
     check_clock(config.clock.as_ref(), &mut problems);
+    check_backup(&config.backup, &mut problems);
     if jiff::tz::TimeZone::get(&config.centre.time_zone).is_err() {
         let zone = &config.centre.time_zone;
         problems.push(Problem::new(
@@ -113,21 +151,53 @@ fn check(config: &CentralConfig) -> Vec<Problem> {
             format!("{zone:?}"),
         ));
     }
-    if !config
-        .zenoh
-        .address()
-        .is_some_and(|address| address.ip().is_loopback())
-    {
-        problems.push(Problem::new(
-            "zenoh.listen",
-            "a loopback endpoint like \"tcp/127.0.0.1:7447\"; halls come to [door]",
-            format!("{:?}", config.zenoh.listen),
-        ));
-    }
+    check_zenoh(&config.zenoh, &mut problems);
     for public in &config.door.public {
         check_host_and_port("door.public", public, &mut problems);
     }
+    if let Some(database) = &config.database
+        && !["postgresql://", "postgres://"]
+            .iter()
+            .any(|scheme| database.url.starts_with(scheme))
+    {
+        // Not quoted: somebody may have put a password in.
+        problems.push(Problem::new(
+            "database.url",
+            "postgresql://user@host:port/name",
+            "another kind of address",
+        ));
+    }
     problems
+}
+
+fn address(endpoint: &str) -> Option<SocketAddr> {
+    endpoint.strip_prefix("tcp/")?.parse().ok()
+}
+
+fn check_zenoh(zenoh: &Zenoh, problems: &mut Vec<Problem>) {
+    if zenoh.listen.is_some() && !zenoh.routers.is_empty() {
+        problems.push(Problem::new("zenoh", "either listen or routers", "both"));
+    }
+    let (key, loopback_only) = if zenoh.routers.is_empty() {
+        ("zenoh.listen", true)
+    } else {
+        ("zenoh.routers", !zenoh.allow_plaintext)
+    };
+    for endpoint in zenoh.endpoints() {
+        match address(&endpoint) {
+            Some(found) if found.ip().is_loopback() || !loopback_only => {}
+            Some(found) => problems.push(Problem::new(
+                key,
+                "a loopback address (halls come to [door]); for routers also zenoh.allow_plaintext = true",
+                found,
+            )),
+            None => problems.push(Problem::new(
+                key,
+                "endpoints like \"tcp/127.0.0.1:7447\"",
+                format!("{endpoint:?}"),
+            )),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -154,5 +224,16 @@ mod tests {
             let error = CentralConfig::parse(file, &text).unwrap_err();
             assert!(error.to_string().contains(key), "{error}");
         }
+        let routers = sample.replace(
+            "\nlisten = \"tcp/127.0.0.1:7447\"",
+            "\nrouters = [\"tcp/127.0.0.1:7447\"]",
+        );
+        assert!(CentralConfig::parse(file, &routers).is_ok());
+        let both = format!("{routers}listen = \"tcp/127.0.0.1:7447\"\n");
+        let error = CentralConfig::parse(file, &both).unwrap_err().to_string();
+        assert!(error.contains("either listen or routers"), "{error}");
+        let far = routers.replace("[\"tcp/127.0.0.1:", "[\"tcp/10.0.0.7:");
+        assert!(CentralConfig::parse(file, &far).is_err());
+        assert!(CentralConfig::parse(file, &(far + "allow_plaintext = true\n")).is_ok());
     }
 }

@@ -1,6 +1,7 @@
 //! `gateway.toml`.
 
 mod closing;
+mod retention;
 
 use std::collections::HashSet;
 use std::fmt::Display;
@@ -16,9 +17,12 @@ use zhiban_vocabulary::device::DeviceKind;
 use zhiban_vocabulary::{CounterId, DeviceId, QueueId, StaffId, StoreId};
 
 pub use closing::Closing;
+pub use retention::Retention;
 
 use crate::read::{ConfigError, Problem, parse, read};
-use crate::shared::{ReplayClock, WebConfig, check_clock, check_host_and_port, check_listen};
+use crate::shared::{
+    Backup, ReplayClock, WebConfig, check_backup, check_clock, check_host_and_port, check_listen,
+};
 
 /// Configuration of one hall's gateway.
 #[derive(Debug, Clone, Deserialize)]
@@ -42,6 +46,10 @@ pub struct GatewayConfig {
     pub registry: Registry,
     #[serde(default)]
     pub closing: Closing,
+    #[serde(default)]
+    pub backup: Backup,
+    #[serde(default)]
+    pub retention: Retention,
     #[serde(default, rename = "device")]
     pub devices: Vec<WiredDevice>,
     #[serde(default)]
@@ -320,6 +328,8 @@ fn check(config: &GatewayConfig) -> Vec<Problem> {
     );
     check_device_counters(config, &mut problems);
     closing::check(&config.closing, &config.hall, &mut problems);
+    check_backup(&config.backup, &mut problems);
+    retention::check(&config.retention, &mut problems);
     check_uplink(&config.uplink, &mut problems);
     let (low, high) = (config.climate.band_low, config.climate.band_high);
     if low > high {
@@ -390,12 +400,8 @@ fn check_uplink(uplink: &Uplink, problems: &mut Vec<Problem>) {
         check_host_and_port("uplink.centre", door, problems);
     }
     if !(1..=3600).contains(&uplink.heartbeat_s) {
-        let found = uplink.heartbeat_s;
-        problems.push(Problem::new(
-            "uplink.heartbeat_s",
-            "a number from 1 to 3600",
-            found,
-        ));
+        let (expected, found) = ("a number from 1 to 3600", uplink.heartbeat_s);
+        problems.push(Problem::new("uplink.heartbeat_s", expected, found));
     }
 }
 

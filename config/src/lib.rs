@@ -5,7 +5,7 @@
 pub mod central;
 pub mod gateway;
 mod read;
-mod shared;
+pub mod shared;
 
 pub use central::CentralConfig;
 pub use gateway::GatewayConfig;

@@ -1,8 +1,10 @@
 //! Sections both programs have.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use jiff::civil::Time;
 use serde::{Deserialize, Serialize};
 
 use crate::read::Problem;
@@ -29,6 +31,58 @@ pub struct ReplayClock {
     pub at: Timestamp,
     /// Replayed seconds per real second, 1..=3600.
     pub speed: u32,
+}
+
+/// Folder of the nightly backups in the data folder, where no other is named.
+pub const BACKUP_FOLDER: &str = "backups";
+
+/// `[backup]`: the nightly backup.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Backup {
+    /// By the clock on the wall.
+    pub at: Time,
+    /// An existing folder on a second disk; absent: `backups` in the data folder.
+    pub folder: Option<PathBuf>,
+    /// How many are kept, 1..=366.
+    pub keep: u32,
+}
+
+impl Default for Backup {
+    fn default() -> Self {
+        Self {
+            at: jiff::civil::time(3, 30, 0, 0),
+            folder: None,
+            keep: 7,
+        }
+    }
+}
+
+impl Backup {
+    /// Where backups go, for a program with this data folder.
+    #[must_use]
+    pub fn folder_of(&self, data: &Path) -> PathBuf {
+        let own = || data.join(BACKUP_FOLDER);
+        self.folder.clone().unwrap_or_else(own)
+    }
+}
+
+pub(crate) fn check_backup(backup: &Backup, problems: &mut Vec<Problem>) {
+    if !(1..=366).contains(&backup.keep) {
+        problems.push(Problem::new(
+            "backup.keep",
+            "a number from 1 to 366",
+            backup.keep,
+        ));
+    }
+    if let Some(folder) = backup
+        .folder
+        .as_ref()
+        .filter(|folder| !folder.is_absolute())
+    {
+        let expected = "an absolute path";
+        problems.push(Problem::new("backup.folder", expected, folder.display()));
+    }
 }
 
 pub(crate) fn check_listen(

@@ -12,9 +12,12 @@ packages="$packages zeroconf==0.154.0"
 # This one wants an older paho-mqtt than the others, so it lives in a folder of its own.
 sparkplug='pysparkplug==0.6.1 paho-mqtt==1.6.1'
 node='sparkplug-client@3.2.4'
+# The router halls and intakes meet at in a big fleet: as its makers publish it, and of the very
+# version we link.
+zenoh=$(sed -n '/^name = "zenoh"$/{n;s/^version = "\(.*\)"$/\1/p;}' "$root/Cargo.lock")
 stamp=$peers/installed
 
-if [ -x "$peers/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$packages $sparkplug $node" ]; then
+if [ -x "$peers/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$packages $sparkplug $node zenohd $zenoh" ]; then
     exit 0
 fi
 
@@ -28,4 +31,7 @@ rm -rf "$peers/paho1"
 newer=$("$root/deploy/setup/node.sh")
 [ -z "$newer" ] || PATH=$newer:$PATH
 npm install --silent --no-audit --no-fund --prefix "$peers/node" "$node"
-printf '%s\n' "$packages $sparkplug $node" >"$stamp"
+cargo install --quiet --locked --debug zenohd --version "$zenoh" --no-default-features \
+    --features zenoh/transport_tcp --root "$peers/zenohd" --target-dir "$peers/zenohd/build"
+rm -rf "$peers/zenohd/build"
+printf '%s\n' "$packages $sparkplug $node zenohd $zenoh" >"$stamp"

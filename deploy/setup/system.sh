@@ -19,6 +19,7 @@ has() { command -v "$1"; }
 browser() { has chromium || has chromium-browser || has google-chrome; }
 # Grepping needs the whole list: fc-list fails when its reader leaves early.
 chinese() { [ -n "$(fc-list :lang=zh)" ]; }
+postgres_there() { ls /usr/lib/postgresql/*/bin/postgres; }
 venv() { python3 -c 'import ensurepip, venv'; }
 
 need build-essential has cc
@@ -40,6 +41,9 @@ if [ "${1:-all}" != build ]; then
     need fiu-utils has fiu-run
     need snmpsim has snmpsimd
     need snmp has snmpget
+    need postgresql postgres_there
+    need systemd has systemd-analyze
+    need gnupg has gpg
     need nut-server test -x /lib/nut/upsd
 fi
 

@@ -35,6 +35,8 @@ create table journal_seen (
     device integer not null,
     boot text not null,
     ranges text not null,
+    -- the device's newest report when they were last used; they go when it has gone
+    last_report integer,
     primary key (device, boot)
 ) strict, without rowid;
 

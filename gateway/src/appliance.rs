@@ -2,7 +2,7 @@
 //! centre, pages.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,8 +16,9 @@ use zhiban_drivers::supervise::{Supervisor, WiredDevice};
 use zhiban_drivers::{Binding, Delivery, DriverKind, deliveries};
 use zhiban_kernel::authority::Authority;
 use zhiban_kernel::health::Health;
+use zhiban_kernel::notify::notify;
 use zhiban_kernel::people::{self, People, Program};
-use zhiban_kernel::runtime::{RunFile, Tasks, take_folder};
+use zhiban_kernel::runtime::{RunFile, Tasks};
 use zhiban_kernel::web::{self, Api};
 use zhiban_kernel::{Clock, Store};
 use zhiban_sync::courier::Standing;
@@ -38,11 +39,15 @@ use crate::floor::{self, Floor};
 use crate::joining::{self, Advert, Joining, host_name};
 use crate::journal::{self, Follower, Journal, follow};
 use crate::queue::{self, Names, QueueFollower, SlotCloser};
+use crate::upkeep::{self, UpkeepState};
 use crate::{doors, panel};
 
 mod describe;
+mod looked_after;
 
 pub use describe::describe;
+
+use looked_after::{open_data, start_upkeep, upkeep_state};
 
 /// Name of the database in the data directory.
 pub const DATABASE: &str = "hall.db";
@@ -53,14 +58,11 @@ pub const AUTHORITY: &str = "authority.pem";
 ///
 /// # Errors
 /// When it cannot start; the reason names what and where.
-pub async fn run(config: GatewayConfig) -> Result<()> {
-    let data = &config.hall.data;
-    let _lock = take_folder(data).with_context(|| format!("cannot use {}", data.display()))?;
+pub async fn run(config: GatewayConfig, config_file: &Path) -> Result<()> {
     let clock = Clock::new(config.clock);
-    let file = data.join(DATABASE);
-    let store = Store::open(&file, journal::migrate)
-        .with_context(|| format!("cannot open {}", file.display()))?;
     wired_devices(&config)?;
+    let (_lock, store, config) = open_data(config).await?;
+    let data = &config.hall.data;
     let tasks = Tasks::default();
     let stop = tasks.shutdown.clone();
     let health = Health::default();
@@ -97,6 +99,8 @@ pub async fn run(config: GatewayConfig) -> Result<()> {
     );
     tasks.spawn("floor", floor.clone().run());
     start_probes(&tasks, &journal, &drivers, &line, &health);
+    let upkeep = upkeep_state(&journal, &config, &line, stop.clone());
+    let upkeep = start_upkeep(&tasks, upkeep, config_file, &health);
 
     let state = BoxState {
         store_id: config.hall.store.clone(),
@@ -119,7 +123,7 @@ pub async fn run(config: GatewayConfig) -> Result<()> {
         state,
         zone: config.hall.zone(),
         wake,
-        data: data.clone(),
+        upkeep,
     };
     let (api, _, _) = slices.api(people.clone()).split();
     let watch = Watch { health, people };
@@ -159,6 +163,7 @@ fn announce(config: &GatewayConfig, addresses: &Addresses, setup_code: Option<&s
         // For the person in front of the box; it works once, and only until the first account.
         eprintln!("\n  设置码 setup code: {code}\n  http://{web}/\n");
     }
+    notify("READY=1");
 }
 
 fn program(config: &GatewayConfig, clock: Clock) -> Program {
@@ -448,7 +453,7 @@ struct Slices {
     state: BoxState,
     zone: jiff::tz::TimeZone,
     wake: Wake,
-    data: PathBuf,
+    upkeep: UpkeepState,
 }
 
 #[derive(OpenApi)]
@@ -475,11 +480,12 @@ impl Slices {
         };
         let api = federation::add_routes(api, &letters);
         let member = MemberState {
-            data: self.data.clone(),
+            data: self.upkeep.config.hall.data.clone(),
             hall: self.state.store_id.clone(),
             store: store.clone(),
         };
         let api = federation::add_trust_routes(api, &member);
+        let api = upkeep::add_routes(api, &self.upkeep);
         chain::add_routes(api, &self.state)
     }
 }

@@ -20,3 +20,4 @@ pub mod journal;
 pub mod panel;
 pub mod queue;
 mod routes;
+pub mod upkeep;

@@ -7,11 +7,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
 use zhiban_config::GatewayConfig;
 use zhiban_gateway::check_device::{self, Play};
-use zhiban_gateway::{appliance, devices, federation, journal};
+use zhiban_gateway::{appliance, devices, federation, journal, upkeep};
+use zhiban_kernel::doctor::Language;
 use zhiban_kernel::runtime::take_folder;
 use zhiban_kernel::{Clock, telemetry};
 use zhiban_vocabulary::device::DeviceKind;
@@ -26,6 +27,15 @@ struct Arguments {
     command: Command,
 }
 
+/// Where the package keeps it.
+const CONFIG: &str = "/etc/zhiban/gateway.toml";
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Tongue {
+    Zh,
+    En,
+}
+
 #[derive(Subcommand)]
 enum Command {
     /// Run the gateway until a stop signal.
@@ -35,6 +45,7 @@ enum Command {
     /// Join a fleet with the code its centre made for this hall; also while the gateway runs, which
     /// takes it up by itself.
     Enrol {
+        #[arg(long, default_value = CONFIG)]
         config: PathBuf,
         /// Address of the centre, host or host:port.
         #[arg(long)]
@@ -42,6 +53,39 @@ enum Command {
         /// The code; read from standard input when it is left out.
         #[arg(long)]
         code: Option<EnrolmentCode>,
+    },
+    /// Look at everything a person on site can mend; 0 when nothing must be.
+    Doctor {
+        #[arg(long, default_value = CONFIG)]
+        config: PathBuf,
+        /// zh or en; by default that of the environment.
+        #[arg(long)]
+        language: Option<Tongue>,
+    },
+    /// Wait until the running service is well; 0 when it is.
+    Health {
+        #[arg(long, default_value = CONFIG)]
+        config: PathBuf,
+        /// Seconds.
+        #[arg(long, default_value_t = 0)]
+        wait: u64,
+    },
+    /// Take a backup to a file or into a folder, while the service runs or not. It holds secrets.
+    Backup {
+        target: PathBuf,
+        #[arg(long, default_value = CONFIG)]
+        config: PathBuf,
+    },
+    /// Put a backup back while the service is stopped; what was there is kept aside.
+    Restore {
+        backup: PathBuf,
+        #[arg(long, default_value = CONFIG)]
+        config: PathBuf,
+    },
+    /// Print the address of the panel and the code of the first sign-in.
+    SetupCode {
+        #[arg(long, default_value = CONFIG)]
+        config: PathBuf,
     },
     /// Manage devices while the gateway is stopped.
     #[command(subcommand)]
@@ -104,11 +148,11 @@ fn main() -> ExitCode {
 
 fn execute(command: Command) -> Result<()> {
     match command {
-        Command::Run { config } => {
-            let config = GatewayConfig::read(&config)?;
+        Command::Run { config: file } => {
+            let config = GatewayConfig::read(&file)?;
             telemetry::start();
             let runtime = runtime()?;
-            let ran = runtime.block_on(appliance::run(config));
+            let ran = runtime.block_on(appliance::run(config, &file));
             // Blocking work that hangs on, such as a long read, does not hold up the stop.
             runtime.shutdown_timeout(Duration::from_millis(500));
             ran
@@ -125,6 +169,17 @@ fn execute(command: Command) -> Result<()> {
             centre,
             code,
         } => enrol(&GatewayConfig::read(&config)?, &centre, code),
+        Command::Doctor { config, language } => {
+            let language = language.map(|tongue| match tongue {
+                Tongue::Zh => Language::Zh,
+                Tongue::En => Language::En,
+            });
+            upkeep::doctor(&config, language)
+        }
+        Command::Health { config, wait } => upkeep::health(&config, Duration::from_secs(wait)),
+        Command::Backup { target, config } => upkeep::back_up(&config, &target),
+        Command::Restore { backup, config } => upkeep::restore(&config, &backup),
+        Command::SetupCode { config } => upkeep::show_setup_code(&config),
         Command::Device(DeviceCommand::Add {
             config,
             id,

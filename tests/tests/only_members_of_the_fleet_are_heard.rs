@@ -423,7 +423,7 @@ async fn where_zenoh_does_not_get_through_https_does() {
     let hall = Hall::prepare(folder.path(), "fire-hall", &[], |_| {}).await;
     let made = code(&centre, "fire-hall").await;
     let file = hall.program.config.display().to_string();
-    let arguments = ["enrol", &file, "--centre", &firewall.address];
+    let arguments = ["enrol", "--config", &file, "--centre", &firewall.address];
     hall.program
         .command(&arguments, made.into_bytes())
         .await
@@ -459,7 +459,7 @@ async fn the_command_line_says_what_is_wrong_with_a_code() {
             "expected host",
         ),
     ] {
-        let arguments = ["enrol", &file, "--centre", centre];
+        let arguments = ["enrol", "--config", &file, "--centre", centre];
         let refused = hall.command(&arguments, code.as_bytes().to_vec()).await;
         let refused = refused.unwrap_err().to_string();
         assert!(refused.contains(said), "{refused}");

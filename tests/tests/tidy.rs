@@ -11,12 +11,12 @@ const LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 70;
 
 /// Files over [`LINES_MAX`], with the lines they have.
-const LONG_FILES: [(&str, usize); 1] = [("config/kernel/src/people/api.rs", 640)];
+const LONG_FILES: [(&str, usize); 1] = [("config/kernel/src/people/api.rs", 624)];
 
 /// Functions over [`FUNCTION_LINES_MAX`], with the lines they have.
 const LONG_FUNCTIONS: [(&str, &str, usize); 1] = [
     // All wiring, in reading order.
-    ("gateway/src/appliance.rs", "run", 88),
+    ("gateway/src/appliance.rs", "run", 87),
 ];
 
 /// Tasks begin here and nowhere else. (Beside `Tasks::spawn`, which stops the program when a task

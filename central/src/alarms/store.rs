@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Result, params};
 use zhiban_kernel::clock::{from_ms, to_ms};
+use zhiban_kernel::sql::{Result, Sql};
+use zhiban_kernel::values;
 use zhiban_vocabulary::StoreId;
 use zhiban_vocabulary::device::Severity;
 use zhiban_vocabulary::envelope::AlarmNote;
@@ -29,45 +30,40 @@ const TEXT_CHARS_MAX: usize = 200;
 ///
 /// # Errors
 /// When the database refuses.
-pub fn apply(tx: &Connection, store: &StoreId, note: &AlarmNote) -> Result<()> {
+pub fn apply(tx: &dyn Sql, store: &StoreId, note: &AlarmNote) -> Result<()> {
     let (device, alarm) = (note.device.as_str(), &note.alarm);
     if alarm.severity == Severity::Cleared {
-        let sql = "delete from alarms_alarm where store = ?1 and device = ?2 and alarm = ?3";
-        tx.prepare_cached(sql)?
-            .execute(params![store.as_str(), device, alarm.alarm])?;
-        return Ok(());
+        let over = "delete from alarms_alarm where store = ?1 and device = ?2 and alarm = ?3";
+        return tx.post(over, values![store.as_str(), device, alarm.alarm]);
     }
     let text = alarm.text.as_ref();
     let text = text.map(|text| text.chars().take(TEXT_CHARS_MAX).collect::<String>());
-    tx.prepare_cached(
+    tx.post(
         "insert into alarms_alarm select ?1, ?2, ?3, ?4, ?5, ?6
          where (select count(*) from alarms_alarm where store = ?1) < ?7
          on conflict (store, device, alarm) do update set
              severity = excluded.severity, text = excluded.text",
-    )?
-    .execute(params![
-        store.as_str(),
-        device,
-        alarm.alarm,
-        alarm.severity.as_str(),
-        text,
-        to_ms(note.at),
-        STANDING_MAX,
-    ])?;
-    Ok(())
+        values![
+            store.as_str(),
+            device,
+            alarm.alarm,
+            alarm.severity.as_str(),
+            text,
+            to_ms(note.at),
+            STANDING_MAX,
+        ],
+    )
 }
 
 /// What stands in each hall, longest first.
 ///
 /// # Errors
 /// When the database refuses.
-pub fn standing(connection: &Connection) -> Result<BTreeMap<String, Vec<Alarm>>> {
-    let sql = "select store, device, alarm, severity, text, since_ms from alarms_alarm
+pub fn standing(sql: &dyn Sql) -> Result<BTreeMap<String, Vec<Alarm>>> {
+    let query = "select store, device, alarm, severity, text, since_ms from alarms_alarm
          order by since_ms, device, alarm";
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query([])?;
     let mut all = BTreeMap::<String, Vec<Alarm>>::new();
-    while let Some(row) = rows.next()? {
+    sql.each(query, &[], &mut |row| {
         all.entry(row.get(0)?).or_default().push(Alarm {
             device: row.get(1)?,
             alarm: row.get(2)?,
@@ -75,6 +71,7 @@ pub fn standing(connection: &Connection) -> Result<BTreeMap<String, Vec<Alarm>>>
             text: row.get(4)?,
             since: from_ms(row.get(5)?),
         });
-    }
+        Ok(())
+    })?;
     Ok(all)
 }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
+use zhiban_kernel::sql::Sql;
 use zhiban_kernel::web::{Access, Api, Result, WebError};
 use zhiban_vocabulary::StoreId;
 use zhiban_vocabulary::roles::Capability;
@@ -181,11 +182,11 @@ async fn compare(
     let period = Period::parse(query.from.as_deref(), query.to.as_deref(), centre.today())?;
     let moment = Moment::of(&centre.clock);
     let chosen = query.peer_group.filter(|group| !group.is_empty());
-    let read = move |connection: &rusqlite::Connection| {
-        let mut halls = stores::all(connection)?;
+    let read = move |sql: &dyn Sql| {
+        let mut halls = stores::all(sql)?;
         let peer_groups = peer_groups(&halls);
         halls.retain(|hall| chosen.is_none() || hall.peer_group() == chosen.as_deref());
-        Ok((rows(connection, halls, moment, period)?, peer_groups))
+        Ok((rows(sql, halls, moment, period)?, peer_groups))
     };
     let (rows, peer_groups) = centre.store.read(read).await?;
     Ok(Json(Comparison {
@@ -244,16 +245,16 @@ async fn read_series(
     let ids = parse_stores(&query.stores)?;
     let points = series::points(period, &centre.zone);
     let count = points.len();
-    let read = move |connection: &rusqlite::Connection| {
+    let read = move |sql: &dyn Sql| {
         let mut lines = Vec::new();
-        for id in ids {
-            let Some(hall) = stores::one(connection, &id)? else {
+        for id in &ids {
+            let Some(hall) = stores::one(sql, id)? else {
                 continue;
             };
             lines.push(Line {
                 store: id.to_string(),
                 name: hall.name().to_owned(),
-                values: series::values(connection, &hall, period, measure, count)?,
+                values: series::values(sql, &hall, period, measure, count)?,
             });
         }
         Ok(lines)

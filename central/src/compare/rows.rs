@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use rusqlite::{Connection, Result};
+use zhiban_kernel::sql::{Result, Sql};
 use zhiban_vocabulary::facts::HallProfile;
 use zhiban_vocabulary::time::{BusinessDay, QUARTER_S};
 
@@ -46,34 +46,27 @@ impl HallRow {
 /// # Errors
 /// When the database refuses.
 pub fn rows(
-    connection: &Connection,
+    sql: &dyn Sql,
     halls: impl IntoIterator<Item = Hall>,
     moment: Moment,
     period: Period,
 ) -> Result<Vec<HallRow>> {
+    let mut known = facts::all_periods(sql, period.from, period.to)?;
     let mut calendars = Calendars::new(moment, period);
-    let row = |hall| read_row(connection, hall, &mut calendars);
-    halls.into_iter().map(row).collect()
+    let row = |hall: Hall| {
+        let known = known.remove(hall.store.as_str()).unwrap_or_default();
+        row(hall, known, &mut calendars)
+    };
+    Ok(halls.into_iter().map(row).collect())
 }
 
 /// One hall over a period.
 ///
 /// # Errors
 /// When the database refuses.
-pub fn row_of(
-    connection: &Connection,
-    hall: Hall,
-    moment: Moment,
-    period: Period,
-) -> Result<HallRow> {
-    read_row(connection, hall, &mut Calendars::new(moment, period))
-}
-
-fn read_row(connection: &Connection, hall: Hall, calendars: &mut Calendars) -> Result<HallRow> {
-    let Period { from, to } = calendars.period;
-    let known = facts::hall_period(connection, &hall.store, from, to)?;
-    let first = facts::first_day(connection, &hall.store)?;
-    Ok(row(hall, known, first, calendars))
+pub fn row_of(sql: &dyn Sql, hall: Hall, moment: Moment, period: Period) -> Result<HallRow> {
+    let known = facts::hall_period(sql, &hall.store, period.from, period.to)?;
+    Ok(row(hall, known, &mut Calendars::new(moment, period)))
 }
 
 /// Opening hours of the period, made once for all halls that share them.
@@ -102,13 +95,13 @@ impl Calendars {
     }
 }
 
-fn row(hall: Hall, known: HallPeriod, first: Option<i64>, calendars: &mut Calendars) -> HallRow {
+fn row(hall: Hall, known: HallPeriod, calendars: &mut Calendars) -> HallRow {
     let HallPeriod { tally, days } = known;
     let zone = hall.zone().unwrap_or(TimeZone::UTC);
     let expected = hall.profile.as_ref().map(|profile| {
         let seen = day_number(BusinessDay::of(hall.first_seen, &zone));
         // A hall owes nothing of the days before it existed.
-        let born = first.map_or(seen, |first| first.min(seen));
+        let born = hall.first_day.map_or(seen, |first| first.min(seen));
         count(calendars.of(profile), born, &days)
     });
     let (slots_expected, slots_received) = match expected {

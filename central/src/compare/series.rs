@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
-use rusqlite::{Connection, Result};
+use zhiban_kernel::sql::{Result, Sql};
 
 use super::model::{Measure, Period};
 use super::rows::Hours;
@@ -27,29 +27,24 @@ pub(super) fn points(period: Period, zone: &TimeZone) -> Vec<Timestamp> {
 
 /// The values of one hall; absent where nothing was received.
 pub(super) fn values(
-    connection: &Connection,
+    sql: &dyn Sql,
     hall: &Hall,
     period: Period,
     measure: Measure,
     count: usize,
 ) -> Result<Vec<Option<u64>>> {
     let tallies = if period.days() <= DAYS_BY_HOUR_MAX {
-        by_hour(connection, hall, period, count)?
+        by_hour(sql, hall, period, count)?
     } else {
-        by_day(connection, hall, period, count)?
+        by_day(sql, hall, period, count)?
     };
     let value = |tally: &Option<Tally>| tally.as_ref().and_then(|tally| measure.of(tally));
     Ok(tallies.iter().map(value).collect())
 }
 
-fn by_day(
-    connection: &Connection,
-    hall: &Hall,
-    period: Period,
-    count: usize,
-) -> Result<Vec<Option<Tally>>> {
+fn by_day(sql: &dyn Sql, hall: &Hall, period: Period, count: usize) -> Result<Vec<Option<Tally>>> {
     let mut points = vec![None; count];
-    for day in facts::hall_days(connection, &hall.store, period.from, period.to)? {
+    for day in facts::hall_days(sql, &hall.store, period.from, period.to)? {
         let at = usize::try_from(day.day - period.from).ok();
         if let Some(point) = at.and_then(|at| points.get_mut(at)) {
             *point = Some(day.tally);
@@ -58,12 +53,7 @@ fn by_day(
     Ok(points)
 }
 
-fn by_hour(
-    connection: &Connection,
-    hall: &Hall,
-    period: Period,
-    count: usize,
-) -> Result<Vec<Option<Tally>>> {
+fn by_hour(sql: &dyn Sql, hall: &Hall, period: Period, count: usize) -> Result<Vec<Option<Tally>>> {
     let hours = Hours::new(period, &hall.zone().unwrap_or(TimeZone::UTC));
     let mut points: Vec<Option<Tally>> = vec![None; count];
     let mut add = |slot: i64, tally: &Tally| {
@@ -74,14 +64,14 @@ fn by_hour(
     };
     let (store, Period { from, to }) = (&hall.store, period);
     for day in from..=to {
-        for (slot, _) in facts::hall_slots(connection, store, day)? {
+        for (slot, _) in facts::hall_slots(sql, store, day)? {
             add(slot, &Tally::default());
         }
     }
-    for fact in facts::queue_slots(connection, store, from, to)? {
+    for fact in facts::queue_slots(sql, store, from, to)? {
         add(fact.slot, &fact.tally);
     }
-    for air in facts::air_slots(connection, store, from, to)? {
+    for air in facts::air_slots(sql, store, from, to)? {
         let tally = Tally {
             climate_measured_min: air.sums.measured_min.into(),
             climate_in_band_min: air.sums.in_band_min.into(),

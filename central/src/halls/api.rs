@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
+use zhiban_kernel::sql::Sql;
 use zhiban_kernel::web::{Access, Api, Result, WebError};
 use zhiban_vocabulary::StoreId;
 use zhiban_vocabulary::roles::Capability;
@@ -128,8 +129,7 @@ struct HallsView {
     responses((status = 200, body = HallsView)))]
 async fn list_halls(State(centre): State<Centre>) -> Result<Json<HallsView>> {
     let rows = rows_today(&centre).await?;
-    let read = |connection: &rusqlite::Connection| Ok(alarms::standing(connection)?);
-    let mut standing = centre.store.read(read).await?;
+    let mut standing = centre.store.read(alarms::standing).await?;
     let view = |row: HallRow| {
         let alarms = standing.remove(row.hall.store.as_str()).unwrap_or_default();
         HallView {
@@ -149,8 +149,7 @@ pub(crate) async fn rows_today(centre: &Centre) -> Result<Vec<HallRow>> {
         to: today,
     };
     let moment = Moment::of(&centre.clock);
-    let read =
-        move |c: &rusqlite::Connection| Ok(compare::rows(c, stores::all(c)?, moment, period)?);
+    let read = move |sql: &dyn Sql| compare::rows(sql, stores::all(sql)?, moment, period);
     Ok(centre.store.read(read).await?)
 }
 
@@ -173,11 +172,11 @@ async fn hall_day(
     let given = compare::parse_day("date", query.date.as_deref())?;
     let day = given.unwrap_or_else(|| facts::day_number(centre.today()));
     let moment = Moment::of(&centre.clock);
-    let read = move |connection: &rusqlite::Connection| {
-        let Some(hall) = stores::one(connection, &id)? else {
+    let read = move |sql: &dyn Sql| {
+        let Some(hall) = stores::one(sql, &id)? else {
             return Ok(None);
         };
-        Ok(Some(read_day(connection, &hall, day, moment)?))
+        Ok(Some(read_day(sql, &hall, day, moment)?))
     };
     let found = centre.store.read(read).await?;
     found.map(Json).ok_or_else(unknown)

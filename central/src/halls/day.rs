@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use rusqlite::{Connection, Result};
 use serde::Serialize;
 use utoipa::ToSchema;
+use zhiban_kernel::sql::{Result, Sql};
 
 use crate::compare::{self, Moment, Period};
 use crate::facts::{self, AirSlot, CounterRow, QueueSlot, Tally, first_slot, slot_of};
@@ -76,24 +76,19 @@ struct AirView {
     measured_min: u32,
 }
 
-pub(super) fn read_day(
-    connection: &Connection,
-    hall: &Hall,
-    day: i64,
-    moment: Moment,
-) -> Result<DayView> {
+pub(super) fn read_day(sql: &dyn Sql, hall: &Hall, day: i64, moment: Moment) -> Result<DayView> {
     let store = &hall.store;
     let period = Period { from: day, to: day };
-    let row = compare::row_of(connection, hall.clone(), moment, period)?;
-    let queue_slots = facts::queue_slots(connection, store, day, day)?;
-    let stated = facts::hall_slots(connection, store, day)?;
-    let mut counters = facts::counter_days(connection, store, day)?;
+    let row = compare::row_of(sql, hall.clone(), moment, period)?;
+    let queue_slots = facts::queue_slots(sql, store, day, day)?;
+    let stated = facts::hall_slots(sql, store, day)?;
+    let mut counters = facts::counter_days(sql, store, day)?;
     // 2 before 10.
     counters.sort_by(|a, b| {
         let key = |row: &CounterRow| (row.counter.chars().count(), row.counter.clone());
         key(a).cmp(&key(b))
     });
-    let air = facts::air_slots(connection, store, day, day)?;
+    let air = facts::air_slots(sql, store, day, day)?;
     Ok(DayView {
         store: store.to_string(),
         name: hall.name().to_owned(),

@@ -4,13 +4,17 @@
 //! message is one job of the writer: all of it is on disk when the answer leaves, or none.
 //! [`Intake::receive`] knows no transport; zenoh is one caller, the door's requests are another.
 
+mod behind;
 pub mod links;
 mod model;
 mod store;
 mod task;
 
+use std::time::Duration;
+
 use tokio::sync::watch;
-use zhiban_kernel::{Clock, Store, StoreError};
+use tokio_util::sync::CancellationToken;
+use zhiban_kernel::{Clock, Database, StoreError};
 use zhiban_sync::seal;
 use zhiban_sync::wire::unpack;
 use zhiban_vocabulary::envelope::{Answer, Batch, Claim, Claims, Heartbeat, PROTOCOL, Upward};
@@ -20,6 +24,7 @@ pub use model::{IntakeSums, Refusal};
 pub use store::sums;
 pub use task::Listener;
 
+use crate::stores;
 use crate::trust::Members;
 
 /// Largest message; a hall keeps its batches far below.
@@ -27,13 +32,15 @@ pub const MESSAGE_BYTES_MAX: usize = 4 << 20;
 
 /// Items of one batch; a hall sends half as many.
 const ITEMS_MAX: usize = 1_000;
+/// How often commits of other programs are looked for.
+const OTHERS_EVERY: Duration = Duration::from_secs(2);
 /// The database keeps signed numbers.
 const NUMBER_MAX: u64 = i64::MAX as u64;
 
 /// The way in; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Intake {
-    store: Store,
+    store: Database,
     clock: Clock,
     members: Members,
     changed: watch::Sender<u64>,
@@ -41,7 +48,7 @@ pub struct Intake {
 
 impl Intake {
     #[must_use]
-    pub fn new(store: Store, clock: Clock, members: Members) -> Self {
+    pub fn new(store: Database, clock: Clock, members: Members) -> Self {
         let (changed, _) = watch::channel(0);
         Self {
             store,
@@ -84,7 +91,7 @@ impl Intake {
         let now = self.clock.now();
         let taken = self
             .store
-            .write(move |tx| Ok(store::take_batch(tx, &batch, now)?))
+            .write(move |tx| store::take_batch(tx, &batch, now))
             .await?;
         metrics::counter!("zhiban_intake_items_total").increment(taken.items);
         metrics::counter!("zhiban_intake_duplicates_total").increment(taken.duplicates);
@@ -100,7 +107,7 @@ impl Intake {
         let now = self.clock.now();
         let (answer, is_new) = self
             .store
-            .write(move |tx| Ok(store::take_beat(tx, &beat, now)?))
+            .write(move |tx| store::take_beat(tx, &beat, now))
             .await?;
         if is_new {
             metrics::counter!("zhiban_intake_heartbeats_total").increment(1);
@@ -109,6 +116,23 @@ impl Intake {
             metrics::counter!("zhiban_intake_old_heartbeats_total").increment(1);
         }
         Ok(answer)
+    }
+
+    /// Counts up also after commits of other programs on the same database, until `shutdown`.
+    pub async fn watch_others(self, shutdown: CancellationToken) {
+        let mut known = None;
+        loop {
+            if let Ok(heard) = self.store.read(stores::last_heard).await
+                && heard != known
+            {
+                known = heard;
+                self.note_change();
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(OTHERS_EVERY) => {}
+            }
+        }
     }
 
     fn note_change(&self) {

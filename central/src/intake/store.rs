@@ -1,11 +1,12 @@
-//! All SQL of the intake. PostgreSQL goes beside it, as in `facts`; there the cursor row is locked
-//! first (`for update`), here the one writer is the lock.
+//! All SQL of the intake.
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Result, params};
+use zhiban_kernel::StoreError;
 use zhiban_kernel::clock::{from_ms, to_ms};
+use zhiban_kernel::sql::{Bound, Result, Sql};
+use zhiban_kernel::values;
 use zhiban_sync::intake::{self, Cursor, Digest, Ledger, Outcome};
 use zhiban_vocabulary::StoreId;
 use zhiban_vocabulary::envelope::{
@@ -14,7 +15,7 @@ use zhiban_vocabulary::envelope::{
 
 use super::model::{IntakeSums, Taken};
 use crate::alarms;
-use crate::facts::{self, Applied};
+use crate::facts;
 use crate::stores::{self, epoch_cell};
 
 /// Dead letters kept of one store; the oldest go first.
@@ -24,8 +25,9 @@ const REASON_CHARS_MAX: usize = 300;
 const DEAD_LETTER_BYTES_MAX: usize = 64 << 10;
 
 /// Takes what is new of a batch.
-pub(super) fn take_batch(tx: &Connection, batch: &Batch, now: Timestamp) -> Result<Taken> {
+pub(super) fn take_batch(tx: &dyn Sql, batch: &Batch, now: Timestamp) -> Result<Taken> {
     let (store, epoch) = (&batch.store, batch.epoch);
+    hold(tx, store)?;
     if batch.envelopes.is_empty() {
         let answer = committed(tx, store, epoch, now)?;
         return Ok(Taken::nothing(answer));
@@ -33,7 +35,7 @@ pub(super) fn take_batch(tx: &Connection, batch: &Batch, now: Timestamp) -> Resu
     if stores::is_over(tx, store, epoch, now)? {
         return Ok(Taken::nothing(estranged(store, epoch, Estrangement::Over)));
     }
-    let mut ledger = SqliteLedger::new(tx, store, epoch, now);
+    let mut ledger = SqlLedger::new(tx, store, epoch, now);
     let taken = match intake::take(&mut ledger, batch)? {
         Outcome::Taken(taken) => taken,
         Outcome::Estranged(cause) => {
@@ -42,6 +44,7 @@ pub(super) fn take_batch(tx: &Connection, batch: &Batch, now: Timestamp) -> Resu
     };
     for day in ledger.days {
         facts::roll_up(tx, store, day)?;
+        stores::note_day(tx, store, day)?;
     }
     if taken.new > 0 {
         stores::heard(tx, store, epoch, now)?;
@@ -64,21 +67,24 @@ pub(super) fn take_batch(tx: &Connection, batch: &Batch, now: Timestamp) -> Resu
 }
 
 /// Takes a heartbeat; true when it said something new.
-pub(super) fn take_beat(
-    tx: &Connection,
-    beat: &Heartbeat,
-    now: Timestamp,
-) -> Result<(Answer, bool)> {
+pub(super) fn take_beat(tx: &dyn Sql, beat: &Heartbeat, now: Timestamp) -> Result<(Answer, bool)> {
     let (store, epoch) = (&beat.store, beat.epoch);
+    hold(tx, store)?;
     if stores::is_over(tx, store, epoch, now)? {
         return Ok((estranged(store, epoch, Estrangement::Over), false));
     }
-    let mut ledger = SqliteLedger::new(tx, store, epoch, now);
+    let mut ledger = SqlLedger::new(tx, store, epoch, now);
     if let Err(cause) = intake::compare(&mut ledger, &beat.claims)? {
         return Ok((estranged(store, epoch, cause), false));
     }
     let is_new = stores::beat(tx, beat, now)?;
     Ok((committed(tx, &beat.store, beat.epoch, now)?, is_new))
+}
+
+/// What one hall says is taken one message after the other, whichever intake it came to. The lock
+/// is by name: a hall nobody knows yet has no row to lock, and a probe must not make one.
+fn hold(tx: &dyn Sql, store: &StoreId) -> Result<()> {
+    tx.lock(&format!("store {store}"))
 }
 
 fn estranged(store: &StoreId, epoch: Epoch, cause: Estrangement) -> Answer {
@@ -87,8 +93,8 @@ fn estranged(store: &StoreId, epoch: Epoch, cause: Estrangement) -> Answer {
 }
 
 /// The centre's disk for one store and epoch.
-struct SqliteLedger<'t> {
-    tx: &'t Connection,
+struct SqlLedger<'t> {
+    tx: &'t dyn Sql,
     store: &'t StoreId,
     epoch: Epoch,
     /// Asked for with the first new item that can be read: nothing else makes an epoch known.
@@ -96,10 +102,12 @@ struct SqliteLedger<'t> {
     now: Timestamp,
     /// Whose roll-up changes.
     days: BTreeSet<i64>,
+    /// Items taken and not written yet; the cursor goes over them with them.
+    kept: Vec<(u64, Digest)>,
 }
 
-impl Ledger for SqliteLedger<'_> {
-    type Error = rusqlite::Error;
+impl Ledger for SqlLedger<'_> {
+    type Error = StoreError;
 
     fn cursor(&mut self, lane: Lane) -> Result<Option<Cursor>> {
         cursor(self.tx, self.store, self.epoch, lane)
@@ -111,16 +119,11 @@ impl Ledger for SqliteLedger<'_> {
     }
 
     fn digest(&mut self, lane: Lane, seq: u64) -> Result<Option<Digest>> {
-        let sql = "select digest from intake_item
+        let query = "select digest from intake_item
              where store = ?1 and epoch = ?2 and lane = ?3 and seq = ?4";
-        let key = params![
-            self.store.as_str(),
-            epoch_cell(self.epoch),
-            lane.as_str(),
-            seq.cast_signed()
-        ];
-        let read = |row: &rusqlite::Row<'_>| Ok(Digest(row.get::<_, i64>(0)?.cast_unsigned()));
-        self.tx.prepare_cached(sql)?.query_row(key, read).optional()
+        self.tx.optional(query, &self.item(lane, seq), |row| {
+            Ok(Digest(row.get::<i64>(0)?.cast_unsigned()))
+        })
     }
 
     fn keep(
@@ -134,48 +137,41 @@ impl Ledger for SqliteLedger<'_> {
             self.bury(lane, envelope, &reason)?;
             return Ok(Err(reason));
         }
-        self.tx
-            .prepare_cached("insert into intake_item values (?1, ?2, ?3, ?4, ?5)")?
-            .execute(params![
-                self.store.as_str(),
-                epoch_cell(self.epoch),
-                lane.as_str(),
-                envelope.seq.cast_signed(),
-                digest.0.cast_signed(),
-            ])?;
+        self.kept.push((envelope.seq, digest));
         Ok(Ok(()))
     }
 
     fn advance(&mut self, lane: Lane, cursor: Cursor) -> Result<()> {
-        let (store, epoch, lane) = (self.store.as_str(), epoch_cell(self.epoch), lane.as_str());
-        self.tx
-            .prepare_cached(
-                "delete from intake_item
-                 where store = ?1 and epoch = ?2 and lane = ?3 and seq < ?4",
-            )?
-            .execute(params![store, epoch, lane, cursor.kept_from.cast_signed()])?;
-        self.tx
-            .prepare_cached(
-                "insert into intake_cursor (store, epoch, lane, committed, kept_from, last_ms)
-                 values (?1, ?2, ?3, ?4, ?5, ?6)
-                 on conflict (store, epoch, lane) do update set
-                     committed = excluded.committed, kept_from = excluded.kept_from,
-                     last_ms = excluded.last_ms",
-            )?
-            .execute(params![
-                store,
-                epoch,
-                lane,
+        let row = |(seq, digest): &(u64, Digest)| {
+            let digest = Bound::Integer(Some(digest.0.cast_signed()));
+            [&self.item(lane, *seq)[..], &[digest]].concat()
+        };
+        let rows: Vec<_> = self.kept.iter().map(row).collect();
+        self.tx.insert("intake_item", &rows)?;
+        self.tx.post(
+            "delete from intake_item where store = ?1 and epoch = ?2 and lane = ?3 and seq < ?4",
+            &self.item(lane, cursor.kept_from),
+        )?;
+        self.tx.post(
+            "insert into intake_cursor (store, epoch, lane, committed, kept_from, last_ms)
+             values (?1, ?2, ?3, ?4, ?5, ?6)
+             on conflict (store, epoch, lane) do update set
+                 committed = excluded.committed, kept_from = excluded.kept_from,
+                 last_ms = excluded.last_ms",
+            values![
+                self.store.as_str(),
+                epoch_cell(self.epoch),
+                lane.as_str(),
                 cursor.committed.cast_signed(),
                 cursor.kept_from.cast_signed(),
                 to_ms(self.now),
-            ])?;
-        Ok(())
+            ],
+        )
     }
 }
 
-impl<'t> SqliteLedger<'t> {
-    fn new(tx: &'t Connection, store: &'t StoreId, epoch: Epoch, now: Timestamp) -> Self {
+impl<'t> SqlLedger<'t> {
+    fn new(tx: &'t dyn Sql, store: &'t StoreId, epoch: Epoch, now: Timestamp) -> Self {
         Self {
             tx,
             store,
@@ -183,7 +179,18 @@ impl<'t> SqliteLedger<'t> {
             life: None,
             now,
             days: BTreeSet::new(),
+            kept: Vec::new(),
         }
+    }
+
+    /// The key of an item.
+    fn item(&self, lane: Lane, seq: u64) -> [Bound<'_>; 4] {
+        [
+            Bound::Text(Some(self.store.as_str())),
+            Bound::Integer(Some(epoch_cell(self.epoch))),
+            Bound::Text(Some(lane.as_str())),
+            Bound::Integer(Some(seq.cast_signed())),
+        ]
     }
 
     fn life(&mut self) -> Result<u32> {
@@ -211,14 +218,11 @@ impl<'t> SqliteLedger<'t> {
                 let saved = stores::save_profile(self.tx, self.store, &profile)?;
                 Ok(saved.map_err(str::to_owned))
             }
-            Item::Fact(revision) => Ok(match facts::apply(self.tx, self.store, life, &revision)? {
-                Applied::Changed { day } => {
-                    self.days.insert(day);
-                    Ok(())
-                }
-                Applied::Old => Ok(()),
-                Applied::Unusable(reason) => Err(reason.to_owned()),
-            }),
+            Item::Fact(revision) => {
+                let days = &mut self.days;
+                let applied = facts::apply(self.tx, self.store, life, &revision, days)?;
+                Ok(applied.map_err(str::to_owned))
+            }
             Item::Alarm(note) => {
                 alarms::apply(self.tx, self.store, &note)?;
                 Ok(Ok(()))
@@ -235,66 +239,58 @@ impl<'t> SqliteLedger<'t> {
         let store = self.store.as_str();
         tracing::warn!(store, seq = envelope.seq, reason, "item cannot be kept");
         let body = envelope.body.get().as_bytes();
-        self.tx
-            .prepare_cached(
-                "insert into intake_dead_letter
-                     (store, epoch, lane, seq, received_ms, reason, body, size)
-                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-                 on conflict (store, epoch, lane, seq) do update set
-                     tries = tries + 1, reason = excluded.reason",
-            )?
-            .execute(params![
+        let kept = &body[..body.len().min(DEAD_LETTER_BYTES_MAX)];
+        self.tx.execute(
+            "insert into intake_dead_letter
+                 (store, epoch, lane, seq, received_ms, reason, body, size)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+             on conflict (store, epoch, lane, seq) do update set
+                 tries = intake_dead_letter.tries + 1, reason = excluded.reason",
+            values![
                 store,
                 epoch_cell(self.epoch),
                 lane.as_str(),
                 envelope.seq.cast_signed(),
                 to_ms(self.now),
                 reason,
-                &body[..body.len().min(DEAD_LETTER_BYTES_MAX)],
-                i64::try_from(body.len()).unwrap_or(i64::MAX),
-            ])?;
-        self.tx
-            .prepare_cached(
-                "delete from intake_dead_letter where store = ?1 and id <= (
-                     select id from intake_dead_letter where store = ?1
-                     order by id desc limit 1 offset ?2)",
-            )?
-            .execute(params![store, DEAD_LETTERS_KEPT])?;
+                kept,
+                body.len() as u64,
+            ],
+        )?;
+        self.tx.execute(
+            "delete from intake_dead_letter where store = ?1 and id <= (
+                 select id from intake_dead_letter where store = ?1
+                 order by id desc limit 1 offset ?2)",
+            values![store, DEAD_LETTERS_KEPT],
+        )?;
         Ok(())
     }
 
     fn note_set_aside(&self, lane: Lane, seq: u64) -> Result<()> {
-        let sql = "update intake_dead_letter set set_aside = 1
-             where store = ?1 and epoch = ?2 and lane = ?3 and seq = ?4";
-        self.tx.prepare_cached(sql)?.execute(params![
-            self.store.as_str(),
-            epoch_cell(self.epoch),
-            lane.as_str(),
-            seq.cast_signed()
-        ])?;
-        Ok(())
+        self.tx.post(
+            "update intake_dead_letter set set_aside = true
+             where store = ?1 and epoch = ?2 and lane = ?3 and seq = ?4",
+            &self.item(lane, seq),
+        )
     }
 }
 
-fn cursor(tx: &Connection, store: &StoreId, epoch: Epoch, lane: Lane) -> Result<Option<Cursor>> {
-    tx.prepare_cached(
+fn cursor(tx: &dyn Sql, store: &StoreId, epoch: Epoch, lane: Lane) -> Result<Option<Cursor>> {
+    tx.optional(
         "select committed, kept_from from intake_cursor
          where store = ?1 and epoch = ?2 and lane = ?3",
-    )?
-    .query_row(
-        params![store.as_str(), epoch_cell(epoch), lane.as_str()],
+        values![store.as_str(), epoch_cell(epoch), lane.as_str()],
         |row| {
             Ok(Cursor {
-                committed: row.get::<_, i64>(0)?.cast_unsigned(),
-                kept_from: row.get::<_, i64>(1)?.cast_unsigned(),
+                committed: row.get::<i64>(0)?.cast_unsigned(),
+                kept_from: row.get::<i64>(1)?.cast_unsigned(),
             })
         },
     )
-    .optional()
 }
 
 /// The answer that says how far both lanes are on disk.
-fn committed(tx: &Connection, store: &StoreId, epoch: Epoch, now: Timestamp) -> Result<Answer> {
+fn committed(tx: &dyn Sql, store: &StoreId, epoch: Epoch, now: Timestamp) -> Result<Answer> {
     let mut committed = Marks::default();
     for lane in Lane::ALL {
         let cursor = cursor(tx, store, epoch, lane)?;
@@ -310,39 +306,38 @@ fn committed(tx: &Connection, store: &StoreId, epoch: Epoch, now: Timestamp) -> 
 }
 
 /// Counts what a batch did; a lane that took nothing yet has no row to count in.
-fn count(tx: &Connection, batch: &Batch, taken: &intake::Taken) -> Result<()> {
-    tx.prepare_cached(
+fn count(tx: &dyn Sql, batch: &Batch, taken: &intake::Taken) -> Result<()> {
+    tx.post(
         "update intake_cursor set batches = batches + 1, items = items + ?4,
              duplicates = duplicates + ?5
          where store = ?1 and epoch = ?2 and lane = ?3",
-    )?
-    .execute(params![
-        batch.store.as_str(),
-        epoch_cell(batch.epoch),
-        batch.lane.as_str(),
-        taken.new.cast_signed(),
-        taken.duplicates.cast_signed(),
-    ])?;
-    Ok(())
+        values![
+            batch.store.as_str(),
+            epoch_cell(batch.epoch),
+            batch.lane.as_str(),
+            taken.new,
+            taken.duplicates,
+        ],
+    )
 }
 
 /// What came in since the database was made.
 ///
 /// # Errors
 /// When the database refuses.
-pub fn sums(connection: &Connection) -> Result<IntakeSums> {
-    let sql = "select coalesce(sum(batches), 0), coalesce(sum(items), 0),
-                      coalesce(sum(duplicates), 0), max(last_ms),
-                      (select count(*) from intake_dead_letter)
-               from intake_cursor";
-    connection.query_row(sql, [], |row| {
-        let sum = |column| Ok::<_, rusqlite::Error>(row.get::<_, i64>(column)?.cast_unsigned());
+pub fn sums(sql: &dyn Sql) -> Result<IntakeSums> {
+    let query = "select cast(coalesce(sum(batches), 0) as bigint),
+                        cast(coalesce(sum(items), 0) as bigint),
+                        cast(coalesce(sum(duplicates), 0) as bigint), max(last_ms),
+                        (select count(*) from intake_dead_letter)
+                 from intake_cursor";
+    sql.one(query, &[], |row| {
         Ok(IntakeSums {
-            batches: sum(0)?,
-            items: sum(1)?,
-            duplicates: sum(2)?,
-            last: row.get::<_, Option<i64>>(3)?.map(from_ms),
-            dead_letters: sum(4)?,
+            batches: row.get(0)?,
+            items: row.get(1)?,
+            duplicates: row.get(2)?,
+            last: row.get::<Option<i64>>(3)?.map(from_ms),
+            dead_letters: row.get(4)?,
         })
     })
 }

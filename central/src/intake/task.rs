@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use futures_util::StreamExt;
+use futures_util::future::join_all;
 use rand::RngExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
@@ -18,7 +19,7 @@ use zhiban_kernel::StoreError;
 use zhiban_vocabulary::envelope::Answer;
 use zhiban_vocabulary::topics;
 
-use super::{Intake, links, links::LinkError};
+use super::{Intake, behind, links, links::LinkError};
 
 /// Queries waiting to be served.
 const QUEUE_MAX: usize = 1_024;
@@ -32,16 +33,29 @@ const TURNING_AWAY: usize = 4;
 /// When who was turned away may come again; spread, so that they do not come together.
 const BUSY_MS: std::ops::Range<u32> = 1_000..5_000;
 
-/// The declared queryable with what it has received.
+/// The declared queryables with what they have received.
 pub struct Listener {
     intake: Intake,
-    session: Session,
-    queryable: Queryable<()>,
+    /// The router of its own, where it has one.
+    own: Option<(Session, Queryable<()>)>,
+    /// Routers of others to answer behind.
+    routers: Vec<String>,
+    inbox: Inbox,
     queries: mpsc::Receiver<Queued>,
     turned_away: mpsc::Receiver<Query>,
 }
 
+/// Where queries of all sessions go; cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Inbox {
+    queue: mpsc::Sender<Queued>,
+    away: mpsc::Sender<Query>,
+    /// In KiB.
+    room: Arc<Semaphore>,
+}
+
 /// A query, and the room it takes until it is answered.
+#[derive(Debug)]
 struct Queued {
     query: Query,
     _room: OwnedSemaphorePermit,
@@ -59,53 +73,73 @@ impl Listener {
     /// # Errors
     /// When an endpoint cannot be listened on.
     pub async fn open(intake: Intake, listen: Vec<String>) -> Result<Self, LinkError> {
-        let (queue, queries) = mpsc::channel(QUEUE_MAX);
-        let (away, turned_away) = mpsc::channel(TURNED_AWAY_MAX);
+        let mut listener = Self::behind(intake, Vec::new());
+        let inbox = listener.inbox.clone();
         let open = move || {
             let session = links::open_router(&listen)?;
-            let queryable = declare(&session, queue, away)?;
+            let queryable = declare(&session, inbox)?;
             Ok((session, queryable))
         };
         let opened = tokio::task::spawn_blocking(open).await;
-        let (session, queryable) = opened.map_err(LinkError::of)??;
-        Ok(Self {
+        listener.own = Some(opened.map_err(LinkError::of)??);
+        Ok(listener)
+    }
+
+    /// Answers behind routers of others, each as soon as it is there.
+    #[must_use]
+    pub fn behind(intake: Intake, routers: Vec<String>) -> Self {
+        let (queue, queries) = mpsc::channel(QUEUE_MAX);
+        let (away, turned_away) = mpsc::channel(TURNED_AWAY_MAX);
+        let inbox = Inbox {
+            queue,
+            away,
+            room: Arc::new(Semaphore::new(ROOM_KIB)),
+        };
+        Self {
             intake,
-            session,
-            queryable,
+            own: None,
+            routers,
+            inbox,
             queries,
             turned_away,
-        })
+        }
     }
 
     /// Answers until `shutdown`; what is being committed then is still answered.
     pub async fn run(self, shutdown: CancellationToken) {
-        let intake = self.intake;
-        let served = ReceiverStream::new(self.queries)
-            .take_until(shutdown.cancelled())
-            .for_each_concurrent(IN_FLIGHT_MAX, move |queued| answer(intake.clone(), queued));
-        let turned_away = ReceiverStream::new(self.turned_away)
-            .take_until(shutdown.cancelled())
-            .for_each_concurrent(TURNING_AWAY, turn_away);
-        tokio::join!(served, turned_away);
-        let (queryable, session) = (self.queryable, self.session);
-        let end = move || {
-            let _ = queryable.undeclare().wait();
-            links::close(&session);
+        let (intake, end) = (self.intake, CancellationToken::new());
+        let keeping = join_all(
+            self.routers
+                .iter()
+                .map(|router| behind::keep(router, self.inbox.clone(), &end)),
+        );
+        let answering = async {
+            let served = ReceiverStream::new(self.queries)
+                .take_until(shutdown.cancelled())
+                .for_each_concurrent(IN_FLIGHT_MAX, move |queued| answer(intake.clone(), queued));
+            let turned_away = ReceiverStream::new(self.turned_away)
+                .take_until(shutdown.cancelled())
+                .for_each_concurrent(TURNING_AWAY, turn_away);
+            tokio::join!(served, turned_away);
+            end.cancel();
         };
-        let _ = tokio::task::spawn_blocking(end).await;
+        tokio::join!(keeping, answering);
+        if let Some((session, queryable)) = self.own {
+            let end = move || {
+                let _ = queryable.undeclare().wait();
+                links::close(&session);
+            };
+            let _ = tokio::task::spawn_blocking(end).await;
+        }
     }
 }
 
-fn declare(
-    session: &Session,
-    queue: mpsc::Sender<Queued>,
-    away: mpsc::Sender<Query>,
-) -> Result<Queryable<()>, LinkError> {
-    let room = Arc::new(Semaphore::new(ROOM_KIB));
+/// Declares the queryable of the centre in a session. It is complete, so a query goes to one.
+pub(super) fn declare(session: &Session, inbox: Inbox) -> Result<Queryable<()>, LinkError> {
     let take = move |query: Query| {
-        if let Some(query) = queue_up(query, &room, &queue) {
+        if let Some(query) = inbox.put(query) {
             metrics::counter!("zhiban_intake_overload_total").increment(1);
-            let _ = away.try_send(query);
+            let _ = inbox.away.try_send(query);
         }
     };
     session
@@ -116,18 +150,20 @@ fn declare(
         .map_err(LinkError::of)
 }
 
-/// Gives back what finds no room.
-fn queue_up(query: Query, room: &Arc<Semaphore>, queue: &mpsc::Sender<Queued>) -> Option<Query> {
-    let bytes = query.payload().map_or(0, ZBytes::len);
-    let kib = u32::try_from(bytes / 1_024 + 1).unwrap_or(u32::MAX);
-    let Ok(place) = queue.try_reserve() else {
-        return Some(query);
-    };
-    let Ok(room) = Arc::clone(room).try_acquire_many_owned(kib) else {
-        return Some(query);
-    };
-    place.send(Queued { query, _room: room });
-    None
+impl Inbox {
+    /// Gives back what finds no room.
+    fn put(&self, query: Query) -> Option<Query> {
+        let bytes = query.payload().map_or(0, ZBytes::len);
+        let kib = u32::try_from(bytes / 1_024 + 1).unwrap_or(u32::MAX);
+        let Ok(place) = self.queue.try_reserve() else {
+            return Some(query);
+        };
+        let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(kib) else {
+            return Some(query);
+        };
+        place.send(Queued { query, _room: room });
+        None
+    }
 }
 
 async fn turn_away(query: Query) {

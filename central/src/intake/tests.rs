@@ -1,11 +1,13 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use zhiban_kernel::StoreError;
+use zhiban_kernel::sql::Sql;
 use zhiban_vocabulary::envelope::{Answer, Epoch, Estrangement, Lane, Marks, RefusedItem};
 
 use super::{Intake, MESSAGE_BYTES_MAX, sums};
 use crate::tests::{
-    Folder, TestHall, clock_at, committed, hall_quarter, members, profile, queue_quarter, slots,
+    Folder, Make, TestHall, clock_at, committed, hall_quarter, members, on_both, profile,
+    queue_quarter, slots,
 };
 use crate::{facts, stores};
 
@@ -23,7 +25,7 @@ fn fact(version: u32, issued: u32) -> Value {
 async fn issued(intake: &Intake, hall: &TestHall) -> u64 {
     let store = hall.store.clone();
     let day = facts::day_number(DAY.parse().unwrap());
-    let read = move |c: &rusqlite::Connection| {
+    let read = move |c: &dyn Sql| {
         let days = facts::hall_days(c, &store, day, day)?;
         let by_roll_up: u64 = days.iter().map(|day| day.tally.issued).sum();
         let slots = facts::queue_slots(c, &store, day, day)?;
@@ -35,18 +37,15 @@ async fn issued(intake: &Intake, hall: &TestHall) -> u64 {
 }
 
 async fn counted(intake: &Intake) -> super::IntakeSums {
-    let read = |c: &rusqlite::Connection| Ok(sums(c)?);
-    intake.store.read(read).await.unwrap()
+    intake.store.read(sums).await.unwrap()
 }
 
 async fn dead_letters(intake: &Intake) -> Vec<(u64, String, Vec<u8>)> {
-    let read = |c: &rusqlite::Connection| {
-        let sql = "select seq, reason, body from intake_dead_letter order by id";
-        let mut statement = c.prepare(sql)?;
-        let rows = statement.query_map([], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get::<_, Vec<u8>>(2)?))
-        })?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    let read = |c: &dyn Sql| {
+        let query = "select seq, reason, body from intake_dead_letter order by id";
+        c.all(query, &[], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
     };
     intake.store.read(read).await.unwrap()
 }
@@ -58,9 +57,8 @@ async fn refusal(intake: &Intake, key: &str, bytes: &[u8]) -> String {
     }
 }
 
-#[tokio::test]
-async fn a_batch_sent_twice_has_one_effect() {
-    let folder = Folder::new();
+async fn a_batch_sent_twice_has_one_effect(make: Make) {
+    let folder = Folder::on(make);
     let (intake, hall) = (intake(&folder), TestHall::new("wola"));
     let items = [fact(1, 10), fact(2, 11)];
     assert_eq!(hall.send(&intake, 1, &items).await, 2);
@@ -70,22 +68,23 @@ async fn a_batch_sent_twice_has_one_effect() {
     assert_eq!((sums.items, sums.duplicates), (2, 2));
 }
 
-#[tokio::test]
-async fn the_table_itself_refuses_an_item_it_has() {
-    let folder = Folder::new();
+async fn the_table_itself_refuses_an_item_it_has(make: Make) {
+    let folder = Folder::on(make);
     let (intake, hall) = (intake(&folder), TestHall::new("wola"));
     hall.send(&intake, 1, &[fact(1, 10)]).await;
-    let again = |tx: &rusqlite::Connection| {
-        let sql = "insert into intake_item values ('wola', 7, 'history', 1, 0)";
-        Ok(tx.execute(sql, [])?)
+    let again = |tx: &dyn Sql| {
+        let item = "insert into intake_item values ('wola', 7, 'history', 1, 0)";
+        tx.post(item, &[])
     };
     let error = intake.store.write(again).await.unwrap_err();
-    assert!(error.to_string().contains("UNIQUE"), "{error}");
+    assert!(
+        error.to_string().to_lowercase().contains("unique"),
+        "{error}"
+    );
 }
 
-#[tokio::test]
-async fn a_gap_takes_nothing_and_answers_with_the_cursor() {
-    let folder = Folder::new();
+async fn a_gap_takes_nothing_and_answers_with_the_cursor(make: Make) {
+    let folder = Folder::on(make);
     let (intake, mut hall) = (intake(&folder), TestHall::new("wola"));
     hall.born = 499;
     assert_eq!(hall.send(&intake, 500, &[fact(1, 10)]).await, 500);
@@ -103,9 +102,8 @@ async fn a_gap_takes_nothing_and_answers_with_the_cursor() {
     );
 }
 
-#[tokio::test]
-async fn what_a_later_life_says_counts_and_within_it_the_highest_version() {
-    let folder = Folder::new();
+async fn what_a_later_life_says_counts_and_within_it_the_highest_version(make: Make) {
+    let folder = Folder::on(make);
     let (intake, mut hall) = (intake(&folder), TestHall::new("wola"));
     hall.send(&intake, 1, &[fact(3, 12)]).await;
     hall.epoch = 8;
@@ -126,14 +124,14 @@ async fn what_a_later_life_says_counts_and_within_it_the_highest_version() {
 
 #[tokio::test]
 async fn nothing_is_acknowledged_before_it_is_committed() {
-    let folder = Folder::new();
+    let folder = Folder::on(Make::Sqlite);
     let (intake, hall) = (intake(&folder), TestHall::new("wola"));
     hall.send(&intake, 1, &[fact(1, 10)]).await;
     let limit = |pages: u32| {
-        intake.store.write(move |c| {
-            c.pragma_update(None, "max_page_count", pages)?;
-            Ok(())
-        })
+        let pragma = format!("pragma max_page_count = {pages}");
+        intake
+            .store
+            .write(move |c| c.each(&pragma, &[], &mut |_| Ok(())))
     };
     limit(1).await.unwrap();
     let slots = slots(DAY, 30);
@@ -161,9 +159,8 @@ async fn refused(intake: &Intake, hall: &TestHall, first: u64, items: &[Value]) 
     }
 }
 
-#[tokio::test]
-async fn an_item_that_cannot_be_kept_stops_the_line_until_it_is_set_aside() {
-    let folder = Folder::new();
+async fn an_item_that_cannot_be_kept_stops_the_line_until_it_is_set_aside(make: Make) {
+    let folder = Folder::on(make);
     let (intake, hall) = (intake(&folder), TestHall::new("wola"));
     let crooked = queue_quarter(DAY, "2020-01-02T08:07:00Z", 1, 5);
     let elsewhere = queue_quarter(DAY, "2020-03-02T08:00:00Z", 1, 5);
@@ -193,16 +190,15 @@ async fn an_item_that_cannot_be_kept_stops_the_line_until_it_is_set_aside() {
     let letters = dead_letters(&intake).await;
     assert_eq!((letters.len(), letters[2].0), (4, 8));
     assert_eq!(letters[2].2, serde_json::to_vec(&nowhere).unwrap());
-    let read = |c: &rusqlite::Connection| {
-        let sql = "select count(*) from intake_dead_letter where tries = 3 and set_aside = 1";
-        Ok(c.query_row(sql, [], |row| row.get::<_, i64>(0))?)
+    let read = |c: &dyn Sql| {
+        let query = "select count(*) from intake_dead_letter where tries = 3 and set_aside";
+        c.one(query, &[], |row| row.get::<i64>(0))
     };
     assert_eq!(intake.store.read(read).await.unwrap(), 4);
 }
 
-#[tokio::test]
-async fn other_contents_under_a_number_are_another_box() {
-    let folder = Folder::new();
+async fn other_contents_under_a_number_are_another_box(make: Make) {
+    let folder = Folder::on(make);
     let (intake, hall) = (intake(&folder), TestHall::new("wola"));
     hall.send(&intake, 1, &[fact(1, 10), fact(2, 11)]).await;
     let other = [fact(1, 10), fact(2, 99), fact(3, 100)];
@@ -214,9 +210,8 @@ async fn other_contents_under_a_number_are_another_box() {
     assert_eq!(issued(&intake, &hall).await, 11);
 }
 
-#[tokio::test]
-async fn two_boxes_that_speak_for_one_hall_are_both_told() {
-    let folder = Folder::new();
+async fn two_boxes_that_speak_for_one_hall_are_both_told(make: Make) {
+    let folder = Folder::on(make);
     let (mut intake, hall) = (intake(&folder), TestHall::new("wola"));
     let mut twin = TestHall::new("wola");
     twin.epoch = 8;
@@ -242,9 +237,8 @@ async fn two_boxes_that_speak_for_one_hall_are_both_told() {
     );
 }
 
-#[tokio::test]
-async fn a_message_that_is_not_what_its_key_says_is_refused_whole() {
-    let folder = Folder::new();
+async fn a_message_that_is_not_what_its_key_says_is_refused_whole(make: Make) {
+    let folder = Folder::on(make);
     let (intake, hall) = (intake(&folder), TestHall::new("wola"));
     let text = hall.text(1, &[fact(1, 10)]);
     let mokotow = TestHall::new("mokotow");
@@ -283,9 +277,8 @@ async fn a_message_that_is_not_what_its_key_says_is_refused_whole() {
     assert_eq!(counted(&intake).await.batches, 0);
 }
 
-#[tokio::test]
-async fn a_heartbeat_is_kept_as_the_latest_and_answered_with_the_cursor() {
-    let folder = Folder::new();
+async fn a_heartbeat_is_kept_as_the_latest_and_answered_with_the_cursor(make: Make) {
+    let folder = Folder::on(make);
     let (intake, hall) = (intake(&folder), TestHall::new("wola"));
     let mut changes = intake.changes();
     hall.send(&intake, 1, &[profile("Wola", "A"), fact(1, 10)])
@@ -310,7 +303,7 @@ async fn a_heartbeat_is_kept_as_the_latest_and_answered_with_the_cursor() {
     let id = hall.store.clone();
     let known = async || {
         let id = id.clone();
-        let read = move |c: &rusqlite::Connection| Ok(stores::one(c, &id)?);
+        let read = move |c: &dyn Sql| stores::one(c, &id);
         intake.store.read(read).await.unwrap().unwrap()
     };
     // Overtaken on its way, or sent again by somebody who recorded it.
@@ -337,9 +330,8 @@ async fn a_heartbeat_is_kept_as_the_latest_and_answered_with_the_cursor() {
     }
 }
 
-#[tokio::test]
-async fn an_old_box_that_is_put_back_begins_anew_and_its_word_counts() {
-    let folder = Folder::new();
+async fn an_old_box_that_is_put_back_begins_anew_and_its_word_counts(make: Make) {
+    let folder = Folder::on(make);
     let (mut intake, mut hall) = (intake(&folder), TestHall::new("wola"));
     hall.send(&intake, 1, &[fact(5, 10)]).await;
     let mut spare = TestHall::new("wola");
@@ -392,10 +384,19 @@ fn expected_issued(outbox: &[Value]) -> u64 {
 
 #[test]
 fn whatever_the_network_does_each_item_counts_once_in_its_latest_version() {
+    storm(Make::Sqlite);
+}
+
+#[test]
+fn whatever_the_network_does_each_item_counts_once_in_its_latest_version_on_postgres() {
+    storm(Make::Postgres);
+}
+
+fn storm(make: Make) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
-    let folder = Folder::new();
+    let folder = Folder::on(make);
     let intake = intake(&folder);
     let number = std::sync::atomic::AtomicU32::new(0);
     let deliveries = prop::collection::vec((0..40_usize, 0..12_usize), 0..12);
@@ -432,3 +433,16 @@ fn whatever_the_network_does_each_item_counts_once_in_its_latest_version() {
         });
     });
 }
+
+on_both!(
+    a_batch_sent_twice_has_one_effect,
+    the_table_itself_refuses_an_item_it_has,
+    a_gap_takes_nothing_and_answers_with_the_cursor,
+    what_a_later_life_says_counts_and_within_it_the_highest_version,
+    an_item_that_cannot_be_kept_stops_the_line_until_it_is_set_aside,
+    other_contents_under_a_number_are_another_box,
+    two_boxes_that_speak_for_one_hall_are_both_told,
+    a_message_that_is_not_what_its_key_says_is_refused_whole,
+    a_heartbeat_is_kept_as_the_latest_and_answered_with_the_cursor,
+    an_old_box_that_is_put_back_begins_anew_and_its_word_counts,
+);

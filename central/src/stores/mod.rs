@@ -5,4 +5,7 @@ mod store;
 
 pub use model::Hall;
 pub(crate) use store::epoch_cell;
-pub use store::{Life, all, beat, has_twin, heard, is_over, last_beat, life, one, save_profile};
+pub use store::{
+    Life, all, beat, has_twin, heard, is_over, last_beat, last_heard, life, note_day, one,
+    save_profile,
+};

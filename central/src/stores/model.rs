@@ -19,6 +19,8 @@ pub struct Hall {
     pub backlog: Option<u64>,
     /// Age of the oldest item that waits in the hall.
     pub oldest_unsent_s: Option<u32>,
+    /// The first day it has facts of, in days since 1970.
+    pub first_day: Option<i64>,
     /// When two boxes were last seen to speak for it.
     pub twin: Option<Timestamp>,
     /// What the hall said of itself at this time of its own clock.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::routed::Site;
-use super::{TestHall, hall_quarter, profile, queue_quarter, slots};
+use super::{Make, TestHall, hall_quarter, on_both, profile, queue_quarter, slots};
 
 const DAY: &str = "2020-01-02";
 
@@ -22,8 +22,8 @@ async fn hall(site: &Site, store: &str, grade: &str, quarters: usize, issued: u3
 }
 
 /// A site at 12:07:30 UTC: 20 quarter hours are over and due in Warsaw.
-async fn site() -> (Site, String) {
-    let site = Site::open("2020-01-02T12:07:30Z").await;
+async fn site(make: Make) -> (Site, String) {
+    let site = Site::open("2020-01-02T12:07:30Z", make).await;
     let cookie = site.set_up().await;
     (site, cookie)
 }
@@ -33,9 +33,8 @@ fn row<'v>(comparison: &'v Value, store: &str) -> &'v Value {
     rows.iter().find(|row| row["store"] == store).unwrap()
 }
 
-#[tokio::test]
-async fn figures_come_with_age_and_completeness_and_no_data_is_not_zero() {
-    let (site, cookie) = site().await;
+async fn figures_come_with_age_and_completeness_and_no_data_is_not_zero(make: Make) {
+    let (site, cookie) = site(make).await;
     hall(&site, "wola", "A", 20, 4).await;
     hall(&site, "mokotow", "A", 15, 2).await;
     let silent = TestHall::new("ursus");
@@ -101,9 +100,8 @@ async fn figures_come_with_age_and_completeness_and_no_data_is_not_zero() {
     );
 }
 
-#[tokio::test]
-async fn the_total_is_merged_over_the_halls_of_the_chosen_group() {
-    let (site, cookie) = site().await;
+async fn the_total_is_merged_over_the_halls_of_the_chosen_group(make: Make) {
+    let (site, cookie) = site(make).await;
     hall(&site, "wola", "A", 20, 4).await;
     hall(&site, "mokotow", "A", 15, 2).await;
     let silent = TestHall::new("ursus");
@@ -130,9 +128,8 @@ async fn the_total_is_merged_over_the_halls_of_the_chosen_group() {
     assert_eq!(grade_b["peer_groups"], json!(["A", "B"]));
 }
 
-#[tokio::test]
-async fn a_correction_replaces_what_was_stated_before() {
-    let (site, cookie) = site().await;
+async fn a_correction_replaces_what_was_stated_before(make: Make) {
+    let (site, cookie) = site(make).await;
     let wola = hall(&site, "wola", "A", 20, 4).await;
     let first = &slots(DAY, 1)[0];
     wola.send(&site.intake, 42, &[queue_quarter(DAY, first, 2, 9)])
@@ -146,9 +143,8 @@ async fn a_correction_replaces_what_was_stated_before() {
     assert_eq!(row(&body, "wola")["issued"], json!(85));
 }
 
-#[tokio::test]
-async fn one_day_of_one_hall_shows_its_curve_queues_counters_and_air() {
-    let (site, cookie) = site().await;
+async fn one_day_of_one_hall_shows_its_curve_queues_counters_and_air(make: Make) {
+    let (site, cookie) = site(make).await;
     let wola = hall(&site, "wola", "A", 19, 4).await;
     let counter = |counter: &str| {
         json!({"item": "fact", "version": 1, "day": DAY, "fact": "counter-day",
@@ -203,9 +199,8 @@ async fn one_day_of_one_hall_shows_its_curve_queues_counters_and_air() {
     assert_eq!(*values, json!([null, null, 76, null]));
 }
 
-#[tokio::test]
-async fn the_list_and_the_box_count_what_came() {
-    let (site, cookie) = site().await;
+async fn the_list_and_the_box_count_what_came(make: Make) {
+    let (site, cookie) = site(make).await;
     hall(&site, "wola", "A", 20, 4).await;
     hall(&site, "ursus", "B", 1, 4).await;
     let body = site.get("/api/v1/halls", &cookie).await;
@@ -225,9 +220,8 @@ async fn the_list_and_the_box_count_what_came() {
     assert_eq!(body["stores"], stores);
 }
 
-#[tokio::test]
-async fn a_request_that_cannot_be_meant_is_answered_with_the_field() {
-    let (site, cookie) = site().await;
+async fn a_request_that_cannot_be_meant_is_answered_with_the_field(make: Make) {
+    let (site, cookie) = site(make).await;
     let check = async |path: &str, field: &str| {
         let (status, body) = site.ask("GET", path, Some(&cookie), "10.0.0.9").await;
         assert_eq!(
@@ -250,3 +244,12 @@ async fn a_request_that_cannot_be_meant_is_answered_with_the_field() {
     .await;
     check("/api/v1/halls/wola/day?date=1.1.", "date").await;
 }
+
+on_both!(
+    figures_come_with_age_and_completeness_and_no_data_is_not_zero,
+    the_total_is_merged_over_the_halls_of_the_chosen_group,
+    a_correction_replaces_what_was_stated_before,
+    one_day_of_one_hall_shows_its_curve_queues_counters_and_air,
+    the_list_and_the_box_count_what_came,
+    a_request_that_cannot_be_meant_is_answered_with_the_field,
+);

@@ -1,6 +1,12 @@
 //! A centre in a temporary directory, and halls that speak to it.
 
 mod compared;
+#[path = "../../../tests/src/harness/postgres.rs"]
+#[expect(
+    unreachable_pub,
+    reason = "one file for these tests and for those of whole programs"
+)]
+pub(crate) mod postgres_server;
 mod routed;
 mod started;
 mod wired;
@@ -11,41 +17,91 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use zhiban_kernel::authority::digest;
-use zhiban_kernel::{Clock, Store};
+use zhiban_kernel::{Clock, Database};
 use zhiban_sync::seal::SigningKey;
 use zhiban_vocabulary::envelope::{
     Answer, Batch, Claim, Claims, Envelope, Epoch, Lane, PROTOCOL, Upward,
 };
 use zhiban_vocabulary::{StoreId, topics};
 
+use self::postgres_server::{Place, Server};
 use crate::intake::Intake;
+use crate::postgres::{Options, Postgres};
 use crate::trust::{Member, Members};
 
-/// A directory that goes away with its test.
-pub(crate) struct Folder(PathBuf);
+/// Which make of database a test runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Make {
+    Sqlite,
+    Postgres,
+}
+
+/// Runs tests on both makes of database.
+macro_rules! on_both {
+    ($($test:ident),* $(,)?) => { on_both!(@ tokio::test; $($test),*); };
+    (threads: $($test:ident),* $(,)?) => {
+        on_both!(@ tokio::test(flavor = "multi_thread", worker_threads = 2); $($test),*);
+    };
+    (@ $attribute:meta; $($test:ident),*) => {
+        mod sqlite {
+            $(#[$attribute] async fn $test() { super::$test($crate::tests::Make::Sqlite).await; })*
+        }
+        mod postgres {
+            $(#[$attribute] async fn $test() { super::$test($crate::tests::Make::Postgres).await; })*
+        }
+    };
+}
+pub(crate) use on_both;
+
+/// A directory that goes away with its test, and an empty database.
+pub(crate) struct Folder {
+    path: PathBuf,
+    /// Of a test on PostgreSQL.
+    pub(crate) place: Option<Place>,
+}
 
 impl Folder {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn on(make: Make) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("zhiban-central-{}-{number}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&folder).unwrap();
-        Self(folder)
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        let place = match make {
+            Make::Sqlite => None,
+            Make::Postgres => Some(Server::shared().database()),
+        };
+        Self { path, place }
     }
 
     pub(crate) fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
-    pub(crate) fn store(&self) -> Store {
-        Store::open(&self.0.join("central.db"), crate::aggregator::migrate).unwrap()
+    pub(crate) fn store(&self) -> Database {
+        match &self.place {
+            None => crate::aggregator::open_store(&self.path).unwrap().into(),
+            Some(place) => Database::new(postgres(place)),
+        }
     }
+}
+
+/// Opens a database of a test's server.
+pub(crate) fn postgres(place: &Place) -> Postgres {
+    let config = zhiban_config::central::Database {
+        url: place.url.clone(),
+        password_file: Some(place.password_file.clone()),
+        allow_plaintext: false,
+    };
+    let options = Options::of(&config).unwrap();
+    // Opening blocks, which the thread of an asynchronous test must not.
+    let open = std::thread::spawn(move || Postgres::open(&options).unwrap());
+    open.join().unwrap()
 }
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        let _ = std::fs::remove_dir_all(&self.path);
     }
 }
 

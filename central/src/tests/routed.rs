@@ -17,7 +17,7 @@ use zhiban_kernel::web::{Access, RouteRule, finish};
 use zhiban_kernel::{Clock, health::Health};
 use zhiban_vocabulary::roles::{Capability, Role};
 
-use super::{Folder, clock_at, members};
+use super::{Folder, Make, clock_at, members, on_both};
 use crate::aggregator::routes;
 use crate::centre::Centre;
 use crate::intake::Intake;
@@ -34,8 +34,8 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    pub(crate) async fn open(now: &str) -> Self {
-        let (folder, clock) = (Folder::new(), clock_at(now));
+    pub(crate) async fn open(now: &str, make: Make) -> Self {
+        let (folder, clock) = (Folder::on(make), clock_at(now));
         let store = folder.store();
         let program = Program {
             id: "central".into(),
@@ -69,7 +69,7 @@ impl Site {
             trust: trust.await.unwrap(),
             door: "127.0.0.1:7443".into(),
         };
-        let (router, openapi, rules) = routes(people, &centre, &state);
+        let (router, openapi, rules) = routes(people, &centre, Some(&state));
         Self {
             intake,
             router: finish(router),
@@ -242,9 +242,8 @@ const TABLE: &[(&str, &str, Access)] = &[
     ("PUT", "/api/v1/session/password", Access::SignedIn),
 ];
 
-#[tokio::test]
-async fn the_table_of_routes_is_the_one_written_here_and_all_are_described() {
-    let site = Site::open("2020-01-02T12:00:00Z").await;
+async fn the_table_of_routes_is_the_one_written_here_and_all_are_described(make: Make) {
+    let site = Site::open("2020-01-02T12:00:00Z", make).await;
     let mut served: Vec<_> = site
         .rules
         .iter()
@@ -274,9 +273,8 @@ fn refused(rule: &RouteRule, role: Option<Role>) -> Option<u16> {
     }
 }
 
-#[tokio::test]
-async fn every_route_asks_every_role_for_its_right() {
-    let site = Site::open("2020-01-02T12:00:00Z").await;
+async fn every_route_asks_every_role_for_its_right(make: Make) {
+    let site = Site::open("2020-01-02T12:00:00Z", make).await;
     let manager = site.set_up().await;
     let mut visitors = vec![(None, None)];
     for role in Role::ALL {
@@ -302,9 +300,8 @@ async fn every_route_asks_every_role_for_its_right() {
     }
 }
 
-#[tokio::test]
-async fn health_tells_strangers_no_details_and_pages_are_served_everywhere_else() {
-    let site = Site::open("2020-01-02T12:00:00Z").await;
+async fn health_tells_strangers_no_details_and_pages_are_served_everywhere_else(make: Make) {
+    let site = Site::open("2020-01-02T12:00:00Z", make).await;
     let (status, body) = site.ask("GET", "/health", None, "10.0.0.9").await;
     assert_eq!(
         (status, &body["status"]),
@@ -319,3 +316,9 @@ async fn health_tells_strangers_no_details_and_pages_are_served_everywhere_else(
     let (status, body) = site.ask("GET", "/api/v1/none", None, "10.0.0.9").await;
     assert_eq!((status, &body["error"]["code"]), (404, &json!("not-found")));
 }
+
+on_both!(
+    the_table_of_routes_is_the_one_written_here_and_all_are_described,
+    every_route_asks_every_role_for_its_right,
+    health_tells_strangers_no_details_and_pages_are_served_everywhere_else,
+);

@@ -9,7 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use zhiban_config::CentralConfig;
 
-use super::{Folder, free_port};
+use super::postgres_server::Place;
+use super::{Folder, Make, free_port, on_both};
 use crate::aggregator::Aggregator;
 
 fn config(folder: &Folder) -> CentralConfig {
@@ -19,6 +20,8 @@ fn config(folder: &Folder) -> CentralConfig {
         folder.path(),
         free_port()
     );
+    let database = folder.place.as_ref().map_or(String::new(), Place::config);
+    let text = text + &database;
     CentralConfig::parse(Path::new("central.toml"), &text).unwrap()
 }
 
@@ -45,10 +48,11 @@ async fn healthy(web: SocketAddr) -> bool {
     text.starts_with("HTTP/1.1 200") && text.contains("\"zenoh\"") && text.contains("\"web\"")
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_proves_its_health_and_stops_in_time_with_a_stream_open() {
-    let folder = Folder::new();
-    let running = Aggregator::start(&config(&folder)).await.unwrap();
+async fn it_proves_its_health_and_stops_in_time_with_a_stream_open(make: Make) {
+    let folder = Folder::on(make);
+    let running = Aggregator::start(&config(&folder), Path::new("central.toml"))
+        .await
+        .unwrap();
     let (web, shutdown) = (running.web, running.tasks.shutdown.clone());
     let file: Value =
         serde_json::from_slice(&std::fs::read(folder.path().join("run.json")).unwrap()).unwrap();
@@ -87,12 +91,20 @@ async fn it_proves_its_health_and_stops_in_time_with_a_stream_open() {
     assert!(!folder.path().join("run.json").exists());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_port_that_is_taken_is_named() {
-    let folder = Folder::new();
+async fn a_port_that_is_taken_is_named(make: Make) {
+    let folder = Folder::on(make);
     let mut config = config(&folder);
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     config.web.listen = taken.local_addr().unwrap();
-    let error = Aggregator::start(&config).await.unwrap_err().to_string();
+    let error = Aggregator::start(&config, Path::new("central.toml"))
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(error.contains(&config.web.listen.to_string()), "{error}");
 }
+
+on_both!(
+    threads:
+    it_proves_its_health_and_stops_in_time_with_a_stream_open,
+    a_port_that_is_taken_is_named,
+);

@@ -4,16 +4,19 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
+use zhiban_kernel::Database;
 use zhiban_vocabulary::envelope::Answer;
 
-use super::{Folder, TestHall, clock_at, committed, free_port, members, queue_quarter};
+use super::{
+    Folder, Make, TestHall, clock_at, committed, free_port, members, on_both, queue_quarter,
+};
 use crate::intake::{Intake, Listener, links, sums};
 
 const TIME_MAX: Duration = Duration::from_secs(10);
 
 struct Served {
     intake: Intake,
-    store: zhiban_kernel::Store,
+    store: Database,
     endpoint: String,
     shutdown: CancellationToken,
     task: tokio::task::JoinHandle<()>,
@@ -62,15 +65,15 @@ fn items() -> Vec<Value> {
     vec![fact(1), fact(2), fact(3)]
 }
 
-async fn counts(store: &zhiban_kernel::Store) -> (u64, u64) {
-    let read = |c: &rusqlite::Connection| Ok(sums(c)?);
-    let sums = store.read(read).await.unwrap();
+async fn counts(store: &Database) -> (u64, u64) {
+    let sums = store.read(sums).await.unwrap();
     (sums.items, sums.duplicates)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_batch_over_zenoh_counts_once_also_when_the_answer_was_lost_and_the_centre_restarted() {
-    let folder = Folder::new();
+async fn a_batch_over_zenoh_counts_once_also_when_the_answer_was_lost_and_the_centre_restarted(
+    make: Make,
+) {
+    let folder = Folder::on(make);
     let hall = TestHall::new("wola");
     let batch = hall.batch(1, &items());
     let served = serve(&folder).await;
@@ -91,9 +94,10 @@ async fn a_batch_over_zenoh_counts_once_also_when_the_answer_was_lost_and_the_ce
     served.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_large_batch_passes_one_for_another_store_is_refused_and_nobody_home_is_no_answer() {
-    let folder = Folder::new();
+async fn a_large_batch_passes_one_for_another_store_is_refused_and_nobody_home_is_no_answer(
+    make: Make,
+) {
+    let folder = Folder::on(make);
     let served = serve(&folder).await;
     let hall = TestHall::new("wola");
     let fact = &items()[0];
@@ -111,11 +115,10 @@ async fn a_large_batch_passes_one_for_another_store_is_refused_and_nobody_home_i
     assert!(!open.await.unwrap(), "the port is closed after the stop");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hall_cannot_answer_in_the_place_of_the_centre_nor_overhear_another() {
+async fn a_hall_cannot_answer_in_the_place_of_the_centre_nor_overhear_another(make: Make) {
     use zenoh::Wait as _;
 
-    let folder = Folder::new();
+    let folder = Folder::on(make);
     let served = serve(&folder).await;
     let endpoint = served.endpoint.clone();
     let heard = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
@@ -154,3 +157,10 @@ async fn a_hall_cannot_answer_in_the_place_of_the_centre_nor_overhear_another() 
         .unwrap();
     served.stop().await;
 }
+
+on_both!(
+    threads:
+    a_batch_over_zenoh_counts_once_also_when_the_answer_was_lost_and_the_centre_restarted,
+    a_large_batch_passes_one_for_another_store_is_refused_and_nobody_home_is_no_answer,
+    a_hall_cannot_answer_in_the_place_of_the_centre_nor_overhear_another,
+);

@@ -10,7 +10,7 @@ use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 use zhiban_kernel::people::SignedIn;
 use zhiban_kernel::web::{Access, Api, Peer, Result, WebError};
-use zhiban_kernel::{Clock, Store};
+use zhiban_kernel::{Clock, Database};
 use zhiban_vocabulary::StoreId;
 use zhiban_vocabulary::facts::HallProfile;
 use zhiban_vocabulary::roles::Capability;
@@ -24,7 +24,7 @@ const REASON_CHARS_MAX: usize = 200;
 /// What the routes work on.
 #[derive(Debug, Clone)]
 pub struct TrustState {
-    pub store: Store,
+    pub store: Database,
     pub trust: Trust,
     /// Where halls come in, as the panel shows it.
     pub door: String,
@@ -100,7 +100,7 @@ impl From<Line> for MemberView {
     responses((status = 200, body = TrustView)))]
 async fn read_trust(State(state): State<TrustState>) -> Result<Json<TrustView>> {
     let now = Clock::real_now();
-    let lines = state.store.read(move |c| Ok(store::lines(c, now)?)).await?;
+    let lines = state.store.read(move |c| store::lines(c, now)).await?;
     Ok(Json(TrustView {
         fingerprint: state.trust.authority().fingerprint(),
         door: state.door,
@@ -137,7 +137,7 @@ async fn read_certificates(
     let hall = hall_id(&hall)?;
     let found = state
         .store
-        .read(move |c| Ok(store::certificates(c, &hall)?))
+        .read(move |c| store::certificates(c, &hall))
         .await?;
     let view = |kept: super::model::Certificate| CertificateView {
         digest: kept

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::Connection;
 use tokio_util::sync::CancellationToken;
 use zhiban_kernel::authority::{Authority, Signed, digest};
 use zhiban_kernel::people::note;
-use zhiban_kernel::{Clock, Store, StoreError};
+use zhiban_kernel::sql::Sql;
+use zhiban_kernel::{Clock, Database, StoreError};
 use zhiban_sync::seal::PublicKey;
 use zhiban_vocabulary::StoreId;
 use zhiban_vocabulary::enrolment::{EnrolRequest, EnrolmentCode, Membership, RenewRequest, Secret};
@@ -39,7 +39,7 @@ pub enum TrustError {
 /// The authority of the centre and whom it let in; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Trust {
-    store: Store,
+    store: Database,
     authority: Arc<Authority>,
     members: Members,
     /// Told to halls: where to come from now on.
@@ -52,7 +52,7 @@ impl Trust {
     /// # Errors
     /// When the database cannot be read.
     pub async fn open(
-        store: Store,
+        store: Database,
         authority: Arc<Authority>,
         doors: Vec<String>,
     ) -> Result<Self, StoreError> {
@@ -96,7 +96,7 @@ impl Trust {
     async fn look(&self, since: Timestamp) -> Result<(), StoreError> {
         let rows = self
             .store
-            .read(move |c| Ok(store::changed_since(c, since)?))
+            .read(move |c| store::changed_since(c, since))
             .await?;
         self.members.learn(rows);
         Ok(())
@@ -186,10 +186,7 @@ impl Trust {
         let hall = asked.store;
         let key = key_of(&asked.request)?;
         let known = hall.clone();
-        let code = self
-            .store
-            .read(move |c| Ok(store::code(c, &known)?))
-            .await?;
+        let code = self.store.read(move |c| store::code(c, &known)).await?;
         // Looked at first, so that a guess costs no signature.
         if !code.is_some_and(|code| code.lets_in(&hash, &key, now)) {
             return Err(TrustError::Code);
@@ -270,7 +267,7 @@ impl Trust {
 /// # Errors
 /// When the database refuses.
 pub fn make_code(
-    tx: &Connection,
+    tx: &dyn Sql,
     authority: &Digest,
     hall: &StoreId,
     by: &str,

@@ -1,8 +1,9 @@
 //! All SQL of trust.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use zhiban_kernel::clock::{from_ms, to_ms};
+use zhiban_kernel::sql::{Result, Row, Sql};
+use zhiban_kernel::values;
 use zhiban_sync::seal::PublicKey;
 use zhiban_vocabulary::StoreId;
 
@@ -14,87 +15,83 @@ const SHOWN: u32 = 20;
 
 /// Keeps a new code; the one before it counts no longer.
 pub(super) fn save_code(
-    tx: &Connection,
+    tx: &dyn Sql,
     store: &StoreId,
     hash: &[u8; 32],
     by: &str,
     now: Timestamp,
     until: Timestamp,
 ) -> Result<()> {
-    tx.prepare_cached(
+    tx.execute(
         "insert into trust_code (store, secret_hash, made_ms, made_by, until_ms)
          values (?1, ?2, ?3, ?4, ?5)
          on conflict (store) do update set
              secret_hash = excluded.secret_hash, made_ms = excluded.made_ms,
              made_by = excluded.made_by, until_ms = excluded.until_ms,
              used_ms = null, used_key = null",
-    )?
-    .execute(params![
-        store.as_str(),
-        &hash[..],
-        to_ms(now),
-        by,
-        to_ms(until)
-    ])?;
+        values![store.as_str(), hash[..], to_ms(now), by, to_ms(until)],
+    )?;
     Ok(())
 }
 
 /// The code of a hall, used or not.
-pub(super) fn code(connection: &Connection, store: &StoreId) -> Result<Option<Code>> {
-    let sql = "select secret_hash, until_ms, used_ms, used_key from trust_code where store = ?1";
-    let read = |row: &Row<'_>| {
-        Ok(Code {
-            secret_hash: row.get(0)?,
-            until: from_ms(row.get(1)?),
-            used: row.get::<_, Option<i64>>(2)?.map(from_ms),
-            used_key: row.get(3)?,
-        })
-    };
-    connection
-        .prepare_cached(sql)?
-        .query_row([store.as_str()], read)
-        .optional()
+pub(super) fn code(sql: &dyn Sql, store: &StoreId) -> Result<Option<Code>> {
+    sql.optional(
+        "select secret_hash, until_ms, used_ms, used_key from trust_code where store = ?1",
+        values![store.as_str()],
+        |row| {
+            Ok(Code {
+                secret_hash: row.get(0)?,
+                until: from_ms(row.get(1)?),
+                used: time(row, 2)?,
+                used_key: row.get(3)?,
+            })
+        },
+    )
+}
+
+fn time(row: &dyn Row, column: usize) -> Result<Option<Timestamp>> {
+    Ok(row.get::<Option<i64>>(column)?.map(from_ms))
 }
 
 /// Takes a code back; false when there was none to take.
-pub(super) fn drop_code(tx: &Connection, store: &StoreId) -> Result<bool> {
+pub(super) fn drop_code(tx: &dyn Sql, store: &StoreId) -> Result<bool> {
     let sql = "delete from trust_code where store = ?1 and used_ms is null";
-    Ok(tx.prepare_cached(sql)?.execute([store.as_str()])? > 0)
+    Ok(tx.execute(sql, values![store.as_str()])? > 0)
 }
 
-pub(super) fn use_code(tx: &Connection, store: &StoreId, key: &[u8], now: Timestamp) -> Result<()> {
+pub(super) fn use_code(tx: &dyn Sql, store: &StoreId, key: &[u8], now: Timestamp) -> Result<()> {
     let sql = "update trust_code set used_ms = ?3, used_key = ?2 where store = ?1";
-    tx.prepare_cached(sql)?
-        .execute(params![store.as_str(), key, to_ms(now)])?;
+    tx.execute(sql, values![store.as_str(), key, to_ms(now)])?;
     Ok(())
 }
 
 /// Keeps a certificate that is about to be handed over.
 pub(super) fn save_certificate(
-    tx: &Connection,
+    tx: &dyn Sql,
     digest: &Digest,
     store: &StoreId,
     key: &PublicKey,
     until: Timestamp,
     now: Timestamp,
 ) -> Result<()> {
-    tx.prepare_cached(
+    tx.execute(
         "insert into trust_certificate (digest, store, public_key, issued_ms, until_ms, changed_ms)
          values (?1, ?2, ?3, ?4, ?5, ?4)",
-    )?
-    .execute(params![
-        &digest[..],
-        store.as_str(),
-        &key[..],
-        to_ms(now),
-        to_ms(until)
-    ])?;
+        values![
+            digest[..],
+            store.as_str(),
+            key[..],
+            to_ms(now),
+            to_ms(until)
+        ],
+    )?;
     Ok(())
 }
 
 /// Lets no certificate of a store with another key than `key` count beyond `end`.
 pub(super) fn end_others(
-    tx: &Connection,
+    tx: &dyn Sql,
     store: &StoreId,
     key: &[u8],
     end: Timestamp,
@@ -102,81 +99,68 @@ pub(super) fn end_others(
 ) -> Result<()> {
     let sql = "update trust_certificate set until_ms = ?3, changed_ms = ?4
          where store = ?1 and public_key <> ?2 and until_ms > ?3";
-    tx.prepare_cached(sql)?
-        .execute(params![store.as_str(), key, to_ms(end), to_ms(now)])?;
+    tx.execute(sql, values![store.as_str(), key, to_ms(end), to_ms(now)])?;
     Ok(())
 }
 
 /// Shuts out all certificates of a store but those with the key `except`; gives how many.
 pub(super) fn revoke(
-    tx: &Connection,
+    tx: &dyn Sql,
     store: &StoreId,
     except: Option<&[u8]>,
     by: &str,
     reason: &str,
     now: Timestamp,
-) -> Result<usize> {
+) -> Result<u64> {
     let sql = "update trust_certificate
          set revoked_ms = ?3, revoked_by = ?4, reason = ?5, changed_ms = ?3
          where store = ?1 and public_key <> ?2 and revoked_ms is null and until_ms > ?3";
     let except = except.unwrap_or_default();
-    tx.prepare_cached(sql)?
-        .execute(params![store.as_str(), except, to_ms(now), by, reason])
+    tx.execute(sql, values![store.as_str(), except, to_ms(now), by, reason])
 }
 
 /// Certificates that changed since `since`, with what the doors need to know.
-pub(super) fn changed_since(
-    connection: &Connection,
-    since: Timestamp,
-) -> Result<Vec<(Digest, Member)>> {
-    let sql = "select digest, store, public_key, until_ms, revoked_ms is not null
+pub(super) fn changed_since(sql: &dyn Sql, since: Timestamp) -> Result<Vec<(Digest, Member)>> {
+    let changed = "select digest, store, public_key, until_ms, revoked_ms is not null
          from trust_certificate where changed_ms >= ?1";
-    let read = |row: &Row<'_>| {
-        let (digest, key): (Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(2)?);
-        let (store, until, revoked) = (row.get::<_, String>(1)?, from_ms(row.get(3)?), row.get(4)?);
-        Ok((digest, store, key, until, revoked))
-    };
-    let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map([to_ms(since)], read)?;
     let mut members = Vec::new();
-    for row in rows {
-        let (digest, store, key, until, revoked) = row?;
+    sql.each(changed, values![to_ms(since)], &mut |row| {
+        let (digest, key): (&[u8], &[u8]) = (row.get(0)?, row.get(2)?);
+        let store: &str = row.get(1)?;
         // Nobody but this slice writes here; a row of another form lets nobody in.
         let (Ok(digest), Ok(key), Ok(store)) = (digest.try_into(), key.try_into(), store.parse())
         else {
-            continue;
+            return Ok(());
         };
-        members.push((
-            digest,
-            Member {
-                store,
-                key,
-                until,
-                revoked,
-            },
-        ));
-    }
+        let member = Member {
+            store,
+            key,
+            until: from_ms(row.get(3)?),
+            revoked: row.get(4)?,
+        };
+        members.push((digest, member));
+        Ok(())
+    })?;
     Ok(members)
 }
 
 /// Certificates of a store, newest first.
-pub(super) fn certificates(connection: &Connection, store: &StoreId) -> Result<Vec<Certificate>> {
-    let sql = "select digest, issued_ms, until_ms, revoked_ms, revoked_by, reason
-         from trust_certificate where store = ?1 order by issued_ms desc limit ?2";
-    let read = |row: &Row<'_>| {
-        Ok(Certificate {
-            digest: row.get(0)?,
-            issued: from_ms(row.get(1)?),
-            until: from_ms(row.get(2)?),
-            revoked: row.get::<_, Option<i64>>(3)?.map(from_ms),
-            revoked_by: row.get(4)?,
-            reason: row.get(5)?,
-        })
-    };
-    connection
-        .prepare_cached(sql)?
-        .query_map(params![store.as_str(), SHOWN], read)?
-        .collect()
+pub(super) fn certificates(sql: &dyn Sql, store: &StoreId) -> Result<Vec<Certificate>> {
+    sql.all(
+        "select digest, issued_ms, until_ms, revoked_ms, revoked_by, reason
+         from trust_certificate where store = ?1 order by issued_ms desc limit ?2",
+        values![store.as_str(), SHOWN],
+        |row| {
+            Ok(Certificate {
+                digest: row.get(0)?,
+                issued: from_ms(row.get(1)?),
+                until: from_ms(row.get(2)?),
+                revoked: time(row, 3)?,
+                revoked_by: row.get(4)?,
+                reason: row.get(5)?,
+            })
+        },
+    )
 }
 
 /// A line of the list of halls.
@@ -194,8 +178,9 @@ pub(super) struct Line {
 }
 
 /// All halls that have, had or may get a certificate, by id.
-pub(super) fn lines(connection: &Connection, now: Timestamp) -> Result<Vec<Line>> {
-    let sql = "select named.store, s.profile, s.last_seen_ms,
+pub(super) fn lines(sql: &dyn Sql, now: Timestamp) -> Result<Vec<Line>> {
+    sql.all(
+        "select named.store, s.profile, s.last_seen_ms,
              (select max(until_ms) from trust_certificate c
               where c.store = named.store and revoked_ms is null and until_ms > ?1),
              (select max(revoked_ms) from trust_certificate c where c.store = named.store),
@@ -205,24 +190,18 @@ pub(super) fn lines(connection: &Connection, now: Timestamp) -> Result<Vec<Line>
          from (select store from trust_certificate union select store from trust_code
                union select store from stores_store) named
          left join stores_store s on s.store = named.store
-         order by named.store";
-    let time = |row: &Row<'_>, column| {
-        let ms: Option<i64> = row.get(column)?;
-        Ok::<_, rusqlite::Error>(ms.map(from_ms))
-    };
-    let read = |row: &Row<'_>| {
-        Ok(Line {
-            store: row.get(0)?,
-            profile: row.get(1)?,
-            last_seen: time(row, 2)?,
-            until: time(row, 3)?,
-            revoked: time(row, 4)?,
-            code_until: time(row, 5)?,
-            has_certificates: row.get(6)?,
-        })
-    };
-    connection
-        .prepare_cached(sql)?
-        .query_map([to_ms(now)], read)?
-        .collect()
+         order by named.store",
+        values![to_ms(now)],
+        |row| {
+            Ok(Line {
+                store: row.get(0)?,
+                profile: row.get(1)?,
+                last_seen: time(row, 2)?,
+                until: time(row, 3)?,
+                revoked: time(row, 4)?,
+                code_until: time(row, 5)?,
+                has_certificates: row.get(6)?,
+            })
+        },
+    )
 }

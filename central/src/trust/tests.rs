@@ -4,7 +4,7 @@ use zhiban_kernel::authority::{Authority, member_request, new_member_key};
 use zhiban_vocabulary::enrolment::{EnrolRequest, EnrolmentCode, RenewRequest, Secret};
 
 use super::*;
-use crate::tests::Folder;
+use crate::tests::{Folder, Make, on_both};
 
 async fn open(folder: &Folder) -> Trust {
     let authority = Authority::open(&folder.path().join("authority.pem"), "centre").unwrap();
@@ -33,9 +33,8 @@ fn keys(trust: &Trust, store: &str) -> usize {
     trust.members().keys_of(&store.parse().unwrap()).len()
 }
 
-#[tokio::test]
-async fn a_code_lets_one_hall_in_once_and_the_next_box_takes_its_place() {
-    let folder = Folder::new();
+async fn a_code_lets_one_hall_in_once_and_the_next_box_takes_its_place(make: Make) {
+    let folder = Folder::on(make);
     let trust = open(&folder).await;
     let key = new_member_key().unwrap();
     let first = code(&trust, "wola").await;
@@ -70,9 +69,8 @@ async fn a_code_lets_one_hall_in_once_and_the_next_box_takes_its_place() {
     assert_eq!(keys(&open(&folder).await, "wola"), 1);
 }
 
-#[tokio::test]
-async fn a_member_renews_and_one_that_was_shut_out_does_not() {
-    let folder = Folder::new();
+async fn a_member_renews_and_one_that_was_shut_out_does_not(make: Make) {
+    let folder = Folder::on(make);
     let trust = open(&folder).await;
     let (key, next) = (new_member_key().unwrap(), new_member_key().unwrap());
     let secret = code(&trust, "wola").await.secret;
@@ -107,9 +105,8 @@ fn digest_of(pem: &str) -> Digest {
     zhiban_kernel::authority::digest(&certificate)
 }
 
-#[tokio::test]
-async fn a_request_that_is_none_or_of_another_kind_of_key_is_named() {
-    let folder = Folder::new();
+async fn a_request_that_is_none_or_of_another_kind_of_key_is_named(make: Make) {
+    let folder = Folder::on(make);
     let trust = open(&folder).await;
     let secret = code(&trust, "wola").await.secret;
     let p256 = rcgen::KeyPair::generate().unwrap().serialize_pem();
@@ -131,7 +128,7 @@ async fn a_request_that_is_none_or_of_another_kind_of_key_is_named() {
 
 #[tokio::test]
 async fn a_hundred_thousand_guesses_find_nothing() {
-    let folder = Folder::new();
+    let folder = Folder::on(Make::Sqlite);
     let trust = open(&folder).await;
     let right = code(&trust, "wola").await;
     let request = member_request(&new_member_key().unwrap()).unwrap();
@@ -151,3 +148,9 @@ async fn a_hundred_thousand_guesses_find_nothing() {
     }
     assert_eq!(keys(&trust, "wola"), 0);
 }
+
+on_both!(
+    a_code_lets_one_hall_in_once_and_the_next_box_takes_its_place,
+    a_member_renews_and_one_that_was_shut_out_does_not,
+    a_request_that_is_none_or_of_another_kind_of_key_is_named,
+);

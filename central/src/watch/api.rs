@@ -74,9 +74,12 @@ async fn read_metrics(
             None => WebError::NotSignedIn,
         });
     }
-    // Sizes fit a float exactly far beyond any disk.
-    #[expect(clippy::cast_precision_loss, reason = "shown, not computed with")]
-    metrics::gauge!("zhiban_database_bytes").set(centre.store.size_bytes() as f64);
+    // A broken database must not take away the figures that show it.
+    if let Ok(bytes) = centre.store.size_bytes().await {
+        // Sizes fit a float exactly far beyond any disk.
+        #[expect(clippy::cast_precision_loss, reason = "shown, not computed with")]
+        metrics::gauge!("zhiban_database_bytes").set(bytes as f64);
+    }
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
     Ok((kind, telemetry::figures()))
 }
@@ -141,14 +144,13 @@ async fn read_box(State(centre): State<Centre>) -> Result<Json<BoxView>> {
 }
 
 async fn view(centre: &Centre) -> Result<BoxView> {
-    let read = |connection: &rusqlite::Connection| Ok(intake::sums(connection)?);
-    let sums = centre.store.read(read).await?;
+    let sums = centre.store.read(intake::sums).await?;
     let uptime_s = Clock::real_now().duration_since(centre.started).as_secs();
     Ok(BoxView {
         version: env!("CARGO_PKG_VERSION"),
         started: centre.started,
         uptime_s: u64::try_from(uptime_s).unwrap_or(0),
-        database_bytes: centre.store.size_bytes(),
+        database_bytes: centre.store.size_bytes().await?,
         intake: IntakeView {
             batches: sums.batches,
             items: sums.items,

@@ -3,6 +3,7 @@
 
 mod api;
 mod page;
+mod store;
 mod task;
 
 pub use api::add_routes;

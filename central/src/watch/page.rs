@@ -94,6 +94,7 @@ mod tests {
             status: Status::Failing,
             detail: "<script>alert(1)</script>".into(),
             age_s: 3,
+            is_silent: false,
         };
         let report = Report {
             status: Status::Failing,

@@ -9,10 +9,12 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use zhiban_kernel::clock::to_ms;
 use zhiban_kernel::health::{Health, Status};
-use zhiban_kernel::{Clock, Store};
+use zhiban_kernel::sql::Sql;
+use zhiban_kernel::{Clock, Database};
 use zhiban_vocabulary::envelope::Answer;
 use zhiban_vocabulary::{StoreId, topics};
 
+use super::store;
 use crate::intake::links;
 
 const EVERY: Duration = Duration::from_secs(12);
@@ -25,12 +27,14 @@ const SLOW: Duration = Duration::from_secs(2);
 /// What is probed, and where the findings go.
 #[derive(Debug)]
 pub struct Probe {
-    pub store: Store,
+    pub store: Database,
     pub health: Health,
-    /// The router behind the door.
-    pub endpoint: Option<String>,
+    /// Routers behind the door.
+    pub endpoints: Vec<String>,
     pub web: SocketAddr,
 }
+
+type Proof = Result<Option<String>, String>;
 
 impl Probe {
     pub async fn run(self, shutdown: CancellationToken) {
@@ -53,13 +57,15 @@ impl Probe {
         }
     }
 
-    async fn check(&self, part: &'static str, proof: impl Future<Output = Result<(), String>>) {
+    /// A proof may succeed and have something to say that a person should look at.
+    async fn check(&self, part: &'static str, proof: impl Future<Output = Proof>) {
         let started = Instant::now();
         let result = tokio::time::timeout(2 * ANSWER_TIME_MAX, proof).await;
         let took = started.elapsed();
         let (status, detail) = match result {
-            Ok(Ok(())) if took > SLOW => (Status::Degraded, format!("took {took:.1?}")),
-            Ok(Ok(())) => (Status::Ok, format!("{} ms", took.as_millis())),
+            Ok(Ok(Some(doubt))) => (Status::Degraded, doubt),
+            Ok(Ok(None)) if took > SLOW => (Status::Degraded, format!("took {took:.1?}")),
+            Ok(Ok(None)) => (Status::Ok, format!("{} ms", took.as_millis())),
             Ok(Err(problem)) => (Status::Failing, problem),
             Err(_) => (Status::Failing, "no answer".into()),
         };
@@ -71,54 +77,56 @@ impl Probe {
     }
 
     /// A real commit, read back.
-    async fn store(&self) -> Result<(), String> {
+    async fn store(&self) -> Proof {
         let now_ms = to_ms(Clock::real_now());
-        let write = move |tx: &rusqlite::Connection| {
-            tx.execute(
-                "insert or replace into watch_probe values (1, ?1)",
-                [now_ms],
-            )?;
-            Ok(())
-        };
         let text = |error: zhiban_kernel::StoreError| error.to_string();
+        let write = move |tx: &dyn Sql| store::write_probe(tx, now_ms);
         self.store.write(write).await.map_err(text)?;
-        let read = |c: &rusqlite::Connection| {
-            Ok(c.query_row("select at_ms from watch_probe", [], |row| {
-                row.get::<_, i64>(0)
-            })?)
-        };
-        let found = self.store.read(read).await.map_err(text)?;
+        let (found, doubt) = self.store.read(store::read_probe).await.map_err(text)?;
         if found < now_ms {
             return Err("a commit was not read back".into());
         }
-        Ok(())
+        Ok(doubt.map(str::to_owned))
     }
 
     /// A fresh session and a message of a stranger, which goes through router, queue and checks and
-    /// changes nothing.
-    async fn zenoh(&self) -> Result<(), String> {
-        let Some(endpoint) = self.endpoint.clone() else {
-            return Ok(());
+    /// changes nothing. Of several routers one may be away.
+    async fn zenoh(&self) -> Proof {
+        let ask_one = |endpoint: &String| {
+            let endpoint = endpoint.clone();
+            tokio::task::spawn_blocking(move || {
+                ask(&endpoint).map_err(|problem| format!("{endpoint}: {problem}"))
+            })
         };
-        let ask = tokio::task::spawn_blocking(move || ask(&endpoint));
-        ask.await.map_err(|error| error.to_string())?
+        let asked = futures_util::future::join_all(self.endpoints.iter().map(ask_one)).await;
+        let failed = asked.into_iter().filter_map(|answer| match answer {
+            Ok(answer) => answer.err(),
+            Err(error) => Some(error.to_string()),
+        });
+        let failed: Vec<String> = failed.collect();
+        let problem = (!failed.is_empty()).then(|| failed.join("; "));
+        match problem {
+            Some(problem) if failed.len() == self.endpoints.len() => Err(problem),
+            other => Ok(other),
+        }
     }
 
     /// The page server answers on its own port.
-    async fn web(&self) -> Result<(), String> {
+    async fn web(&self) -> Proof {
         let text = |error: std::io::Error| error.to_string();
         let mut stream = TcpStream::connect(reachable(self.web))
             .await
             .map_err(text)?;
-        let request = "GET /api/v1/session HTTP/1.0\r\nhost: localhost\r\n\r\n";
+        let request = "GET /health HTTP/1.0\r\nhost: localhost\r\n\r\n";
         stream.write_all(request.as_bytes()).await.map_err(text)?;
         let mut answer = Vec::new();
         let mut start = stream.take(64);
         start.read_to_end(&mut answer).await.map_err(text)?;
         let line = String::from_utf8_lossy(&answer);
         let status = line.split(' ').nth(1).unwrap_or("nothing").to_owned();
-        if status == "200" {
-            return Ok(());
+        // What it says of the whole is not about this part.
+        if matches!(status.as_str(), "200" | "503") {
+            return Ok(None);
         }
         Err(format!("answered {status}"))
     }

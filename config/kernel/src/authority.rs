@@ -60,6 +60,22 @@ pub struct ServerIdentity {
     pub key: PrivateKeyDer<'static>,
 }
 
+/// Until when the certificate of the authority in `file` holds.
+///
+/// # Errors
+/// [`AuthorityError`] when there is none to be read.
+pub fn ends(file: &Path) -> Result<jiff::Timestamp, AuthorityError> {
+    let bad = |problem: String| AuthorityError::Content {
+        file: file.to_owned(),
+        problem,
+    };
+    let certificate = CertificateDer::from_pem_file(file).map_err(|e| bad(e.to_string()))?;
+    let (_, parsed) = x509_parser::parse_x509_certificate(&certificate)
+        .map_err(|error| bad(error.to_string()))?;
+    let ends = parsed.validity().not_after.timestamp();
+    jiff::Timestamp::from_second(ends).map_err(|error| bad(error.to_string()))
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Authority {

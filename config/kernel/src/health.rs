@@ -24,6 +24,9 @@ pub struct Part {
     pub detail: String,
     /// Seconds since the part last said anything.
     pub age_s: u64,
+    /// It said nothing for too long: it hangs, or is not there.
+    #[serde(skip)]
+    pub is_silent: bool,
 }
 
 /// The whole, as bad as its worst part.
@@ -31,6 +34,14 @@ pub struct Part {
 pub struct Report {
     pub status: Status,
     pub parts: Vec<Part>,
+}
+
+impl Report {
+    /// The part of this name, if it ever said anything.
+    #[must_use]
+    pub fn part(&self, name: &str) -> Option<&Part> {
+        self.parts.iter().find(|part| part.part == name)
+    }
 }
 
 struct Said {
@@ -96,6 +107,7 @@ fn judge(part: &'static str, said: &Said) -> Part {
             status: Status::Failing,
             detail,
             age_s,
+            is_silent: true,
         };
     }
     Part {
@@ -103,6 +115,7 @@ fn judge(part: &'static str, said: &Said) -> Part {
         status: said.status,
         detail: said.detail.clone(),
         age_s,
+        is_silent: false,
     }
 }
 

@@ -43,6 +43,7 @@ impl Tasks {
             () = stop_signal() => tracing::info!("stopping"),
             () = shutdown.cancelled() => {}
         }
+        crate::notify::notify("STOPPING=1");
         shutdown.cancel();
         self.tracker.close();
         if tokio::time::timeout(STOP_TIME_MAX, self.tracker.wait())
@@ -108,7 +109,8 @@ pub fn take_folder(folder: &Path) -> std::io::Result<FolderLock> {
         ));
     }
     std::fs::set_permissions(folder, Permissions::from_mode(0o700))?;
-    let file = File::create(lock)?;
+    let file = File::create(&lock)?;
+    give_to_owner_of_folder(&lock, &file)?;
     match file.try_lock() {
         Ok(()) => Ok(FolderLock(file)),
         Err(TryLockError::WouldBlock) => Err(std::io::Error::new(

@@ -44,6 +44,9 @@ pub enum StoreError {
     /// The writer stopped for good; the reason is shown until the program is restarted.
     #[error("writer has stopped: {0}")]
     Stopped(String),
+    /// No connection, or it broke; a commit under way then may have been kept.
+    #[error("database cannot be reached: {0}")]
+    Unreachable(String),
     #[error("database: {0}")]
     Database(String),
     /// The job itself refused, with its own reason.

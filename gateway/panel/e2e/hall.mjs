@@ -26,6 +26,15 @@ export async function walkHall(browser, tally, { base, code, shots, account }) {
       equal(await page.locator("main table").nth(2).locator("tbody tr").count(), box.doors.wired.length, "wired drivers");
     },
   });
+  await visitor.everywhere(tally, "first-steps", "/first-steps", {
+    prepare: () => page.waitForSelector("[data-step]"),
+    assert: async () => {
+      const found = await visitor.api("/api/v1/first-steps");
+      equal(await page.locator("[data-step]").count(), found.steps.length, "first steps");
+      const open = found.steps.filter((step) => !step.done && !step.confirmed).length;
+      equal(await page.locator('[data-state="open"]').count(), open, "steps left");
+    },
+  });
   await visitor.everywhere(tally, "people", "/people");
   await visitor.everywhere(tally, "password", "/password");
   await visitor.everywhere(tally, "lost", "/no/such/page", { widths: [{ width: 1366, height: 768 }] });

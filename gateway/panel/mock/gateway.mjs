@@ -1,6 +1,7 @@
 // The hall's routes.
 import { eventsOf, floorAt, makeDay, ticketAt } from "./hall-day.mjs";
 import { hallDevices } from "./hall-devices.mjs";
+import { hallUpkeep } from "./hall-upkeep.mjs";
 import { Problem, stream } from "./web.mjs";
 
 const DAY = "2020-01-02";
@@ -84,6 +85,7 @@ export function gateway({ speed, big, quiet }) {
       return { ticket: ticketAt(found, now(), stamp), events: eventsOf(found, now(), stamp) };
     },
     ...own.routes({ need, log }),
+    ...hallUpkeep({ need, stamp, now, quiet }),
     "GET /api/v1/devices/:device/reports": ({ request, parameters, query }) => {
       need(request, "devices.read");
       const found = devices.find((device) => device.device === parameters.device);

@@ -28,9 +28,9 @@ export function hallDevices({ day, stamp, now, quiet }) {
     return found;
   };
   const asksOf = (device) => state.requests.filter((request) => request.device === device.device).map(({ id, what }) => ({ id, what }));
-  const view = ({ settings: _s, from_file: _f, parts: _p, topics: _t, ...device }) => {
+  const view = ({ settings: _s, from_file: _f, topics: _t, parts = [], ...device }) => {
     const asks = asksOf(device);
-    return { ...device, health: { trouble: null, ...device.health }, asks, provisional: device.state === "active" && asks.length > 0 };
+    return { ...device, parts, health: { trouble: null, ...device.health }, asks, provisional: device.state === "active" && asks.length > 0 };
   };
   const fileOf = (device) => {
     if (!state.files.has(device.device)) state.files.set(device.device, makeFile(device, stamp, now));

@@ -8,7 +8,7 @@ import { gzipSync } from "node:zlib";
 const DIST = fileURLToPath(new URL("../dist", import.meta.url));
 const KIB = 1024;
 const PAGES = [
-  { page: "hall.html", limit: 350 * KIB, first: ["src/features/floor/FloorPage.vue"] },
+  { page: "hall.html", limit: 350 * KIB, first: ["src/app/hall/HomePage.vue"] },
   { page: "centre.html", limit: 350 * KIB, first: ["src/features/compare/ComparePage.vue"] },
   { page: "wall.html", limit: 60 * KIB, first: [] },
 ];

@@ -15,7 +15,7 @@ use zhiban_kernel::web::RouteRule;
 use zhiban_kernel::{Clock, Store};
 use zhiban_vocabulary::envelope::Epoch;
 
-use super::{DATABASE, Slices, new_boot, open_authority, open_mqtt, program};
+use super::{DATABASE, Slices, new_boot, open_authority, open_mqtt, program, upkeep_state};
 use crate::chain::BoxState;
 use crate::commands::Wake;
 use crate::devices::Devices;
@@ -70,9 +70,10 @@ pub async fn describe(data: &Path) -> Result<(String, Vec<RouteRule>, axum::Rout
         broker: door.broker(),
         mqtt: door.local_addr()?,
         mqtts: door.tls_addr(),
-        drivers: Supervisor::start(Vec::new(), delivered, new_boot(), stop),
-        line,
+        drivers: Supervisor::start(Vec::new(), delivered, new_boot(), stop.clone()),
+        line: line.clone(),
     };
+    let upkeep = upkeep_state(&journal, config, &line, stop.clone());
     let slices = Slices {
         journal,
         devices,
@@ -82,7 +83,7 @@ pub async fn describe(data: &Path) -> Result<(String, Vec<RouteRule>, axum::Rout
         state,
         zone: config.hall.zone(),
         wake: Wake::default(),
-        data: data.to_owned(),
+        upkeep,
     };
     let (router, openapi, rules) = slices.api(people).split();
     Ok((openapi.to_pretty_json()?, rules, router))

@@ -28,7 +28,7 @@ use crate::devices::file;
 pub use api::add_routes;
 pub use closing::Switching;
 pub use follower::CommandsFollower;
-pub use store::{Shown, last_display, last_shown};
+pub use store::{Shown, last_display, last_shown, prune_ended};
 pub use task::Dispatcher;
 
 use store::Progress;

@@ -205,6 +205,19 @@ pub(super) fn prune(connection: &Connection, before: Timestamp) -> Result<usize>
         .execute(params![to_ms(before), PRUNED_MAX])
 }
 
+/// Deletes the oldest that have ended, at most `limit`; not the last, by which new ones are numbered.
+///
+/// # Errors
+/// When the database refuses.
+pub fn prune_ended(connection: &Connection, limit: u32) -> Result<usize> {
+    let sql = "delete from commands_command where id in (
+             select id from commands_command
+             where ended_ms is not null and not on_topic
+                 and id < (select max(id) from commands_command)
+             order by id limit ?1)";
+    connection.prepare_cached(sql)?.execute([limit])
+}
+
 /// Notes that its topic is empty again.
 pub(super) fn note_taken_away(connection: &Connection, id: i64) -> Result<()> {
     let sql = "update commands_command set on_topic = false where id = ?1";

@@ -79,7 +79,7 @@ pub fn add_offline(
         topics::give(&transaction, device.device.as_str(), &given)?;
         note_added(&transaction, &device, clock.now())?;
         let detail = format!("{} {}", device.device, device.kind.as_str());
-        note(&transaction, "console", "local", "devices.add", &detail)?;
+        note(&*transaction, "console", "local", "devices.add", &detail)?;
         secrets.push((device.device, secret));
     }
     transaction.commit()?;

@@ -42,7 +42,7 @@ pub use model::{Device, NewDevice, State};
 pub(crate) use model::{Proof, new_secret, secret_hash};
 pub use screens::{counter_screens, screens_at};
 pub(crate) use store::clock_suspects;
-pub use store::{counter_of, is_active, is_wired, kind_in_use};
+pub use store::{count_in_use, counter_of, is_active, is_wired, kind_in_use, wired_settings};
 
 use crate::conventions::Topics;
 use file::Request;
@@ -172,7 +172,7 @@ impl Devices {
     pub async fn add(
         &self,
         device: NewDevice,
-        audit: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static,
+        audit: impl FnOnce(&Connection) -> Result<(), StoreError> + Send + 'static,
     ) -> Result<String, StoreError> {
         self.add_with_topics(device, Topics::default(), audit).await
     }
@@ -185,7 +185,7 @@ impl Devices {
         &self,
         device: NewDevice,
         given: Topics,
-        audit: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static,
+        audit: impl FnOnce(&Connection) -> Result<(), StoreError> + Send + 'static,
     ) -> Result<String, StoreError> {
         let secret = new_secret();
         let (hash, now) = (secret_hash(&secret), self.0.clock.now());
@@ -195,7 +195,7 @@ impl Devices {
                 store::add(connection, &device, Way::Secret(&hash), now)?;
                 topics::give(connection, device.device.as_str(), &given)?;
                 note_added(connection, &device, now)?;
-                Ok(audit(connection)?)
+                audit(connection)
             })
             .await?;
         self.reload().await?;
@@ -211,7 +211,7 @@ impl Devices {
         device: NewDevice,
         driver: &'static str,
         settings: String,
-        audit: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static,
+        audit: impl FnOnce(&Connection) -> Result<(), StoreError> + Send + 'static,
     ) -> Result<(), StoreError> {
         let now = self.0.clock.now();
         let write = move |connection: &Connection| {
@@ -225,7 +225,7 @@ impl Devices {
             wiring::check_place(connection, id)?;
             note_added(connection, &device, now)?;
             wiring::note_line(connection, id, None, by)?;
-            Ok(audit(connection)?)
+            audit(connection)
         };
         self.0.store.write(write).await?;
         self.0.changed.notify_one();
@@ -302,13 +302,13 @@ impl Devices {
         device: String,
         change: change::Change,
         who: String,
-        audit: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static,
+        audit: impl FnOnce(&Connection) -> Result<(), StoreError> + Send + 'static,
     ) -> Result<(), StoreError> {
         let (registry, now) = (self.0.registry.clone(), self.0.clock.now());
         let ends = change.ends_connection().then(|| device.clone());
         let write = move |connection: &Connection| {
             change::make(connection, &registry, &device, &change, (&who, now))?;
-            Ok(audit(connection)?)
+            audit(connection)
         };
         self.make_hold(write, ends).await
     }
@@ -319,7 +319,7 @@ impl Devices {
         id: i64,
         verdict: Verdict,
         who: String,
-        audit: impl FnOnce(&Connection, &Request) -> rusqlite::Result<()> + Send + 'static,
+        audit: impl FnOnce(&Connection, &Request) -> Result<(), StoreError> + Send + 'static,
     ) -> Result<Option<Request>, StoreError> {
         let (registry, now) = (self.0.registry.clone(), self.0.clock.now());
         let write = move |connection: &Connection| {

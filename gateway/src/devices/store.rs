@@ -449,3 +449,26 @@ pub fn kind_in_use(connection: &Connection, device: &str) -> Result<Option<Strin
     let mut statement = connection.prepare_cached(sql)?;
     statement.query_row([device], |row| row.get(0)).optional()
 }
+
+/// Wired devices in use, each with its settings as JSON.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn wired_settings(connection: &Connection) -> Result<Vec<(String, String)>> {
+    let sql = "select device, settings from devices_device
+         where settings is not null and state <> 'retired' order by device";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
+}
+
+/// Devices that are in use.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn count_in_use(connection: &Connection) -> Result<u32> {
+    let sql = "select count(*) from devices_device where state <> 'retired'";
+    connection
+        .prepare_cached(sql)?
+        .query_row([], |row| row.get(0))
+}

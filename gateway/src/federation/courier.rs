@@ -199,7 +199,7 @@ impl<U: Uplink> Courier<U> {
         }
     }
 
-    /// Looks for new rows, and deletes old ones.
+    /// Looks for new rows.
     async fn look(&self, line: &mut zhiban_sync::Courier) -> Result<(), StoreError> {
         let epoch = line.epoch();
         let standing = self
@@ -257,7 +257,6 @@ impl<U: Uplink> Courier<U> {
         let zone = self.zone.clone();
         let heard = self.state.borrow().beat.cast_signed();
         let count = move |connection: &rusqlite::Connection| {
-            outbox::prune(connection)?;
             // A disk that was put back in time counts on from what the centre heard last.
             let number = value(connection, BEAT)?.max(heard) + 1;
             set_value(connection, BEAT, number)?;

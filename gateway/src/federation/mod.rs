@@ -17,6 +17,7 @@ mod line;
 mod member;
 mod outbox;
 mod pipe;
+mod prune;
 mod request;
 mod tls;
 mod trust_api;
@@ -31,7 +32,8 @@ pub use epoch::open_epoch;
 pub use letters::unsent_letters;
 pub use line::Line;
 pub use member::{Member, Standing as Membership};
-pub use outbox::{Backlog, backlog, put};
+pub use outbox::{Backlog, backlog, prune, put};
+pub use prune::{drop_settled, drop_unsent, settle_alone};
 pub use trust_api::{MemberState, add_trust_routes, door_of};
 pub use uplink::{Uplink, UplinkError};
 

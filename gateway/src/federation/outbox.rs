@@ -131,7 +131,10 @@ pub(super) fn renew(connection: &Connection, ended: Epoch, rupture: Option<Ruptu
 }
 
 /// Deletes settled rows beyond those kept, a few at a time.
-pub(super) fn prune(connection: &Connection) -> Result<usize> {
+///
+/// # Errors
+/// When the database refuses.
+pub fn prune(connection: &Connection) -> Result<usize> {
     let sql = "delete from federation_outbox where lane = ?1 and seq in (
              select seq from federation_outbox where lane = ?1 and seq <= (
                  select settled - ?2 from federation_line where lane = ?1)

@@ -116,7 +116,7 @@ async fn join(
     let (staff, from) = (who.staff.as_str().to_owned(), address.to_string());
     let noted = state
         .store
-        .write(move |c| Ok(note(c, &staff, &from, "uplink.enrol", &door)?));
+        .write(move |c| note(c, &staff, &from, "uplink.enrol", &door));
     noted.await?;
     Ok(Json(MembershipView {
         store: state.hall.to_string(),

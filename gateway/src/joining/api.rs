@@ -189,7 +189,7 @@ async fn set_window(
     let detail = if body.open { "open" } else { "closed" };
     let audit = move |connection: &Connection| {
         let (staff, from) = (who.staff.as_str(), address.to_string());
-        Ok(note(connection, staff, &from, "joining.window", detail)?)
+        note(connection, staff, &from, "joining.window", detail)
     };
     joining.0.store.write(audit).await?;
     if body.open {
@@ -303,13 +303,7 @@ pub(super) async fn refuse(
             file::write(connection, &device, "join-refused", &facts, &staff, now)?;
         }
         let detail = format!("serial {}", claim.serial);
-        Ok(note(
-            connection,
-            &staff,
-            &address,
-            "joining.refuse",
-            &detail,
-        )?)
+        note(connection, &staff, &address, "joining.refuse", &detail)
     };
     joining.0.store.write(write).await?;
     joining.0.devices.look_again();
@@ -359,13 +353,7 @@ async fn write_approval(
         store::decide(connection, claim.id, decision, now)?;
         store::end_others(connection, &claim, id)?;
         let detail = format!("{id} serial {}", claim.serial);
-        Ok(note(
-            connection,
-            &staff,
-            &address,
-            "joining.approve",
-            &detail,
-        )?)
+        note(connection, &staff, &address, "joining.approve", &detail)
     };
     joining.0.store.write(write).await?;
     joining.0.devices.look_again();

@@ -34,6 +34,7 @@ use zhiban_vocabulary::device::Severity;
 pub use advert::{Advert, host_name};
 pub use api::add_routes;
 pub use model::{Answer, Ask, Credential};
+pub use store::{count_waiting, last_request, prune_refused};
 
 use crate::devices::{self, Devices, Proof, new_secret, secret_hash};
 use model::{Window, plain};

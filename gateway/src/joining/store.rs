@@ -153,6 +153,40 @@ pub(super) fn forget_old(connection: &Connection, now: Timestamp) -> Result<()> 
     Ok(())
 }
 
+/// Requests that wait for a person.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn count_waiting(connection: &Connection, now: Timestamp) -> Result<u32> {
+    let sql = "select count(*) from joining_claim
+         where state in ('pending', 'clash') and asked_ms >= ?1";
+    connection
+        .prepare_cached(sql)?
+        .query_row([to_ms(now - WAITS_FOR)], |row| row.get(0))
+}
+
+/// The number of the last request; 0 before the first.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn last_request(connection: &Connection) -> Result<i64> {
+    let sql = "select coalesce(max(id), 0) from joining_claim";
+    connection
+        .prepare_cached(sql)?
+        .query_row([], |row| row.get(0))
+}
+
+/// Deletes requests that were refused, up to and including `up_to`; not the last, by which new ones
+/// are numbered.
+///
+/// # Errors
+/// When the database refuses.
+pub fn prune_refused(connection: &Connection, up_to: i64) -> Result<usize> {
+    let sql = "delete from joining_claim where id <= ?1 and state = 'refused'
+         and id < (select max(id) from joining_claim)";
+    connection.prepare_cached(sql)?.execute([up_to])
+}
+
 pub(super) fn pending(connection: &Connection) -> Result<usize> {
     let sql = "select count(*) from joining_claim where state in ('pending', 'clash')";
     let count: i64 = connection

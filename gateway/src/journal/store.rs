@@ -117,13 +117,15 @@ impl<'c> Appending<'c> {
     fn save(self) -> Result<()> {
         let place = "update journal_device set last_report = ?2 where id = ?1";
         let mut place = self.connection.prepare_cached(place)?;
-        let ranges = "insert into journal_seen values (?1, ?2, ?3)
-             on conflict do update set ranges = excluded.ranges";
+        let ranges = "insert into journal_seen values (?1, ?2, ?3, ?4)
+             on conflict do update
+             set ranges = excluded.ranges, last_report = excluded.last_report";
         let mut ranges = self.connection.prepare_cached(ranges)?;
         for device in self.devices {
             place.execute(params![device.id, device.last_report])?;
             for (boot, seen) in device.seen {
-                ranges.execute(params![device.id, boot.as_str(), seen.to_text()])?;
+                let (id, last) = (device.id, device.last_report);
+                ranges.execute(params![id, boot.as_str(), seen.to_text(), last])?;
             }
         }
         Ok(())

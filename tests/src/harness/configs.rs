@@ -131,10 +131,10 @@ pub fn centre(folder: &Path) -> Result<(Program, toml::Table), ProgramError> {
 /// [`ProgramError`] when either refuses.
 pub async fn enrol(centre: &Running, hall: &Program, store: &str) -> Result<(), ProgramError> {
     let file = |program: &Program| program.config.to_string_lossy().into_owned();
-    let code = ["code", &file(&centre.program), store];
+    let code = ["code", store, "--config", &file(&centre.program)];
     let code = centre.program.command(&code, Vec::new()).await?;
     let door = centre.addresses.door.clone().unwrap_or_default();
-    let enrol = ["enrol", &file(hall), "--centre", &door];
+    let enrol = ["enrol", "--config", &file(hall), "--centre", &door];
     hall.command(&enrol, code.into_bytes()).await.map(drop)
 }
 

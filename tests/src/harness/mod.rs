@@ -12,6 +12,7 @@ pub mod facts;
 pub mod ledger;
 pub mod paho;
 pub mod peers;
+pub mod postgres;
 pub mod program;
 pub mod stage;
 pub mod wait;

@@ -3,7 +3,9 @@
 mod apply;
 mod read;
 mod roll_up;
+mod room;
 
-pub use apply::{Applied, apply};
+pub use apply::apply;
 pub use read::{AirSlot, air_slots, counter_days, hall_slots, queue_slots};
-pub use roll_up::{HallPeriod, first_day, hall_days, hall_period, roll_up};
+pub use roll_up::{HallPeriod, all_periods, hall_days, hall_period, roll_up};
+pub use room::make_room;

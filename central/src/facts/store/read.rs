@@ -1,6 +1,7 @@
 //! Reads single facts.
 
-use rusqlite::{Connection, Error, Result, Row, params};
+use zhiban_kernel::sql::{Result, Row, Sql, damaged};
+use zhiban_kernel::values;
 use zhiban_vocabulary::StoreId;
 use zhiban_vocabulary::facts::{ClimateSums, CounterSums};
 
@@ -12,20 +13,19 @@ pub(super) const TICKETS: &str = "issued, called, started, finished, no_show, tr
     abandoned, waiting, handling, rating_1, rating_2, rating_3, rating_4, rating_5";
 
 /// Reads the columns [`TICKETS`], which begin at `first`, into a sum.
-pub(super) fn add_tickets(tally: &mut Tally, row: &Row<'_>, first: usize) -> Result<()> {
+pub(super) fn add_tickets(tally: &mut Tally, row: &dyn Row, first: usize) -> Result<()> {
     for (at, own) in tally.counts_mut().into_iter().enumerate() {
-        *own += row.get::<_, u64>(first + at)?;
+        *own += row.get::<u64>(first + at)?;
     }
     let histograms = first + COUNTS;
-    let waiting = row.get_ref(histograms)?.as_blob()?;
-    let handling = row.get_ref(histograms + 1)?.as_blob()?;
+    let (waiting, handling) = (row.get(histograms)?, row.get(histograms + 1)?);
     tally
         .waiting
         .merge_packed(waiting)
         .and_then(|()| tally.handling.merge_packed(handling))
-        .ok_or(Error::InvalidQuery)?;
+        .ok_or_else(|| damaged(histograms, "no histogram"))?;
     for (at, own) in tally.ratings.iter_mut().enumerate() {
-        *own += row.get::<_, u64>(histograms + 2 + at)?;
+        *own += row.get::<u64>(histograms + 2 + at)?;
     }
     Ok(())
 }
@@ -34,59 +34,47 @@ pub(super) fn add_tickets(tally: &mut Tally, row: &Row<'_>, first: usize) -> Res
 ///
 /// # Errors
 /// When the database refuses.
-pub fn hall_slots(connection: &Connection, store: &StoreId, day: i64) -> Result<Vec<(i64, u32)>> {
-    connection
-        .prepare_cached(
-            "select slot, version from facts_hall_quarter where store = ?1 and day = ?2",
-        )?
-        .query_map(params![store.as_str(), day], |row| {
-            Ok((row.get(0)?, version_of(row.get(1)?)))
-        })?
-        .collect()
+pub fn hall_slots(sql: &dyn Sql, store: &StoreId, day: i64) -> Result<Vec<(i64, u32)>> {
+    sql.all(
+        "select slot, version from facts_hall_quarter where store = ?1 and day = ?2 order by slot",
+        values![store.as_str(), day],
+        |row| Ok((row.get(0)?, version_of(row.get(1)?))),
+    )
 }
 
 /// All ticket facts of a hall from day `from` to day `to`, in the order of their slots.
 ///
 /// # Errors
 /// When the database refuses.
-pub fn queue_slots(
-    connection: &Connection,
-    store: &StoreId,
-    from: i64,
-    to: i64,
-) -> Result<Vec<QueueSlot>> {
-    let sql = format!(
+pub fn queue_slots(sql: &dyn Sql, store: &StoreId, from: i64, to: i64) -> Result<Vec<QueueSlot>> {
+    let query = format!(
         "select slot, queue, version, {TICKETS} from facts_queue_quarter
          where store = ?1 and day between ?2 and ?3 order by day, slot, queue, class"
     );
-    connection
-        .prepare_cached(&sql)?
-        .query_map(params![store.as_str(), from, to], |row| {
-            let mut tally = Tally::default();
-            add_tickets(&mut tally, row, 3)?;
-            Ok(QueueSlot {
-                slot: row.get(0)?,
-                queue: row.get(1)?,
-                version: version_of(row.get(2)?),
-                tally,
-            })
-        })?
-        .collect()
+    sql.all(&query, values![store.as_str(), from, to], |row| {
+        let mut tally = Tally::default();
+        add_tickets(&mut tally, row, 3)?;
+        Ok(QueueSlot {
+            slot: row.get(0)?,
+            queue: row.get(1)?,
+            version: version_of(row.get(2)?),
+            tally,
+        })
+    })
 }
 
 /// Counters and people of a hall on a day.
 ///
 /// # Errors
 /// When the database refuses.
-pub fn counter_days(connection: &Connection, store: &StoreId, day: i64) -> Result<Vec<CounterRow>> {
-    connection
-        .prepare_cached(
-            "select counter, staff, open_s, busy_s, break_s, serving_s, finished, no_show,
-                    rating_1, rating_2, rating_3, rating_4, rating_5
-             from facts_counter_day where store = ?1 and day = ?2",
-        )?
-        .query_map(params![store.as_str(), day], |row| {
-            let staff: String = row.get(1)?;
+pub fn counter_days(sql: &dyn Sql, store: &StoreId, day: i64) -> Result<Vec<CounterRow>> {
+    sql.all(
+        "select counter, staff, open_s, busy_s, break_s, serving_s, finished, no_show,
+                rating_1, rating_2, rating_3, rating_4, rating_5
+         from facts_counter_day where store = ?1 and day = ?2 order by counter, staff",
+        values![store.as_str(), day],
+        |row| {
+            let staff: &str = row.get(1)?;
             let sums = CounterSums {
                 open_s: row.get(2)?,
                 busy_s: row.get(3)?,
@@ -104,11 +92,11 @@ pub fn counter_days(connection: &Connection, store: &StoreId, day: i64) -> Resul
             };
             Ok(CounterRow {
                 counter: row.get(0)?,
-                staff: (!staff.is_empty()).then_some(staff),
+                staff: (!staff.is_empty()).then(|| staff.to_owned()),
                 sums,
             })
-        })?
-        .collect()
+        },
+    )
 }
 
 /// One quarter hour of one air sensor.
@@ -123,19 +111,13 @@ pub struct AirSlot {
 ///
 /// # Errors
 /// When the database refuses.
-pub fn air_slots(
-    connection: &Connection,
-    store: &StoreId,
-    from: i64,
-    to: i64,
-) -> Result<Vec<AirSlot>> {
-    connection
-        .prepare_cached(
-            "select slot, device, measured_min, in_band_min, samples, temperature_sum_tenths
-             from facts_climate_quarter
-             where store = ?1 and day between ?2 and ?3 order by day, slot, device",
-        )?
-        .query_map(params![store.as_str(), from, to], |row| {
+pub fn air_slots(sql: &dyn Sql, store: &StoreId, from: i64, to: i64) -> Result<Vec<AirSlot>> {
+    sql.all(
+        "select slot, device, measured_min, in_band_min, samples, temperature_sum_tenths
+         from facts_climate_quarter
+         where store = ?1 and day between ?2 and ?3 order by day, slot, device",
+        values![store.as_str(), from, to],
+        |row| {
             Ok(AirSlot {
                 slot: row.get(0)?,
                 device: row.get(1)?,
@@ -146,6 +128,6 @@ pub fn air_slots(
                     temperature_sum_tenths: row.get(5)?,
                 },
             })
-        })?
-        .collect()
+        },
+    )
 }

@@ -102,10 +102,7 @@ impl From<&SignedIn> for AccountView {
 }
 
 async fn view(people: &People, account: Option<AccountView>) -> Result<SessionView> {
-    let setup_needed = people
-        .store()
-        .read(|connection| Ok(store::is_empty(connection)?))
-        .await?;
+    let setup_needed = people.store().read(store::is_empty).await?;
     let program = &people.0.program;
     Ok(SessionView {
         setup_needed,
@@ -180,18 +177,20 @@ async fn set_up(
     people
         .store()
         .write(move |connection| {
+            // Two programs on one database: the first wins.
+            connection.lock("people_account")?;
             if !store::is_empty(connection)? {
                 return Err(StoreError::Refused("first boot is over: sign in".into()));
             }
             store::save_account(connection, &first, Clock::real_now())?;
             let staff = first.staff.as_str();
-            Ok(audit::note(
+            audit::note(
                 connection,
                 staff,
                 &address.to_string(),
                 "people.set-up",
                 staff,
-            )?)
+            )
         })
         .await?;
     let _ = std::fs::remove_file(&people.0.setup_code_file);
@@ -220,7 +219,7 @@ async fn sign_in(
     let staff = key.clone();
     let found = people
         .store()
-        .read(move |c| Ok(store::account(c, &staff)?))
+        .read(move |c| store::account(c, &staff))
         .await?;
     let account = found.filter(|account| account.active);
     let hash = account
@@ -279,13 +278,7 @@ async fn change_password(
             store::save_account(connection, &saved, Clock::real_now())?;
             store::end_sessions(connection, saved.staff.as_str())?;
             let who = saved.staff.as_str();
-            Ok(audit::note(
-                connection,
-                who,
-                &address.to_string(),
-                "people.password",
-                "",
-            )?)
+            audit::note(connection, who, &address.to_string(), "people.password", "")
         })
         .await?;
     let cookie = people.start_session(&account).await?;
@@ -317,10 +310,7 @@ struct PeopleView {
 #[utoipa::path(get, path = "/api/v1/people", tag = "people",
     responses((status = 200, body = PeopleView)))]
 async fn list_people(State(people): Shared) -> Result<Json<PeopleView>> {
-    let accounts = people
-        .store()
-        .read(|connection| Ok(store::accounts(connection)?))
-        .await?;
+    let accounts = people.store().read(store::accounts).await?;
     let view = |account: Account| PersonView {
         staff: account.staff.to_string(),
         name: account.name,
@@ -380,7 +370,7 @@ async fn add_person(
             store::save_account(connection, &account, Clock::real_now())?;
             let detail = format!("{key} {}", role_names(&account.roles));
             let (who, from) = (who.staff.as_str(), address.to_string());
-            Ok(audit::note(connection, who, &from, "people.add", &detail)?)
+            audit::note(connection, who, &from, "people.add", &detail)
         })
         .await?;
     let answer = OneTimePassword {
@@ -444,13 +434,7 @@ async fn change_person(
                 store::end_sessions(connection, account.staff.as_str())?;
             }
             let (who, from) = (who.staff.as_str(), address.to_string());
-            Ok(audit::note(
-                connection,
-                who,
-                &from,
-                "people.change",
-                &detail,
-            )?)
+            audit::note(connection, who, &from, "people.change", &detail)
         })
         .await?;
     Ok(Json(OneTimePassword {
@@ -492,7 +476,7 @@ async fn read_audit(
     let limit = page.limit.unwrap_or(50).min(500);
     let lines = people
         .store()
-        .read(move |c| Ok(audit::page(c, before, limit)?))
+        .read(move |c| audit::page(c, before, limit))
         .await?;
     let view = |line: audit::Audit| AuditEntry {
         id: line.id,
@@ -526,7 +510,7 @@ async fn note(
     let (who, address) = (who.to_owned(), address.to_string());
     let write = people
         .store()
-        .write(move |c| Ok(audit::note(c, &who, &address, action, detail)?))
+        .write(move |c| audit::note(c, &who, &address, action, detail))
         .await;
     // On a full disk people must still get in to see why; anything else refuses the act.
     match write {
@@ -553,7 +537,7 @@ async fn find(people: &People, staff: &str) -> Result<Account> {
     let key = staff.to_owned();
     let found = people
         .store()
-        .read(move |c| Ok(store::account(c, &key)?))
+        .read(move |c| store::account(c, &key))
         .await?;
     found.ok_or_else(|| WebError::NotFound(format!("staff number {staff}")))
 }

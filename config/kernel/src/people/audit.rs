@@ -1,11 +1,11 @@
 //! The audit log: who did what, from where, chained by hashes so that a change shows.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Result, params};
 use sha2::{Digest, Sha256};
 
-use crate::Clock;
 use crate::clock::{from_ms, to_ms};
+use crate::sql::{Result, Sql};
+use crate::{Clock, values};
 
 /// One line of the log.
 #[derive(Debug, Clone)]
@@ -22,39 +22,30 @@ pub struct Audit {
 ///
 /// # Errors
 /// When the database refuses; the act is then refused too.
-pub fn note(
-    connection: &Connection,
-    who: &str,
-    address: &str,
-    action: &str,
-    detail: &str,
-) -> Result<()> {
-    let last: Option<(i64, Vec<u8>)> = connection
-        .query_row(
-            "select id, hash from people_audit order by id desc limit 1",
-            [],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )
-        .optional()?;
+pub fn note(sql: &dyn Sql, who: &str, address: &str, action: &str, detail: &str) -> Result<()> {
+    // Each line follows from the one before: one at a time.
+    sql.lock("people_audit")?;
+    let last = "select id, hash from people_audit order by id desc limit 1";
+    let read = |row: &dyn crate::sql::Row| Ok((row.get::<i64>(0)?, row.get::<Vec<u8>>(1)?));
+    let last = sql.optional(last, &[], read)?;
     let (id, before) = last.map_or((1, Vec::new()), |(id, hash)| (id + 1, hash));
     let at_ms = to_ms(Clock::real_now());
     let hash = chain(&before, id, at_ms, [who, address, action, detail]);
-    connection.execute(
+    sql.execute(
         "insert into people_audit (id, at_ms, who, address, action, detail, hash)
          values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        params![id, at_ms, who, address, action, detail, hash],
+        values![id, at_ms, who, address, action, detail, hash],
     )?;
     Ok(())
 }
 
 /// Lines older than `before`, newest first.
-pub(super) fn page(connection: &Connection, before: i64, limit: u32) -> Result<Vec<Audit>> {
-    connection
-        .prepare_cached(
-            "select id, at_ms, who, address, action, detail from people_audit
-             where id < ?1 order by id desc limit ?2",
-        )?
-        .query_map(params![before, limit], |row| {
+pub(super) fn page(sql: &dyn Sql, before: i64, limit: u32) -> Result<Vec<Audit>> {
+    sql.all(
+        "select id, at_ms, who, address, action, detail from people_audit
+         where id < ?1 order by id desc limit ?2",
+        values![before, limit],
+        |row| {
             Ok(Audit {
                 id: row.get(0)?,
                 at: from_ms(row.get(1)?),
@@ -63,8 +54,8 @@ pub(super) fn page(connection: &Connection, before: i64, limit: u32) -> Result<V
                 action: row.get(4)?,
                 detail: row.get(5)?,
             })
-        })?
-        .collect()
+        },
+    )
 }
 
 fn chain(before: &[u8], id: i64, at_ms: i64, texts: [&str; 4]) -> Vec<u8> {
@@ -84,32 +75,30 @@ fn chain(before: &[u8], id: i64, at_ms: i64, texts: [&str; 4]) -> Vec<u8> {
 ///
 /// # Errors
 /// When the database cannot be read.
-pub fn first_broken_link(connection: &Connection) -> Result<Option<i64>> {
-    let mut statement = connection.prepare(
-        "select id, at_ms, who, address, action, detail, hash from people_audit order by id",
-    )?;
-    let mut rows = statement.query([])?;
+pub fn first_broken_link(sql: &dyn Sql) -> Result<Option<i64>> {
     let (mut before, mut expected_id) = (Vec::new(), 1);
-    while let Some(row) = rows.next()? {
+    let mut broken = None;
+    let all = "select id, at_ms, who, address, action, detail, hash from people_audit order by id";
+    sql.each(all, &[], &mut |row| {
+        if broken.is_some() {
+            return Ok(());
+        }
         let id: i64 = row.get(0)?;
-        let texts: [String; 4] = [row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?];
-        let hash = chain(
-            &before,
-            id,
-            row.get(1)?,
-            texts.each_ref().map(String::as_str),
-        );
-        if id != expected_id || hash != row.get::<_, Vec<u8>>(6)? {
-            return Ok(Some(id));
+        let texts = [row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?];
+        let hash = chain(&before, id, row.get(1)?, texts);
+        if id != expected_id || hash != row.get::<&[u8]>(6)? {
+            broken = Some(id);
         }
         (before, expected_id) = (hash, id + 1);
-    }
-    Ok(None)
+        Ok(())
+    })?;
+    Ok(broken)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rusqlite::Connection;
 
     #[test]
     fn a_changed_or_missing_line_shows_and_cannot_be_made_by_the_program() {

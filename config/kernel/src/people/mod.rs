@@ -19,7 +19,7 @@ pub use audit::{Audit, first_broken_link, note};
 pub use model::{Account, SignedIn};
 
 use crate::people::throttle::Throttle;
-use crate::{Clock, Store, StoreError};
+use crate::{Clock, Database, StoreError};
 
 /// Which program the sign-in page belongs to.
 #[derive(Debug, Clone)]
@@ -42,7 +42,7 @@ pub struct People(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    store: Store,
+    store: Database,
     program: Program,
     setup_code_file: PathBuf,
     throttle: Throttle,
@@ -56,32 +56,52 @@ impl People {
     /// # Errors
     /// When the database or the directory cannot be used.
     pub async fn open(
-        store: Store,
+        store: impl Into<Database>,
         program: Program,
         data: &Path,
     ) -> Result<(Self, Option<String>), StoreError> {
-        let setup_code_file = data.join("setup-code");
-        let first_boot = store
-            .read(|connection| Ok(store::is_empty(connection)?))
-            .await?;
+        let store = store.into();
+        let first_boot = store.read(store::is_empty).await?;
         let code = if first_boot {
-            Some(password::setup_code(&setup_code_file)?)
+            Some(password::setup_code(&setup_code_file(data))?)
         } else {
             None
         };
-        let inner = Inner {
-            store,
-            program,
-            setup_code_file,
-            throttle: Throttle::default(),
-            password_work: tokio::sync::Semaphore::new(2),
-        };
-        Ok((Self(Arc::new(inner)), code))
+        Ok((Self::new(store, program, data), code))
     }
 
-    fn store(&self) -> &Store {
+    /// The people of `store`, for a program where nobody is the first to sign in.
+    #[must_use]
+    pub fn new(store: impl Into<Database>, program: Program, data: &Path) -> Self {
+        Self(Arc::new(Inner {
+            store: store.into(),
+            program,
+            setup_code_file: setup_code_file(data),
+            throttle: Throttle::default(),
+            password_work: tokio::sync::Semaphore::new(2),
+        }))
+    }
+
+    fn store(&self) -> &Database {
         &self.0.store
     }
+}
+
+fn setup_code_file(data: &Path) -> PathBuf {
+    data.join("setup-code")
+}
+
+/// Address of the pages and the code of the first sign-in, for the person in front of the box.
+///
+/// # Errors
+/// When there is no code: before the first start, and after the first account.
+pub fn setup_code(data: &Path, web: std::net::SocketAddr) -> std::io::Result<String> {
+    let file = setup_code_file(data);
+    let code = std::fs::read_to_string(&file).map_err(|error| {
+        let why = "the service has not started yet, or the first account was made already";
+        std::io::Error::new(error.kind(), format!("{}: {why}", file.display()))
+    })?;
+    Ok(format!("http://{web}/  {}", code.trim()))
 }
 
 /// The tables of this module.

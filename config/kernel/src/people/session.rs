@@ -8,6 +8,7 @@ use zhiban_vocabulary::roles::Role;
 
 use super::model::{Account, SignedIn};
 use super::{People, store};
+use crate::sql::Sql;
 use crate::{Clock, StoreError};
 
 const IDLE_MAX: SignedDuration = SignedDuration::from_mins(30);
@@ -37,7 +38,7 @@ impl People {
         }
         if now.duration_since(session.seen) > TOUCH_EVERY {
             // A full disk must not sign people out: the page that shows it needs them in.
-            let touch = move |c: &rusqlite::Connection| Ok(store::touch_session(c, &hash, now)?);
+            let touch = move |c: &dyn Sql| store::touch_session(c, &hash, now);
             let _ = self.store().write(touch).await;
         }
         Some(SignedIn {
@@ -69,7 +70,7 @@ impl People {
             .write(move |connection| {
                 let oldest = now.checked_sub(WALL_AGE_MAX).unwrap_or(Timestamp::MIN);
                 store::end_sessions_before(connection, oldest)?;
-                Ok(store::add_session(connection, &hash, &staff, now)?)
+                store::add_session(connection, &hash, &staff, now)
             })
             .await?;
         Ok(format!(
@@ -83,7 +84,7 @@ impl People {
             return Ok(());
         };
         self.store()
-            .write(move |connection| Ok(store::end_session(connection, &hash)?))
+            .write(move |connection| store::end_session(connection, &hash))
             .await
     }
 }

@@ -1,63 +1,40 @@
 //! All SQL of accounts and sessions.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use zhiban_vocabulary::roles::Role;
 
 use super::model::Account;
 use crate::clock::{from_ms, to_ms};
+use crate::sql::{Result, Row, Sql, damaged};
+use crate::values;
 
 const ACCOUNT: &str = "select staff, name, roles, password_hash, must_change_password, active, last_seen_ms from people_account";
 
-pub(super) fn is_empty(connection: &Connection) -> Result<bool> {
-    connection.query_row(
-        "select not exists (select 1 from people_account)",
-        [],
-        |row| row.get(0),
-    )
+pub(super) fn is_empty(sql: &dyn Sql) -> Result<bool> {
+    let any = "select exists (select 1 from people_account)";
+    Ok(!sql.one(any, &[], |row| row.get::<bool>(0))?)
 }
 
-pub(super) fn account(connection: &Connection, staff: &str) -> Result<Option<Account>> {
-    let sql = format!("{ACCOUNT} where staff = ?1");
-    connection
-        .prepare_cached(&sql)?
-        .query_row([staff], read_account)
-        .optional()
+pub(super) fn account(sql: &dyn Sql, staff: &str) -> Result<Option<Account>> {
+    let query = format!("{ACCOUNT} where staff = ?1");
+    sql.optional(&query, values![staff], read_account)
 }
 
-pub(super) fn accounts(connection: &Connection) -> Result<Vec<Account>> {
-    let sql = format!("{ACCOUNT} order by staff");
-    connection
-        .prepare_cached(&sql)?
-        .query_map([], read_account)?
-        .collect()
+pub(super) fn accounts(sql: &dyn Sql) -> Result<Vec<Account>> {
+    sql.all(&format!("{ACCOUNT} order by staff"), &[], read_account)
 }
 
-fn read_account(row: &Row<'_>) -> Result<Account> {
+fn read_account(row: &dyn Row) -> Result<Account> {
+    let staff: &str = row.get(0)?;
     Ok(Account {
-        staff: text_as(row, 0)?,
+        staff: staff.parse().map_err(|error| damaged(0, error))?,
         name: row.get(1)?,
-        roles: roles_of(&row.get::<_, String>(2)?),
+        roles: roles_of(row.get(2)?),
         password_hash: row.get(3)?,
         must_change_password: row.get(4)?,
         active: row.get(5)?,
-        last_seen: row.get::<_, Option<i64>>(6)?.map(from_ms),
+        last_seen: row.get::<Option<i64>>(6)?.map(from_ms),
     })
-}
-
-fn text_as<T: std::str::FromStr>(row: &Row<'_>, column: usize) -> Result<T>
-where
-    T::Err: std::error::Error + Send + Sync + 'static,
-{
-    row.get::<_, String>(column)?
-        .parse()
-        .map_err(|error: T::Err| {
-            rusqlite::Error::FromSqlConversionFailure(
-                column,
-                rusqlite::types::Type::Text,
-                Box::new(error),
-            )
-        })
 }
 
 /// A role this version does not know gives no right.
@@ -74,12 +51,8 @@ fn roles_text(roles: &[Role]) -> String {
 }
 
 /// Adds an account or changes everything of one but its creation.
-pub(super) fn save_account(
-    connection: &Connection,
-    account: &Account,
-    now: Timestamp,
-) -> Result<()> {
-    connection.execute(
+pub(super) fn save_account(sql: &dyn Sql, account: &Account, now: Timestamp) -> Result<()> {
+    sql.execute(
         "insert into people_account
              (staff, name, roles, password_hash, must_change_password, active, created_ms)
          values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
@@ -87,7 +60,7 @@ pub(super) fn save_account(
              name = excluded.name, roles = excluded.roles,
              password_hash = excluded.password_hash,
              must_change_password = excluded.must_change_password, active = excluded.active",
-        params![
+        values![
             account.staff.as_str(),
             account.name,
             roles_text(&account.roles),
@@ -108,65 +81,60 @@ pub(super) struct Session {
 }
 
 pub(super) fn add_session(
-    connection: &Connection,
+    sql: &dyn Sql,
     token_hash: &[u8],
     staff: &str,
     now: Timestamp,
 ) -> Result<()> {
-    connection.execute(
+    sql.execute(
         "insert into people_session (token_hash, staff, created_ms, seen_ms) values (?1, ?2, ?3, ?3)",
-        params![token_hash, staff, to_ms(now)],
+        values![token_hash, staff, to_ms(now)],
     )?;
-    connection.execute(
+    sql.execute(
         "update people_account set last_seen_ms = ?2 where staff = ?1",
-        params![staff, to_ms(now)],
+        values![staff, to_ms(now)],
     )?;
     Ok(())
 }
 
-pub(super) fn session(connection: &Connection, token_hash: &[u8]) -> Result<Option<Session>> {
-    let sql = "select staff, created_ms, seen_ms from people_session where token_hash = ?1";
-    let read = |row: &Row<'_>| {
+pub(super) fn session(sql: &dyn Sql, token_hash: &[u8]) -> Result<Option<Session>> {
+    let query = "select staff, created_ms, seen_ms from people_session where token_hash = ?1";
+    sql.optional(query, values![token_hash], |row| {
         Ok(Session {
             staff: row.get(0)?,
             created: from_ms(row.get(1)?),
             seen: from_ms(row.get(2)?),
         })
-    };
-    connection
-        .prepare_cached(sql)?
-        .query_row([token_hash], read)
-        .optional()
+    })
 }
 
-pub(super) fn touch_session(
-    connection: &Connection,
-    token_hash: &[u8],
-    now: Timestamp,
-) -> Result<()> {
-    connection.execute(
+pub(super) fn touch_session(sql: &dyn Sql, token_hash: &[u8], now: Timestamp) -> Result<()> {
+    sql.execute(
         "update people_session set seen_ms = ?2 where token_hash = ?1",
-        params![token_hash, to_ms(now)],
+        values![token_hash, to_ms(now)],
     )?;
     Ok(())
 }
 
-pub(super) fn end_session(connection: &Connection, token_hash: &[u8]) -> Result<()> {
-    connection.execute(
+pub(super) fn end_session(sql: &dyn Sql, token_hash: &[u8]) -> Result<()> {
+    sql.execute(
         "delete from people_session where token_hash = ?1",
-        [token_hash],
+        values![token_hash],
     )?;
     Ok(())
 }
 
 /// Ends all sessions of a person, such as after a change of password or rights.
-pub(super) fn end_sessions(connection: &Connection, staff: &str) -> Result<()> {
-    connection.execute("delete from people_session where staff = ?1", [staff])?;
+pub(super) fn end_sessions(sql: &dyn Sql, staff: &str) -> Result<()> {
+    sql.execute(
+        "delete from people_session where staff = ?1",
+        values![staff],
+    )?;
     Ok(())
 }
 
-pub(super) fn end_sessions_before(connection: &Connection, created: Timestamp) -> Result<()> {
-    let sql = "delete from people_session where created_ms < ?1";
-    connection.execute(sql, [to_ms(created)])?;
+pub(super) fn end_sessions_before(sql: &dyn Sql, created: Timestamp) -> Result<()> {
+    let old = "delete from people_session where created_ms < ?1";
+    sql.execute(old, values![to_ms(created)])?;
     Ok(())
 }

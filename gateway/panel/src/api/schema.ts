@@ -36,6 +36,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/box/restart": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Starts the program again, where systemd does so. */
+        post: operations["restart"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/dead-letters": {
         parameters: {
             query?: never;
@@ -223,6 +240,74 @@ export interface paths {
         get: operations["list_drivers"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/first-steps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The first steps, filled in as far as the box sees them. */
+        get: operations["read_steps"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/first-steps/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Says that a step is as it should be. */
+        post: operations["confirm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/first-steps/hall": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Settles name and opening hours of the hall; they take hold when the program starts again. */
+        put: operations["set_hall"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/first-steps/test-alarm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Raises an alarm of the hall that means nothing, the way all alarms go, or ends it. */
+        post: operations["test_alarm"];
         delete?: never;
         options?: never;
         head?: never;
@@ -478,6 +563,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/upkeep": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The nightly backup, and what left the box for want of room. */
+        get: operations["read_upkeep"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/uplink": {
         parameters: {
             query?: never;
@@ -608,6 +710,22 @@ export interface components {
         AuditView: {
             entries: components["schemas"]["AuditEntry"][];
         };
+        BackupView: {
+            /** @description By the clock on the wall. */
+            at: string;
+            /** Format: int64 */
+            bytes: number | null;
+            folder: string;
+            /** Format: int32 */
+            keep: number;
+            /**
+             * Format: date-time
+             * @description The newest that was read back and compared.
+             */
+            last: string | null;
+            /** @description Why the last try failed. */
+            problem: string | null;
+        };
         BoxUplinkView: components["schemas"]["UplinkView"] & {
             /** @description Of the centre, as `host:port`. */
             doors: string[];
@@ -713,6 +831,9 @@ export interface components {
         };
         CommandsView: {
             commands: components["schemas"]["CommandView"][];
+        };
+        Confirmation: {
+            step: string;
         };
         /** @description The ticket at a counter. */
         CounterTicketView: {
@@ -868,6 +989,17 @@ export interface components {
             /** @description Serial ports of the box that no device uses. */
             ports: string[];
         };
+        /** @description What went before its time, for want of room. */
+        DroppedView: {
+            /** Format: date-time */
+            last: string;
+            /** Format: int64 */
+            rows: number;
+            /** Format: date-time */
+            since: string;
+            /** @description `settled`, `report`, `command`, `letter` or `unsent` */
+            what: string;
+        };
         /** @description One report about a ticket, and what was odd about it. */
         EventView: {
             /** Format: date-time */
@@ -914,6 +1046,34 @@ export interface components {
         };
         FileView: {
             events: components["schemas"]["FileEvent"][];
+        };
+        /** @description The list, and what its lines say. */
+        FirstSteps: {
+            /** Format: date-time */
+            alarm_tested: string | null;
+            backup_folder: string;
+            /** Format: date-time */
+            backup_last: string | null;
+            backup_problem: string | null;
+            /** @description The backups are on the disk of the data. */
+            backup_same_disk: boolean;
+            /** @description There is somebody who starts the program again: systemd. */
+            can_restart: boolean;
+            /** @description `null` in a hall that stands alone. */
+            centre_connected: boolean | null;
+            /** @description Whether a time server is followed; `null` where that cannot be told. */
+            clock_synchronized: boolean | null;
+            /** Format: int32 */
+            devices: number;
+            /** @description Nothing is open. */
+            done: boolean;
+            hall: components["schemas"]["HallSettings"];
+            listen: string;
+            /** @description Settings wait for the next start of the program. */
+            restart_needed: boolean;
+            steps: components["schemas"]["Step"][];
+            /** Format: int32 */
+            waiting: number;
         };
         /** @description The hall right now. */
         FloorView: {
@@ -962,6 +1122,13 @@ export interface components {
             /** Format: date-time */
             last_event: string | null;
             uplink: components["schemas"]["UplinkView"] | null;
+        };
+        /** @description Name and opening hours. */
+        HallSettings: {
+            closes: string;
+            name: string;
+            /** @description `HH:MM:SS`, by the clock on the wall. */
+            opens: string;
         };
         HallView: {
             name: string;
@@ -1248,6 +1415,22 @@ export interface components {
         RequestsView: {
             requests: components["schemas"]["RequestView"][];
         };
+        RetentionView: {
+            /** Format: int32 */
+            disk_percent: number;
+            dropped: components["schemas"]["DroppedView"][];
+            /** Format: int64 */
+            limit_bytes: number | null;
+            /**
+             * Format: date-time
+             * @description When the oldest report arrived that is still here.
+             */
+            oldest_report: string | null;
+            /** Format: int32 */
+            report_days: number;
+            /** Format: int64 */
+            used_bytes: number;
+        };
         SearchBody: {
             driver: string;
             /** @description Network to look in, such as `192.168.1.0/24`; at most 256 addresses. */
@@ -1306,6 +1489,14 @@ export interface components {
             password: string;
             staff: string;
         };
+        Step: {
+            /** @description A person said that it is as it should be. */
+            confirmed: boolean;
+            /** @description It is so, by what the box sees. */
+            done: boolean;
+            /** @description `password`, `hall`, `network`, `clock`, `devices`, `centre`, `backup` or `alarm` */
+            step: string;
+        };
         /** @description What became of the reports of one request. */
         Taken: {
             accepted: number;
@@ -1313,6 +1504,10 @@ export interface components {
             dead_lettered: components["schemas"]["DeadLettered"][];
             /** @description Had come before. */
             duplicates: number;
+        };
+        TestAlarm: {
+            /** @description False ends it. */
+            raised: boolean;
         };
         TicketTrail: {
             events: components["schemas"]["EventView"][];
@@ -1385,6 +1580,20 @@ export interface components {
             waiting_p50_s: number | null;
             /** Format: int32 */
             waiting_p90_s: number | null;
+        };
+        UpdateView: {
+            /** Format: date-time */
+            at: string;
+            from: string;
+            /** @description `installed` or `rolled-back` */
+            outcome: string;
+            reason: string;
+            to: string;
+        };
+        UpkeepView: {
+            backup: components["schemas"]["BackupView"] | null;
+            retention: components["schemas"]["RetentionView"];
+            update: components["schemas"]["UpdateView"] | null;
         };
         /** @description The line to the centre. */
         UplinkView: {
@@ -1460,6 +1669,29 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["BoxView"];
                 };
+            };
+        };
+    };
+    restart: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -1778,6 +2010,100 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["DriversView"];
                 };
+            };
+        };
+    };
+    read_steps: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FirstSteps"];
+                };
+            };
+        };
+    };
+    confirm: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Confirmation"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    set_hall: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HallSettings"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    test_alarm: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TestAlarm"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -2158,6 +2484,25 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TicketTrail"];
+                };
+            };
+        };
+    };
+    read_upkeep: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UpkeepView"];
                 };
             };
         };

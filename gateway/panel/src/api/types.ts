@@ -132,6 +132,12 @@ export type SetAside = G["SetAsideView"];
 export type HallMembership = G["MembershipView"];
 export type GatewayBox = Narrow<G["BoxView"], { doors: Doors; journal: Journal }>;
 
+export type Upkeep = Narrow<G["UpkeepView"], { update: (Omit<G["UpdateView"], "outcome"> & { outcome: "installed" | "rolled-back" }) | null }>;
+export type FirstSteps = Narrow<
+  G["FirstSteps"],
+  { steps: Narrow<G["Step"], { step: "password" | "hall" | "network" | "clock" | "devices" | "centre" | "backup" | "alarm" }>[] }
+>;
+
 // Central
 
 export type Fresh = C["Fresh"];

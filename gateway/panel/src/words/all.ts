@@ -11,6 +11,7 @@ import { joiningWords } from "./joining";
 import { kitWords } from "./kit";
 import { lettersWords } from "./letters";
 import { peopleWords } from "./people";
+import { stepsWords } from "./steps";
 import { storesWords } from "./stores";
 import { ticketsWords } from "./tickets";
 import { trustWords } from "./trust";
@@ -30,6 +31,7 @@ const PAGES: readonly Words[] = [
   deviceWords,
   lettersWords,
   boxWords,
+  stepsWords,
   compareWords,
   storesWords,
   halldayWords,

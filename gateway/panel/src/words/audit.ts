@@ -33,6 +33,10 @@ export const auditWords = {
     trust_enrol: ["营业厅接入", "Hall joined"],
     trust_renew: ["营业厅换发证书", "Certificate of a hall renewed"],
     trust_revoke: ["停用营业厅", "Hall shut out"],
+    box_confirm: ["确认开通清单的一项", "First step confirmed"],
+    box_hall: ["修改厅名或营业时间", "Name or opening hours changed"],
+    "box_test-alarm": ["测试告警", "Test alarm"],
+    box_restart: ["重新启动程序", "Program started again"],
     joining_refuse: ["拒绝设备加入", "Device refused"],
   },
 } satisfies Words;

@@ -90,6 +90,8 @@ export const boxWords = {
       web: ["网页服务", "Web pages"],
       disk: ["磁盘", "Disk"],
       clock: ["时钟", "Clock"],
+      backup: ["夜间备份", "Nightly backup"],
+      retention: ["数据保留", "Retention"],
     },
     text: {
       audit_log: ["逐条核对记录的哈希链。", "The chain of hashes is followed line by line."],
@@ -100,6 +102,8 @@ export const boxWords = {
       uplink: ["中心是否应答；中断时本厅照常工作。", "Whether the centre answers; the hall works on without it."],
       store: ["真实提交一次并读回。", "A real commit, read back."],
       zenoh: ["像陌生人一样发一条消息，应当被拒绝。", "A message is sent as a stranger would and must be refused."],
+      backup: ["每份备份都读回、打开并核对行数。", "Each backup is read back, opened, and its rows counted."],
+      retention: ["数据库占用与磁盘份额比较；提前删除的计数。", "The database is held against its share of the disk; what goes early is counted."],
       web: ["从自己的端口取一次页面。", "A page is fetched from the own port."],
     },
   },

@@ -21,6 +21,7 @@ use utoipa::ToSchema;
 use utoipa_axum::routes;
 use zhiban_drivers::Trouble;
 use zhiban_drivers::supervise::Supervisor;
+use zhiban_kernel::StoreError;
 use zhiban_kernel::people::{SignedIn, note};
 use zhiban_kernel::web::{Access, Api, Peer, Result, WebError};
 use zhiban_vocabulary::device::DeviceKind;
@@ -392,7 +393,7 @@ fn audit(
     address: std::net::IpAddr,
     action: &'static str,
     detail: String,
-) -> impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static {
+) -> impl FnOnce(&Connection) -> std::result::Result<(), StoreError> + Send + 'static {
     move |connection| {
         let (staff, from) = (who.staff.as_str(), address.to_string());
         note(connection, staff, &from, action, &detail)

@@ -180,7 +180,7 @@ pub(super) async fn search(
     desk.devices
         .0
         .store
-        .write(move |connection| Ok(audit(connection)?))
+        .write(move |connection| audit(connection))
         .await?;
     let places = Places {
         hosts,

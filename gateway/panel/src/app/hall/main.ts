@@ -22,7 +22,7 @@ createApp({ render: () => h(PanelRoot, { nav }) })
   .use(i18n)
   .use(
     makeRouter([
-      { path: "/", component: () => import("@/features/floor/FloorPage.vue"), meta: { capability: "floor.read" } },
+      { path: "/", component: () => import("./HomePage.vue"), meta: { capability: "floor.read" } },
       { path: "/tickets", component: () => import("@/features/queue/TicketsPage.vue"), meta: { capability: "tickets.read" } },
       { path: "/devices", component: () => import("@/features/devices/DevicesPage.vue"), meta: { capability: "devices.read" } },
       { path: "/devices/dead-letters", component: () => import("@/features/devices/LettersPage.vue"), meta: { capability: "deadletters.read" } },
@@ -31,6 +31,7 @@ createApp({ render: () => h(PanelRoot, { nav }) })
       { path: "/devices/-/wired", component: () => import("@/features/devices/WiredPage.vue"), meta: { capability: "devices.manage" } },
       { path: "/devices/:device", component: () => import("@/features/devices/DevicePage.vue"), props: true, meta: { capability: "devices.read" } },
       { path: "/box", component: () => import("@/features/box/HallBoxPage.vue"), meta: { capability: "box.read" } },
+      { path: "/first-steps", component: () => import("@/features/box/FirstStepsPage.vue"), meta: { capability: "box.read" } },
       { path: "/box/set-aside", component: () => import("@/features/box/SetAsidePage.vue"), meta: { capability: "deadletters.read" } },
       ...peopleRoutes,
     ]),

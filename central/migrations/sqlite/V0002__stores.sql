@@ -7,6 +7,8 @@ create table stores_store (
     profile text,
     first_seen_ms integer not null,
     last_seen_ms integer,
+    -- first day it has facts of, in days since 1970
+    first_day integer,
     -- when two boxes were last seen to speak for it
     twin_ms integer,
     version text,

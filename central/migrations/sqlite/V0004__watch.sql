@@ -1,4 +1,4 @@
--- One row the probe writes again and again: proof that commits reach the disk.
+-- One row probes write again and again: proof that commits reach the disk.
 
 create table watch_probe (
     id integer primary key check (id = 1),

@@ -1,0 +1,107 @@
+//! Backups: one file with everything a program needs to go on, proved by being read back.
+//!
+//! A backup is a `.tar.gz` of the database, the secrets of the data folder and the configuration,
+//! behind a manifest that names each file with size and SHA-256. It holds secrets: password hashes,
+//! tokens of devices, private keys. It is readable by its owner only, and whoever has it has the box.
+//!
+//! ```text
+//!   database --one snapshot--> scratch copy --> archive.part --read back, opened, counted--> archive
+//! ```
+
+mod archive;
+mod manifest;
+mod nightly;
+mod restore;
+mod take;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use crate::StoreError;
+
+pub use manifest::Manifest;
+pub use nightly::{Nightly, NightlyState};
+pub use restore::{Restored, finish_restore, restore};
+pub use take::{Taken, keep_newest, newest, take, taken_at};
+
+pub use zhiban_config::shared::BACKUP_FOLDER as FOLDER;
+
+/// A program whose data is backed up.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// Such as `zhiban-gateway`.
+    pub program: &'static str,
+    pub version: &'static str,
+    /// Tells this installation from others, such as the store of a hall.
+    pub id: String,
+    pub data: PathBuf,
+    /// Name of the database in the data folder.
+    pub database: &'static str,
+    pub config: PathBuf,
+    /// Brings a database to today's shape; refuses one that is newer.
+    pub migrate: fn(&mut Connection) -> Result<(), StoreError>,
+    /// Reads through a database as the program does.
+    pub read_through: fn(&Connection) -> Result<(), StoreError>,
+}
+
+impl Subject {
+    fn config_name(&self) -> String {
+        let name = self.config.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+}
+
+/// Why something was not backed up or restored. What was there before is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    #[error("{}: {error}", file.display())]
+    File { file: PathBuf, error: io::Error },
+    #[error("{}: expected {needed} free bytes, found {free}", folder.display())]
+    NoRoom {
+        folder: PathBuf,
+        needed: u64,
+        free: u64,
+    },
+    /// Not a backup, or no longer as it was written.
+    #[error("{} is damaged: {problem}", file.display())]
+    Damaged { file: PathBuf, problem: String },
+    #[error("{}: expected a backup of {expected}, found one of {found}", file.display())]
+    Foreign {
+        file: PathBuf,
+        expected: String,
+        found: String,
+    },
+    #[error(
+        "{} was made by {program} {version}, which is newer than this program: {problem}",
+        file.display()
+    )]
+    Newer {
+        file: PathBuf,
+        program: String,
+        version: String,
+        problem: String,
+    },
+    #[error("{}: {error}; stop the service first", data.display())]
+    Running { data: PathBuf, error: io::Error },
+    #[error("database: {0}")]
+    Database(#[from] rusqlite::Error),
+    #[error("{0}")]
+    Store(#[from] StoreError),
+}
+
+/// Names the file in an error.
+fn of(file: &Path) -> impl FnOnce(io::Error) -> BackupError {
+    let file = file.to_owned();
+    |error| BackupError::File { file, error }
+}
+
+fn damaged(file: &Path, problem: impl Into<String>) -> BackupError {
+    BackupError::Damaged {
+        file: file.to_owned(),
+        problem: problem.into(),
+    }
+}

@@ -1,0 +1,186 @@
+//! The nightly backup: taken, read back, the oldest ones deleted. A night that was missed is made up
+//! for after the start.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::{BackupError, Subject, Taken, keep_newest, newest, take, taken_at};
+use crate::Clock;
+use crate::doctor::BACKUP_AGE_MAX;
+use crate::health::{Health, Status};
+
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// A start is busy enough; what was missed waits so long.
+const AFTER_START: Duration = Duration::from_secs(300);
+const RETRY_AFTER: Duration = Duration::from_secs(3_600);
+const PART: &str = "backup";
+
+/// How the nightly backup does.
+#[derive(Debug, Clone, Default)]
+pub struct NightlyState {
+    pub folder: PathBuf,
+    /// Of the newest backup that was proved.
+    pub last: Option<Timestamp>,
+    pub bytes: Option<u64>,
+    /// Why the last try failed; cleared by one that does not.
+    pub problem: Option<String>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Nightly {
+    pub subject: Subject,
+    pub folder: PathBuf,
+    /// By the clock on the wall of `zone`.
+    pub at: Time,
+    pub zone: TimeZone,
+    pub keep: usize,
+    pub health: Health,
+    pub state: watch::Sender<NightlyState>,
+}
+
+impl Nightly {
+    /// Backs up every night until `shutdown`.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let (started, started_at) = (Clock::real_now(), Instant::now());
+        let mut retry_at: Option<Instant> = None;
+        self.look();
+        loop {
+            let now = Clock::real_now();
+            let due = self.last_due(now);
+            let is_missing = self.state.borrow().last.is_none_or(|last| last < due);
+            let may_run = match retry_at {
+                Some(at) => Instant::now() >= at,
+                None => due >= started || started_at.elapsed() >= AFTER_START,
+            };
+            if is_missing && may_run {
+                let result = tokio::select! {
+                    () = shutdown.cancelled() => return,
+                    result = self.back_up(now) => result,
+                };
+                retry_at = result.is_err().then(|| Instant::now() + RETRY_AFTER);
+                self.note(now, result);
+            }
+            self.say(now);
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+        }
+    }
+
+    /// Finds what is there at the start.
+    fn look(&self) {
+        let file = newest(&self.subject, &self.folder);
+        self.state.send_modify(|state| {
+            state.folder.clone_from(&self.folder);
+            state.last = file.as_deref().and_then(taken_at);
+            let found = file.and_then(|file| std::fs::metadata(file).ok());
+            state.bytes = found.map(|found| found.len());
+        });
+    }
+
+    /// The last time a backup should have been taken.
+    fn last_due(&self, now: Timestamp) -> Timestamp {
+        let here = now.to_zoned(self.zone.clone());
+        let at = |day: jiff::civil::Date| {
+            let due = day.to_datetime(self.at).to_zoned(self.zone.clone());
+            due.map_or(now, |due| due.timestamp())
+        };
+        let today = at(here.date());
+        if today <= now {
+            return today;
+        }
+        here.date().yesterday().map_or(today, at)
+    }
+
+    async fn back_up(&self, now: Timestamp) -> Result<Taken, BackupError> {
+        let (subject, folder, keep) = (self.subject.clone(), self.folder.clone(), self.keep);
+        let done = tokio::task::spawn_blocking(move || {
+            make_folder(&subject, &folder)?;
+            let taken = take(&subject, &folder, now)?;
+            // Only behind one that was proved.
+            keep_newest(&subject, &folder, keep)?;
+            Ok(taken)
+        });
+        done.await
+            .unwrap_or_else(|error| Err(super::of(&self.folder)(std::io::Error::other(error))))
+    }
+
+    fn note(&self, now: Timestamp, result: Result<Taken, BackupError>) {
+        match result {
+            Ok(taken) => {
+                tracing::info!(file = %taken.file.display(), bytes = taken.bytes, "backup taken");
+                self.state.send_modify(|state| {
+                    state.last = Some(now);
+                    state.bytes = Some(taken.bytes);
+                    state.problem = None;
+                });
+            }
+            Err(error) => {
+                tracing::error!(%error, "the nightly backup failed");
+                let problem = Some(error.to_string());
+                self.state.send_modify(|state| state.problem = problem);
+            }
+        }
+    }
+
+    fn say(&self, now: Timestamp) {
+        let (status, detail) = judge(&self.state.borrow(), now, self.at);
+        self.health.say(PART, status, detail, SILENCE_MAX);
+    }
+}
+
+/// Makes the folder in the data folder. One on another disk is never made: without that disk the
+/// backups would fill this one.
+fn make_folder(subject: &Subject, folder: &std::path::Path) -> Result<(), BackupError> {
+    if folder.is_dir() || folder != subject.data.join(super::FOLDER) {
+        return Ok(());
+    }
+    std::fs::create_dir(folder).map_err(super::of(folder))
+}
+
+fn judge(state: &NightlyState, now: Timestamp, at: Time) -> (Status, String) {
+    let age = state.last.map(|last| now.duration_since(last));
+    let hours = age.map_or(0, |age: SignedDuration| age.as_hours());
+    match (&state.problem, age) {
+        (Some(problem), _) => (Status::Degraded, format!("failed: {problem}")),
+        (None, None) => (
+            Status::Ok,
+            format!("none yet; the first follows soon, then daily at {at}"),
+        ),
+        (None, Some(age)) if age > BACKUP_AGE_MAX => {
+            (Status::Degraded, format!("the last is {hours} h old"))
+        }
+        (None, Some(_)) => (Status::Ok, format!("{hours} h ago, read back and counted")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failure_and_age_are_told() {
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let at = jiff::civil::time(3, 30, 0, 0);
+        let ago = |hours| Some(now - SignedDuration::from_hours(hours));
+        let state = |last, problem: Option<&str>| NightlyState {
+            last,
+            problem: problem.map(str::to_owned),
+            ..NightlyState::default()
+        };
+        assert_eq!(judge(&state(None, None), now, at).0, Status::Ok);
+        assert_eq!(judge(&state(ago(24), None), now, at).0, Status::Ok);
+        assert_eq!(judge(&state(ago(37), None), now, at).0, Status::Degraded);
+        let failed = judge(&state(ago(1), Some("no room")), now, at);
+        assert_eq!(failed, (Status::Degraded, "failed: no room".into()));
+    }
+}

@@ -1,0 +1,76 @@
+//! What leaves the outbox when the box has too little room, or nobody to send to.
+
+use rusqlite::{Connection, Result, params};
+use zhiban_vocabulary::envelope::{Item, Lane, SetAside};
+
+use crate::journal::{set_value, value};
+
+/// What goes up in the place of an item that was dropped unsent.
+const WORD: &str = "dropped by the hall before it was sent: its share of the disk was full";
+
+/// In a hall that stands alone nobody waits for rows: they count as settled, so that only the newest
+/// are kept. A centre that comes later says what it lacks and is sent those again.
+///
+/// # Errors
+/// When the database refuses.
+pub fn settle_alone(connection: &Connection) -> Result<()> {
+    let sql = "update federation_line set settled = given where settled < given";
+    connection.prepare_cached(sql)?.execute([])?;
+    Ok(())
+}
+
+/// Deletes the oldest settled rows, at most `limit`: the centre has them.
+///
+/// # Errors
+/// When the database refuses.
+pub fn drop_settled(connection: &Connection, limit: u32) -> Result<usize> {
+    let sql = "delete from federation_outbox where (lane, seq) in (
+             select row.lane, row.seq from federation_outbox as row
+             join federation_line as line on line.lane = row.lane
+             where row.lane = ?1 and row.seq <= line.settled order by row.seq limit ?2)";
+    let mut gone = 0;
+    for lane in [Lane::History, Lane::Live] {
+        gone += connection
+            .prepare_cached(sql)?
+            .execute(params![lane.as_str(), limit])?;
+    }
+    Ok(gone)
+}
+
+/// Empties the oldest rows that wait, at most `limit`, history before live. A word takes the place of
+/// each: numbers must have no gaps, and the centre learns that something is missing.
+///
+/// # Errors
+/// When the database refuses.
+pub fn drop_unsent(connection: &Connection, limit: u32) -> Result<usize> {
+    for lane in [Lane::History, Lane::Live] {
+        let gone = drop_unsent_of(connection, lane, limit)?;
+        if gone > 0 {
+            return Ok(gone);
+        }
+    }
+    Ok(0)
+}
+
+fn drop_unsent_of(connection: &Connection, lane: Lane, limit: u32) -> Result<usize> {
+    // Up to here rows were emptied before.
+    let mark = format!("dropped_{}", lane.as_str());
+    let sql = "select max(settled, ?2), given from federation_line where lane = ?1";
+    let (after, given): (i64, i64) = connection.query_row(
+        sql,
+        params![lane.as_str(), value(connection, &mark)?],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    let upto = given.min(after + i64::from(limit));
+    let word = Item::SetAside(SetAside {
+        reason: WORD.into(),
+    });
+    let word = serde_json::to_string(&word).unwrap_or_default();
+    let sql = "update federation_outbox set body = ?4 where lane = ?1 and seq > ?2 and seq <= ?3";
+    let emptied =
+        connection
+            .prepare_cached(sql)?
+            .execute(params![lane.as_str(), after, upto, word])?;
+    set_value(connection, &mark, upto)?;
+    Ok(emptied)
+}
