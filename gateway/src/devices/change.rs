@@ -11,6 +11,7 @@ use super::model::State;
 use super::standing::{self, Turn};
 use super::{file, store, topics, wiring};
 use crate::conventions::Topics;
+use crate::federation;
 
 /// A change of a device asked for by a person; what is `None` stays.
 pub(super) struct Change {
@@ -82,6 +83,9 @@ pub(super) fn make(
         && let Some(known) = store::find(connection, device)?
     {
         standing::turn(connection, registry, &known, turn, (who, now))?;
+        if turn.state == State::Retired {
+            federation::end_alarms_of(connection, &known.device, now)?;
+        }
     }
     topics::apply(connection, device, change)?;
     let was_retired = before

@@ -1,9 +1,10 @@
 //! Tells the centre of alarms of devices, in the live lane: they overtake whatever waits.
 
+use jiff::Timestamp;
 use rusqlite::Connection;
 use zhiban_kernel::StoreError;
 use zhiban_vocabulary::DeviceId;
-use zhiban_vocabulary::device::DeviceAlarm;
+use zhiban_vocabulary::device::{DeviceAlarm, Severity};
 use zhiban_vocabulary::envelope::{AlarmNote, Item, Lane};
 use zhiban_vocabulary::report::Observation;
 
@@ -54,6 +55,35 @@ fn is_news(
     Ok(rows > 0)
 }
 
+/// Tells the centre that all alarms of a device are over: it was retired and clears none any more.
+///
+/// # Errors
+/// When the database refuses.
+pub fn end_alarms_of(
+    connection: &Connection,
+    device: &DeviceId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let standing = "select alarm from federation_alarm where device = ?1 and severity <> 'cleared'";
+    let mut statement = connection.prepare_cached(standing)?;
+    let alarms = statement.query_map([device.as_str()], |row| row.get(0))?;
+    for alarm in alarms.collect::<rusqlite::Result<Vec<String>>>()? {
+        let alarm = DeviceAlarm {
+            alarm,
+            severity: Severity::Cleared,
+            text: None,
+        };
+        is_news(connection, device, &alarm)?;
+        let note = AlarmNote {
+            device: device.clone(),
+            at: now,
+            alarm,
+        };
+        outbox::put(connection, Lane::Live, &Item::Alarm(note), now)?;
+    }
+    Ok(())
+}
+
 /// Whether the device said something of this alarm after `note`.
 pub(super) fn said_since(connection: &Connection, note: &AlarmNote) -> rusqlite::Result<bool> {
     let sql = "select exists (select 1 from federation_outbox
@@ -65,4 +95,37 @@ pub(super) fn said_since(connection: &Connection, note: &AlarmNote) -> rusqlite:
         .query_row((note.device.as_str(), &note.alarm.alarm, at), |row| {
             row.get(0)
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_that_is_retired_has_no_alarms_at_the_centre() {
+        let connection = super::super::tests::database();
+        let kiosk: DeviceId = "ks-1".parse().unwrap();
+        let say = |device: &DeviceId, alarm: &str, severity| {
+            let alarm = DeviceAlarm {
+                alarm: alarm.into(),
+                severity,
+                text: None,
+            };
+            is_news(&connection, device, &alarm).unwrap()
+        };
+        say(&kiosk, "paper-out", Severity::Major);
+        say(&kiosk, "door", Severity::Major);
+        say(&kiosk, "door", Severity::Cleared);
+        say(&"ks-2".parse().unwrap(), "paper-out", Severity::Major);
+        for _ in 0..2 {
+            end_alarms_of(&connection, &kiosk, Timestamp::UNIX_EPOCH).unwrap();
+        }
+        let sql = "select body ->> '$.device' || ' ' || (body ->> '$.alarm') || ' '
+             || (body ->> '$.severity') from federation_outbox";
+        let mut statement = connection.prepare(sql).unwrap();
+        let told = statement.query_map([], |row| row.get(0)).unwrap();
+        let told: Vec<String> = told.collect::<rusqlite::Result<_>>().unwrap();
+        assert_eq!(told, ["ks-1 paper-out cleared"]);
+        assert!(say(&kiosk, "paper-out", Severity::Major), "it is back");
+    }
 }

@@ -24,7 +24,7 @@ mod trust_api;
 mod uplink;
 mod zenoh;
 
-pub use alarms::AlarmsFollower;
+pub use alarms::{AlarmsFollower, end_alarms_of};
 pub use api::{LettersState, Restate, add_routes};
 pub use courier::{Courier, UplinkState};
 pub use enrol::{EnrolError, enrol};
