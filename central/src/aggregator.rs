@@ -92,13 +92,8 @@ impl Aggregator {
             listen: [vec![door_address.to_string()], endpoints.clone()].concat(),
             shutdown: tasks.shutdown.clone(),
         };
-        let state = TrustState {
-            store: store.clone(),
-            trust: trust.clone(),
-            door: public_door(config, door_address),
-        };
-        let state = config.centre.pages.then_some(&state);
-        let (router, _, _) = routes(people, &centre, state);
+        let state = trust_pages(config, &centre, &trust, door_address);
+        let (router, _, _) = routes(people, &centre, state.as_ref());
         let socket = TcpListener::bind(config.web.listen)
             .await
             .with_context(|| format!("cannot listen on {}", config.web.listen))?;
@@ -201,6 +196,20 @@ async fn open_door(config: &CentralConfig, trust: &Trust, intake: &Intake) -> an
     let requests = Requests::new(trust.clone(), intake.clone());
     let door = Door::open(config.door.listen, router, requests).await;
     door.context("cannot open the door for halls")
+}
+
+/// What the pages of trust work on; `None` where there are no pages.
+fn trust_pages(
+    config: &CentralConfig,
+    centre: &Centre,
+    trust: &Trust,
+    door: SocketAddr,
+) -> Option<TrustState> {
+    config.centre.pages.then(|| TrustState {
+        store: centre.store.clone(),
+        trust: trust.clone(),
+        door: public_door(config, door),
+    })
 }
 
 /// What a person at a hall types.

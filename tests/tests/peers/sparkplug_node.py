@@ -56,8 +56,9 @@ paho.message_callback_add("spBv1.0/STATE/#", on_state)
 node.connect(host, port=int(port))
 while not node._connected:
     time.sleep(0.02)
-paho.subscribe("spBv1.0/STATE/#", 1)
+# Said first: the answer to the subscription is heard by another thread.
 say("born")
+paho.subscribe("spBv1.0/STATE/#", 1)
 tank = False
 for line in sys.stdin:
     order, *words = line.split()
