@@ -159,6 +159,9 @@ impl Trust {
         let revoked = self
             .store
             .write(move |tx| {
+                store::lock(tx, &hall)?;
+                // Or the box would come in again by the code it came with.
+                store::void_code(tx, &hall)?;
                 let count = store::revoke(tx, &hall, None, &by, &reason, now)?;
                 if count > 0 {
                     let detail = format!("{hall}: {reason}");
@@ -197,6 +200,7 @@ impl Trust {
         let let_in = self
             .store
             .write(move |tx| {
+                store::lock(tx, &store)?;
                 let code = store::code(tx, &store)?;
                 if !code.is_some_and(|code| code.lets_in(&hash, &key, now)) {
                     return Ok(false);
@@ -233,14 +237,24 @@ impl Trust {
         let signed = self.sign(&asked.request, &hall)?;
         let (until, certificate) = (end_of(&signed), digest(&signed.certificate));
         let end = now.saturating_add(AFTER_RENEWAL).unwrap_or(now);
-        self.store
+        let shown = *shown;
+        let renewed = self
+            .store
             .write(move |tx| {
+                store::lock(tx, &hall)?;
+                // What is known in memory may be older than a revocation.
+                if !store::counts(tx, &shown, now)? {
+                    return Ok(false);
+                }
                 store::end_others(tx, &hall, &key, end, now)?;
                 store::save_certificate(tx, &certificate, &hall, &key, until, now)?;
                 note(tx, hall.as_str(), &address, "trust.renew", hall.as_str())?;
-                Ok(())
+                Ok(true)
             })
             .await?;
+        if !renewed {
+            return Err(TrustError::Certificate);
+        }
         self.look(now).await?;
         Ok(self.membership(signed.pem, until))
     }

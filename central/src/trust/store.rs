@@ -54,6 +54,30 @@ fn time(row: &dyn Row, column: usize) -> Result<Option<Timestamp>> {
     Ok(row.get::<Option<i64>>(column)?.map(from_ms))
 }
 
+/// Keeps others from changing who speaks for a store until the transaction ends.
+pub(super) fn lock(tx: &dyn Sql, store: &StoreId) -> Result<()> {
+    tx.lock(&format!("trust {store}"))
+}
+
+/// Forgets the code of a store, used or not.
+pub(super) fn void_code(tx: &dyn Sql, store: &StoreId) -> Result<()> {
+    tx.execute(
+        "delete from trust_code where store = ?1",
+        values![store.as_str()],
+    )?;
+    Ok(())
+}
+
+/// Whether a certificate counts, by the database.
+pub(super) fn counts(sql: &dyn Sql, digest: &Digest, now: Timestamp) -> Result<bool> {
+    sql.one(
+        "select exists (select 1 from trust_certificate
+             where digest = ?1 and revoked_ms is null and until_ms > ?2)",
+        values![digest[..], to_ms(now)],
+        |row| row.get(0),
+    )
+}
+
 /// Takes a code back; false when there was none to take.
 pub(super) fn drop_code(tx: &dyn Sql, store: &StoreId) -> Result<bool> {
     let sql = "delete from trust_code where store = ?1 and used_ms is null";

@@ -91,6 +91,12 @@ async fn a_member_renews_and_one_that_was_shut_out_does_not(make: Make) {
     assert!(trust.revoke(&store, "stolen", "1001", "-").await.unwrap());
     assert!(!trust.revoke(&store, "stolen", "1001", "-").await.unwrap());
     assert_eq!(keys(&trust, "wola"), 0);
+    let again = trust.enrol(asks("wola", &secret, &key), "10.0.0.1".into());
+    let again = again.await;
+    assert!(
+        matches!(again, Err(TrustError::Code)),
+        "the code it came with"
+    );
     for shown in [shown, digest_of(&renewed.certificate), [1; 32]] {
         let refused = renew(&shown, &next).await;
         assert!(matches!(refused, Err(TrustError::Certificate)));
