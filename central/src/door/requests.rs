@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Extension, Json, Router};
@@ -18,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use zhiban_vocabulary::enrolment::{
     Denial, DenialReason, EnrolRequest, Membership, PATH_ENROL, PATH_RENEW, PATH_UP, RenewRequest,
 };
-use zhiban_vocabulary::topics;
+use zhiban_vocabulary::{StoreId, topics};
 
 use super::Shared;
 use crate::intake::{Intake, MESSAGE_BYTES_MAX};
@@ -30,6 +31,8 @@ const WINDOW: Duration = Duration::from_secs(15 * 60);
 const ADDRESSES_KEPT: usize = 10_000;
 /// Time for the head of a request, also of the next one.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(90);
+/// A stranger comes to enrol and for nothing else, however slowly it speaks.
+const STRANGER_TIME_MAX: Duration = Duration::from_secs(30);
 /// A request for a certificate with room to spare.
 const ASKED_BYTES_MAX: usize = 16 << 10;
 
@@ -39,6 +42,13 @@ struct Asker {
     address: IpAddr,
     /// The certificate that was shown, whether it counts or not.
     shown: Option<Digest>,
+}
+
+impl Asker {
+    /// The hall that asks, when its certificate counts.
+    fn member(&self, requests: &Requests) -> Option<StoreId> {
+        requests.trust().members().store_of(&self.shown?)
+    }
 }
 
 /// Answers requests of halls; cheap to clone.
@@ -68,12 +78,16 @@ impl Requests {
 
     fn router(&self) -> Router {
         Router::new()
-            .route(PATH_ENROL, post(enrol))
             .route(PATH_RENEW, post(renew))
             .layer(DefaultBodyLimit::max(ASKED_BYTES_MAX))
             .route(
                 PATH_UP,
                 post(take_up).layer(DefaultBodyLimit::max(MESSAGE_BYTES_MAX)),
+            )
+            .route_layer(from_fn_with_state(self.clone(), members_only))
+            .route(
+                PATH_ENROL,
+                post(enrol).layer(DefaultBodyLimit::max(ASKED_BYTES_MAX)),
             )
             .with_state(self.clone())
     }
@@ -108,6 +122,14 @@ pub(super) async fn serve(
         address: peer.ip().to_canonical(),
         shown,
     };
+    let is_stranger = asker.member(&shared.requests).is_none();
+    let time_is_over = async {
+        if is_stranger {
+            tokio::time::sleep(STRANGER_TIME_MAX).await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
     let router = shared.requests.router().layer(Extension(asker));
     let mut builder = http1::Builder::new();
     builder
@@ -118,12 +140,26 @@ pub(super) async fn serve(
     tokio::pin!(connection);
     let served = tokio::select! {
         served = &mut connection => served,
+        () = time_is_over => return Err(std::io::ErrorKind::TimedOut.into()),
         () = shared.stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
     };
     served.map_err(std::io::Error::other)
+}
+
+/// Sends strangers away before a byte of what they bring is read.
+async fn members_only(
+    State(requests): State<Requests>,
+    Extension(asker): Extension<Asker>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if asker.member(&requests).is_none() {
+        return refusal(&TrustError::Certificate);
+    }
+    next.run(request).await
 }
 
 async fn enrol(
@@ -170,10 +206,7 @@ async fn take_up(
     Extension(asker): Extension<Asker>,
     message: Bytes,
 ) -> Response {
-    let store = asker
-        .shown
-        .and_then(|shown| requests.trust().members().store_of(&shown));
-    let Some(store) = store else {
+    let Some(store) = asker.member(&requests) else {
         return refusal(&TrustError::Certificate);
     };
     let key = topics::up(&store);
