@@ -188,6 +188,7 @@ fn members() -> Members {
             store: name.parse().expect("an id"),
             key: halls::key().public(),
             until: jiff::Timestamp::MAX,
+            used: true,
             revoked: false,
         };
         let mut digest = [0; 32];

@@ -75,7 +75,8 @@ impl Aggregator {
         let (people, setup_code) = open_people(&store, config, clock).await?;
 
         let authority = open_authority(config)?;
-        let trust = Trust::open(store.clone(), authority, config.door.public.clone()).await?;
+        let doors = config.door.public.clone();
+        let trust = Trust::open(store.clone(), authority, doors, data).await?;
         let intake = Intake::new(store.clone(), clock, trust.members().clone());
         let listener = listen(config, intake.clone()).await?;
         let endpoints = config.zenoh.endpoints();
@@ -157,8 +158,8 @@ fn start_upkeep(tasks: &Tasks, centre: &Centre, config: &CentralConfig, config_f
     let stop = tasks.shutdown.clone();
     let fed = feed_watchdog(centre.health.clone(), is_alive, stop.clone());
     tasks.spawn("systemd watchdog", fed);
-    if config.clock.is_some() || config.database.is_some() {
-        // A replay is not backed up, and a PostgreSQL server has backups of its own.
+    if config.clock.is_some() {
+        // A replay is not backed up.
         return;
     }
     let nightly = Nightly {
@@ -192,7 +193,7 @@ pub fn open_authority(config: &CentralConfig) -> anyhow::Result<Arc<Authority>> 
 }
 
 async fn open_door(config: &CentralConfig, trust: &Trust, intake: &Intake) -> anyhow::Result<Door> {
-    let router = config.zenoh.nearest().context("zenoh has no address")?;
+    let router = config.router_of_door().context("zenoh has no address")?;
     let requests = Requests::new(trust.clone(), intake.clone());
     let door = Door::open(config.door.listen, router, requests).await;
     door.context("cannot open the door for halls")
@@ -345,7 +346,7 @@ pub async fn openapi(scratch: &Path) -> anyhow::Result<OpenApi> {
     let store = Database::from(open_store(scratch)?);
     let (people, _) = open_people(&store, &config, clock).await?;
     let authority = open_authority(&config)?;
-    let trust = Trust::open(store.clone(), authority, Vec::new()).await?;
+    let trust = Trust::open(store.clone(), authority, Vec::new(), scratch).await?;
     let centre = Centre {
         changes: Intake::new(store.clone(), clock, trust.members().clone()).changes(),
         store: store.clone(),

@@ -12,7 +12,7 @@ use zhiban_central::postgres::Options;
 use zhiban_central::upkeep;
 use zhiban_config::CentralConfig;
 use zhiban_kernel::doctor::Language;
-use zhiban_kernel::telemetry;
+use zhiban_kernel::{rights, telemetry};
 use zhiban_vocabulary::StoreId;
 
 /// Shows the service halls of an organisation side by side (值班中心).
@@ -154,12 +154,14 @@ fn check(file: &std::path::Path) -> anyhow::Result<()> {
 
 async fn print_code(file: PathBuf, store: StoreId) -> anyhow::Result<()> {
     let config = CentralConfig::read(&file)?;
+    rights::go_on_as_owner(&config.centre.data)?;
     println!("{}", code_for(&config, &store).await?);
     Ok(())
 }
 
 fn migrate(file: &std::path::Path) -> anyhow::Result<()> {
     let config = CentralConfig::read(file)?;
+    rights::go_on_as_owner(&config.centre.data)?;
     let missing = || format!("{}: database: expected where to copy to", file.display());
     let options = Options::of(config.database.as_ref().with_context(missing)?)?;
     let copied = aggregator::migrate_to(&config.centre.data, &options, &|line| println!("{line}"))?;

@@ -6,10 +6,10 @@ use std::time::Duration;
 use anyhow::ensure;
 use rusqlite::Connection;
 use zhiban_config::CentralConfig;
-use zhiban_kernel::backup::{self, Subject};
+use zhiban_kernel::backup::{self, Subject, TRUST_LEDGER};
 use zhiban_kernel::doctor::{self, Language, Mark, Report, Said};
 use zhiban_kernel::people::{first_broken_link, setup_code};
-use zhiban_kernel::{Clock, StoreError};
+use zhiban_kernel::{Clock, StoreError, rights};
 
 use crate::aggregator::{DATABASE, migrate};
 
@@ -53,6 +53,7 @@ pub fn subject(config: &CentralConfig, file: &Path) -> Subject {
         id: "centre".into(),
         data: config.centre.data.clone(),
         database: DATABASE,
+        is_elsewhere: config.database.is_some(),
         config: file.to_owned(),
         migrate,
         read_through,
@@ -74,6 +75,9 @@ fn read_through(connection: &Connection) -> Result<(), StoreError> {
 /// When it cannot be taken or proved.
 pub fn back_up(file: &Path, target: &Path) -> anyhow::Result<()> {
     let config = CentralConfig::read(file)?;
+    if rights::back_up_as_owner(&config.centre.data, target, file)? {
+        return Ok(());
+    }
     let taken = backup::take(&subject(&config, file), target, Clock::real_now())?;
     println!("{}", taken.summary());
     Ok(())
@@ -85,13 +89,34 @@ pub fn back_up(file: &Path, target: &Path) -> anyhow::Result<()> {
 /// When it is refused; nothing was changed.
 pub fn restore(file: &Path, archive: &Path) -> anyhow::Result<()> {
     let config = CentralConfig::read(file)?;
+    if rights::restore_as_owner(&config.centre.data, archive, file)? {
+        return Ok(());
+    }
     let restored = backup::restore(&subject(&config, file), archive, Clock::real_now())?;
     print!("{}", restored.summary(file));
+    let ledger = config.centre.data.join(TRUST_LEDGER);
+    let (ledger, taken) = (ledger.is_file(), restored.manifest.taken);
+    println!("{}", after_restore(ledger, taken));
     println!(
         "next: systemctl start {PROGRAM}. Each hall notices that the centre lacks something, begins \
          a new epoch and sends again what it still keeps: the newest 300,000 rows, about two weeks."
     );
     Ok(())
+}
+
+/// What becomes of halls that joined or were shut out after the backup.
+fn after_restore(has_ledger: bool, taken: jiff::Timestamp) -> String {
+    if has_ledger {
+        return format!(
+            "halls: {TRUST_LEDGER} of the data folder stayed; who joined or was shut out after {taken} \
+             is taken from it at the start"
+        );
+    }
+    format!(
+        "halls: this machine knows of none that joined or was shut out after {taken}. Halls that joined \
+         after it need a new code; halls that were shut out after it are let in again: shut them out \
+         before you open the door to the network"
+    )
 }
 
 /// Waits until the running service is well.

@@ -16,12 +16,14 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use halls::{key, sealed};
 use postgres::{Place, Server, name_of};
 use serde_json::json;
+use zenoh::Wait as _;
 use zhiban_central::intake::links;
 use zhiban_vocabulary::envelope::{Answer, Batch, Claims, Envelope, Epoch, Lane, PROTOCOL, Upward};
 use zhiban_vocabulary::topics;
@@ -32,6 +34,11 @@ const ANSWER_TIME_MAX: Duration = Duration::from_secs(3);
 /// Time between two events of the test.
 const WHILE: Duration = Duration::from_secs(3);
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What doors pass on comes by loopback; intakes and routers by an address of their own, which is no
+/// address of the interface `lo`.
+const DOORS: &str = "127.0.0.1";
+const PRIVATE: &str = "127.0.0.2";
 
 fn free_port() -> u16 {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -89,8 +96,12 @@ fn router(folder: &Path, port: u16, other: u16) -> Program {
     command
         .arg("--config")
         .arg(top.join("deploy/fleet/zenohd.json5"))
-        .args(["--listen", &format!("tcp/127.0.0.1:{port}")])
-        .args(["--connect", &format!("tcp/127.0.0.1:{other}")])
+        .args(["--listen", &format!("tcp/{DOORS}:{port}")])
+        .args(["--listen", &format!("tcp/{PRIVATE}:{port}")])
+        .args([
+            "--connect",
+            &format!("tcp/{PRIVATE}:{other}#bind={PRIVATE}:0"),
+        ])
         .args(["--adminspace-permissions", "none"]);
     say_to(&mut command, &folder.join(format!("router-{port}.log")));
     Program::start(command)
@@ -101,7 +112,7 @@ fn intake(folder: &Path, name: &str, place: &Place, router: u16) -> Program {
     let config = format!(
         "[centre]\nname = \"x\"\ntime_zone = \"Europe/Warsaw\"\ndata = {data:?}\npages = false\n\
          [web]\nlisten = \"127.0.0.1:0\"\n[door]\nlisten = \"127.0.0.1:0\"\n\
-         [zenoh]\nrouters = [\"tcp/127.0.0.1:{router}\"]\n{}",
+         [zenoh]\nrouters = [\"tcp/{PRIVATE}:{router}\"]\n{}",
         place.config()
     );
     let file = folder.join(format!("{name}.toml"));
@@ -231,8 +242,57 @@ fn let_in(server: &Server, place: &Place) {
     server.psql(name_of(place), &sql).unwrap();
 }
 
+/// A member that would be the centre to all others. Gives how often it was asked, or heard anything.
+struct Hostile {
+    heard: Arc<AtomicU32>,
+    sessions: Vec<zenoh::Session>,
+}
+
+impl Hostile {
+    fn behind(routers: [u16; 2]) -> Self {
+        let heard = Arc::new(AtomicU32::new(0));
+        let sessions = routers.map(|port| {
+            let session = links::open_client(&format!("tcp/{DOORS}:{port}")).unwrap();
+            let (asked, overheard) = (Arc::clone(&heard), Arc::clone(&heard));
+            let lie = move |query: zenoh::query::Query| {
+                asked.fetch_add(1, Ordering::Relaxed);
+                let _ = query.reply(query.key_expr().clone(), "lies").wait();
+            };
+            let declared = session.declare_queryable("zhiban/1/up/**").complete(true);
+            declared.callback(lie).background().wait().unwrap();
+            let overhear = move |_| {
+                overheard.fetch_add(1, Ordering::Relaxed);
+            };
+            let declared = session.declare_subscriber("**").callback(overhear);
+            declared.background().wait().unwrap();
+            session
+        });
+        Self {
+            heard,
+            sessions: sessions.into(),
+        }
+    }
+
+    /// Whether it is still there, and what it heard.
+    fn end(self) -> u32 {
+        self.sessions.iter().for_each(links::close);
+        self.heard.load(Ordering::Relaxed)
+    }
+}
+
 fn healthy(folder: &Path, name: &str) -> bool {
     page(folder, name, "/health").is_some_and(|text| text.starts_with("HTTP/1.0 200"))
+}
+
+fn are_up(folder: &Path) {
+    until("both intakes are healthy", || {
+        healthy(folder, "one") && healthy(folder, "two")
+    });
+    let denied = page(folder, "one", "/api/v1/session").unwrap();
+    assert!(
+        denied.starts_with("HTTP/1.0 404"),
+        "an intake has no pages: {denied}"
+    );
 }
 
 #[test]
@@ -250,16 +310,9 @@ fn two_intakes_behind_two_routers_take_everything_in_once_whichever_is_killed() 
         intake(&folder, "one", &place, ports[0]),
         intake(&folder, "two", &place, ports[1]),
     ];
-    until("both intakes are healthy", || {
-        healthy(&folder, "one") && healthy(&folder, "two")
-    });
-    let denied = page(&folder, "one", "/api/v1/session").unwrap();
-    assert!(
-        denied.starts_with("HTTP/1.0 404"),
-        "an intake has no pages: {denied}"
-    );
-
+    are_up(&folder);
     let_in(&server, &place);
+    let hostile = Hostile::behind(ports);
     let stop = AtomicBool::new(false);
     let (ledgers, shares) = std::thread::scope(|scope| {
         let halls: Vec<_> = (0..HALLS)
@@ -267,7 +320,7 @@ fn two_intakes_behind_two_routers_take_everything_in_once_whichever_is_killed() 
                 // One half begins with one router, one with the other.
                 let near = ports[nth % 2];
                 let far = ports[1 - nth % 2];
-                let list = [near, far].map(|port| format!("tcp/127.0.0.1:{port}"));
+                let list = [near, far].map(|port| format!("tcp/{DOORS}:{port}"));
                 let stop = &stop;
                 scope.spawn(move || hall(&format!("hall-{nth}"), &list, stop))
             })
@@ -276,6 +329,8 @@ fn two_intakes_behind_two_routers_take_everything_in_once_whichever_is_killed() 
             taken(&folder, "one") > 0 && taken(&folder, "two") > 0
         });
         std::thread::sleep(WHILE);
+        // A router that is killed loses it.
+        assert_eq!(hostile.end(), 0, "a member was asked in the centre's place");
         let shares = [taken(&folder, "one"), taken(&folder, "two")];
         intakes[0].kill();
         std::thread::sleep(WHILE);

@@ -70,6 +70,9 @@ pub struct Door {
     /// What halls are told to come to from now on, as `host:port`, first choice first. None: the
     /// address they enrolled at.
     pub public: Vec<String>,
+    /// Where halls are passed on to, such as `tcp/127.0.0.1:7447`: a router of this machine, which
+    /// tells what comes by loopback from intakes and other routers. None: the first of `[zenoh]`.
+    pub router: Option<String>,
 }
 
 impl Default for Door {
@@ -77,6 +80,7 @@ impl Default for Door {
         Self {
             listen: SocketAddr::from(([0, 0, 0, 0], 7443)),
             public: Vec::new(),
+            router: None,
         }
     }
 }
@@ -89,7 +93,7 @@ pub struct Zenoh {
     /// not encrypted. Absent: `tcp/127.0.0.1:7447`.
     pub listen: Option<String>,
     /// Routers of others to answer behind instead of listening, such as `tcp/10.0.0.7:7447`; one
-    /// session to each. The door passes halls on to the first.
+    /// session to each.
     pub routers: Vec<String>,
     /// Allows unencrypted links to routers on other machines.
     pub allow_plaintext: bool,
@@ -107,15 +111,16 @@ impl Zenoh {
             self.routers.clone()
         }
     }
-
-    /// Where the door passes halls on to; `None` for what was refused when it was read.
-    #[must_use]
-    pub fn nearest(&self) -> Option<SocketAddr> {
-        address(self.endpoints().first()?)
-    }
 }
 
 impl CentralConfig {
+    /// Where the door passes halls on to; `None` for what was refused when it was read.
+    #[must_use]
+    pub fn router_of_door(&self) -> Option<SocketAddr> {
+        let own = self.door.router.clone();
+        address(&own.or_else(|| self.zenoh.endpoints().into_iter().next())?)
+    }
+
     /// Reads and checks the file.
     ///
     /// # Errors
@@ -152,6 +157,16 @@ fn check(config: &CentralConfig) -> Vec<Problem> {
         ));
     }
     check_zenoh(&config.zenoh, &mut problems);
+    if !config
+        .router_of_door()
+        .is_some_and(|router| router.ip().is_loopback())
+    {
+        problems.push(Problem::new(
+            "door.router",
+            "a router of this machine like \"tcp/127.0.0.1:7447\"",
+            format!("{:?}", config.door.router),
+        ));
+    }
     for public in &config.door.public {
         check_host_and_port("door.public", public, &mut problems);
     }
@@ -234,6 +249,12 @@ mod tests {
         assert!(error.contains("either listen or routers"), "{error}");
         let far = routers.replace("[\"tcp/127.0.0.1:", "[\"tcp/10.0.0.7:");
         assert!(CentralConfig::parse(file, &far).is_err());
-        assert!(CentralConfig::parse(file, &(far + "allow_plaintext = true\n")).is_ok());
+        let far = far + "allow_plaintext = true\n";
+        let error = CentralConfig::parse(file, &far).unwrap_err().to_string();
+        assert!(error.contains("door.router"), "{error}");
+        let near = "\n[door]\nrouter = \"tcp/127.0.0.1:7447\"\n";
+        assert!(
+            CentralConfig::parse(file, &far.replace("\n[door] ", &(near.to_owned() + "#"))).is_ok()
+        );
     }
 }

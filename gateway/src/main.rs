@@ -14,7 +14,7 @@ use zhiban_gateway::check_device::{self, Play};
 use zhiban_gateway::{appliance, devices, federation, journal, upkeep};
 use zhiban_kernel::doctor::Language;
 use zhiban_kernel::runtime::take_folder;
-use zhiban_kernel::{Clock, telemetry};
+use zhiban_kernel::{Clock, rights, telemetry};
 use zhiban_vocabulary::device::DeviceKind;
 use zhiban_vocabulary::enrolment::EnrolmentCode;
 use zhiban_vocabulary::{CounterId, DeviceId};
@@ -190,6 +190,7 @@ fn execute(command: Command) -> Result<()> {
             batch,
         }) => {
             let config = GatewayConfig::read(&config)?;
+            rights::go_on_as_owner(&config.hall.data)?;
             match (batch, id, kind) {
                 (Some(file), _, _) => add_batch(&config, &file),
                 (None, Some(id), Some(kind)) => {
@@ -249,6 +250,7 @@ fn new_device(
 }
 
 fn enrol(config: &GatewayConfig, centre: &str, code: Option<EnrolmentCode>) -> Result<()> {
+    rights::go_on_as_owner(&config.hall.data)?;
     let door = federation::door_of(centre)
         .with_context(|| format!("--centre: expected host or host:port, found {centre:?}"))?;
     let code = match code {

@@ -3,7 +3,7 @@
 //! power cut in the middle. There is no systemd here: a script starts and stops the service.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -281,6 +281,86 @@ async fn a_program_that_never_gets_healthy_is_rolled_back() {
     );
     let same = fs::read_to_string(it.data.join("epoch")).unwrap();
     assert_eq!(epoch, same, "the data was never put back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_that_fails_leaves_the_service_running() {
+    let it = Machine::new("failed-step").await;
+    let place = it.path("root/var/lib/zhiban-upgrade").join(PROGRAM);
+    fs::create_dir_all(&place).unwrap();
+    let good = it.package("1.1", copy_of_program);
+    // A folder stands where the backup is to come.
+    fs::create_dir_all(place.join("before.tar.gz/x")).unwrap();
+    let failed = it.upgrade(&good);
+    assert!(!failed.status.success());
+    it.healthy().await;
+    assert_eq!(it.version(), "1.0");
+    assert_eq!(fs::read_to_string(place.join("step")).unwrap(), "done\n");
+    fs::remove_dir_all(place.join("before.tar.gz")).unwrap();
+    // Nobody could go back to this one: the package of before is gone when it is needed.
+    let gone = format!(
+        "#!/bin/sh\nrm -f {}/previous.deb\nexec sleep 1000\n",
+        place.display()
+    );
+    let failed = it.upgrade(&it.sick("2.0", &gone));
+    assert!(!failed.status.success());
+    let said = text(&failed.stderr);
+    assert!(
+        said.contains("the program of before cannot be installed"),
+        "{said}"
+    );
+    assert_eq!(
+        it.outcome()["outcome"],
+        "rolled-back",
+        "it is told all the same"
+    );
+    assert_eq!(fs::read_to_string(place.join("step")).unwrap(), "done\n");
+    let pid = fs::read_to_string(it.path("pid")).unwrap();
+    assert!(
+        Path::new("/proc").join(pid.trim()).exists(),
+        "it was started"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_service_puts_in_the_way_is_not_followed() {
+    let it = Machine::new("linked-update").await;
+    let victim = it.path("victim");
+    fs::write(&victim, "of root").unwrap();
+    fs::set_permissions(&victim, fs::Permissions::from_mode(0o600)).unwrap();
+    for name in ["upgrade.json", "upgrade.json.new", "secret"] {
+        symlink(&victim, it.data.join(name)).unwrap();
+    }
+    let is_root = rustix::process::geteuid().is_root();
+    if is_root {
+        let mut chown = Command::new("chown");
+        run(chown.arg("-hR").arg("nobody:nogroup").arg(&it.data));
+        run(Command::new("chgrp").arg("nogroup").arg(&it.config));
+    }
+    let done = it.upgrade(&it.package("1.1", copy_of_program));
+    let said = format!("{}{}", text(&done.stdout), text(&done.stderr));
+    assert!(done.status.success(), "{said}");
+    assert!(said.contains("before.tar.gz: "), "{said}");
+    assert_eq!(it.outcome()["outcome"], "installed");
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "of root");
+    let told = fs::symlink_metadata(it.data.join("upgrade.json")).unwrap();
+    assert!(
+        told.is_file(),
+        "the link is gone, and what it led to is not"
+    );
+    let owner = fs::metadata(&it.data).unwrap().uid();
+    assert_eq!(told.uid(), owner, "written with the rights of the service");
+    let place = it.path("root/var/lib/zhiban-upgrade").join(PROGRAM);
+    let kept = fs::metadata(place.join("before.tar.gz")).unwrap();
+    assert_eq!(kept.uid(), rustix::process::geteuid().as_raw());
+    // And back: root may read the archive, the service may write its folder.
+    it.stop();
+    let mut restore = Command::new(it.path("root/usr/bin").join(PROGRAM));
+    let restore = restore.arg("restore").arg(place.join("before.tar.gz"));
+    let restored = run(restore.arg("--config").arg(&it.config));
+    assert!(text(&restored.stdout).contains("restored: updated"));
+    assert_eq!(fs::metadata(it.data.join("hall.db")).unwrap().uid(), owner);
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "of root");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -135,7 +135,7 @@ async fn a_hall_joins_with_a_code_and_is_shut_out_and_let_in_again() {
             .map_err(|e| e.to_string())?;
         let uplink = &floor["freshness"]["uplink"];
         let problem = uplink["problem"].as_str().unwrap_or_default();
-        let is_told = uplink["connected"] == false && problem.contains("counts no longer");
+        let is_told = uplink["shut_out"] == true && problem.contains("counts no longer");
         seen(is_told, uplink.to_string())
     })
     .await;

@@ -13,21 +13,29 @@ use zhiban_vocabulary::StoreId;
 use super::{Shared, tls};
 use crate::trust::{Digest, Members};
 
-/// Lines of one hall: its own, and those that broke without the centre having noticed yet.
-const LINES_PER_HALL_MAX: usize = 4;
 /// Bytes held for each direction: tens of thousands of lines stand open at once.
 const BUFFER_BYTES: usize = 4 << 10;
 
-/// Lines that are open, by store; a new one ends the oldest when there are too many.
-#[derive(Debug, Default)]
-pub(super) struct Lines(Mutex<HashMap<StoreId, VecDeque<CancellationToken>>>);
+/// Connections that are open, by store; a new one ends the oldest when there are too many.
+#[derive(Debug)]
+pub(super) struct Lines {
+    per_hall_max: usize,
+    by_store: Mutex<HashMap<StoreId, VecDeque<CancellationToken>>>,
+}
 
 impl Lines {
-    fn open(&self, store: &StoreId) -> CancellationToken {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn new(per_hall_max: usize) -> Self {
+        Self {
+            per_hall_max,
+            by_store: Mutex::default(),
+        }
+    }
+
+    pub(super) fn open(&self, store: &StoreId) -> CancellationToken {
+        let mut lines = self.by_store.lock().unwrap_or_else(PoisonError::into_inner);
         let own = lines.entry(store.clone()).or_default();
         own.retain(|line| !line.is_cancelled());
-        if own.len() >= LINES_PER_HALL_MAX
+        if own.len() >= self.per_hall_max
             && let Some(oldest) = own.pop_front()
         {
             oldest.cancel();
@@ -37,10 +45,10 @@ impl Lines {
         line
     }
 
-    /// Forgets a line that ended.
-    fn close(&self, store: &StoreId, line: &CancellationToken) {
+    /// Forgets a connection that ended.
+    pub(super) fn close(&self, store: &StoreId, line: &CancellationToken) {
         line.cancel();
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = self.by_store.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(own) = lines.get_mut(store) {
             own.retain(|line| !line.is_cancelled());
             if own.is_empty() {
@@ -101,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_hall_that_comes_again_and_again_keeps_its_newest_lines() {
-        let lines = Lines::default();
+        let lines = Lines::new(4);
         let wola: StoreId = "wola".parse().unwrap();
         let opened: Vec<_> = (0..6).map(|_| lines.open(&wola)).collect();
         let ended: Vec<bool> = opened.iter().map(CancellationToken::is_cancelled).collect();
@@ -109,6 +117,6 @@ mod tests {
         for line in &opened {
             lines.close(&wola, line);
         }
-        assert!(lines.0.lock().unwrap().is_empty());
+        assert!(lines.by_store.lock().unwrap().is_empty());
     }
 }

@@ -22,18 +22,23 @@ use zhiban_vocabulary::enrolment::ALPN_LINE;
 use self::limits::Limits;
 pub use self::requests::Requests;
 use crate::trust::{Digest, Trust};
+use zhiban_kernel::Clock;
 use zhiban_kernel::authority::{AuthorityError, digest};
 
 const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
 /// A connection that cannot be taken, such as for want of file handles, is no reason to spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Lines of one hall: its own, and those that broke without the centre having noticed yet.
+const LINES_PER_HALL_MAX: usize = 4;
+/// A hall keeps four connections for batches, and opens one to renew.
+const TALKS_PER_HALL_MAX: usize = 12;
 /// Connections get this long to end by themselves.
 const DRAIN_TIME: Duration = Duration::from_secs(3);
 
 /// See the module.
 pub struct Door {
     listener: TcpListener,
-    acceptor: TlsAcceptor,
+    shown: tls::Shown,
     shared: Arc<Shared>,
 }
 
@@ -45,6 +50,8 @@ struct Shared {
     router: SocketAddr,
     limits: Limits,
     lines: line::Lines,
+    /// Connections of members for requests.
+    talks: line::Lines,
     stop: CancellationToken,
 }
 
@@ -78,7 +85,7 @@ impl Door {
         requests: Requests,
     ) -> Result<Self, DoorError> {
         let trust = requests.trust().clone();
-        let config = tls::config(trust.authority())?;
+        let shown = tls::Shown::new(trust.clone(), Clock::real_now())?;
         let listener = TcpListener::bind(listen)
             .await
             .map_err(|error| DoorError::Listen(listen, error))?;
@@ -87,12 +94,13 @@ impl Door {
             requests,
             router,
             limits: Limits::default(),
-            lines: line::Lines::default(),
+            lines: line::Lines::new(LINES_PER_HALL_MAX),
+            talks: line::Lines::new(TALKS_PER_HALL_MAX),
             stop: CancellationToken::new(),
         };
         Ok(Self {
             listener,
-            acceptor: TlsAcceptor::from(Arc::new(config)),
+            shown,
             shared: Arc::new(shared),
         })
     }
@@ -125,7 +133,8 @@ impl Door {
                 metrics::counter!("zhiban_door_turned_away_total").increment(1);
                 continue;
             };
-            let (shared, acceptor) = (Arc::clone(&self.shared), self.acceptor.clone());
+            let acceptor = TlsAcceptor::from(self.shown.at(Clock::real_now()));
+            let shared = Arc::clone(&self.shared);
             connections.spawn(async move {
                 let served = serve(&shared, &acceptor, stream, peer, pass).await;
                 if let Err(error) = served {
@@ -148,10 +157,13 @@ async fn serve(
     mut pass: limits::Pass,
 ) -> std::io::Result<()> {
     tls::tune(&stream)?;
-    let accepting = tokio::time::timeout(HANDSHAKE_TIME_MAX, acceptor.accept(stream));
-    let stream = accepting
-        .await
-        .map_err(|_| std::io::ErrorKind::TimedOut)??;
+    let thrown_out = pass.thrown_out();
+    let stream = tokio::select! {
+        accepted = tokio::time::timeout(HANDSHAKE_TIME_MAX, acceptor.accept(stream)) => {
+            accepted.map_err(|_| std::io::ErrorKind::TimedOut)??
+        }
+        () = thrown_out.cancelled() => return Err(no_room()),
+    };
     let (shown, is_line) = look_at(&stream);
     let member = shown.and_then(|digest| {
         let store = shared.trust.members().store_of(&digest)?;
@@ -161,19 +173,40 @@ async fn serve(
         metrics::counter!("zhiban_door_revoked_total").increment(1);
         tracing::warn!(%peer, "a certificate that counts no longer was shown");
     }
-    match (is_line, member) {
-        (true, Some((digest, store))) => {
-            pass.belongs_to_member();
-            line::carry(shared, stream, digest, store).await
-        }
-        (true, None) => Err(std::io::ErrorKind::PermissionDenied.into()),
-        (false, member) => {
-            if member.is_some() {
-                pass.belongs_to_member();
-            }
-            requests::serve(shared, stream, peer, shown).await
-        }
+    let has_place = match &member {
+        Some(_) => pass.belongs_to_member(),
+        None => pass.belongs_to_unknown(),
+    };
+    if !has_place {
+        return Err(no_room());
     }
+    if let Some((digest, store)) = &member
+        && let Err(error) = shared.trust.note_use(digest, store).await
+    {
+        tracing::warn!(%store, %error, "the first use of a certificate was not noted");
+    }
+    match (is_line, member) {
+        (true, Some((digest, store))) => line::carry(shared, stream, digest, store).await,
+        (true, None) => Err(std::io::ErrorKind::PermissionDenied.into()),
+        (false, Some((_, store))) => {
+            let place = shared.talks.open(&store);
+            let ended = tokio::select! {
+                ended = requests::serve(shared, stream, peer, shown) => ended,
+                () = place.cancelled() => Err(no_room()),
+            };
+            shared.talks.close(&store, &place);
+            ended
+        }
+        (false, None) => tokio::select! {
+            ended = requests::serve(shared, stream, peer, shown) => ended,
+            () = thrown_out.cancelled() => Err(no_room()),
+        },
+    }
+}
+
+fn no_room() -> std::io::Error {
+    metrics::counter!("zhiban_door_turned_away_total").increment(1);
+    std::io::Error::new(std::io::ErrorKind::ResourceBusy, "no room at the door")
 }
 
 /// The certificate that was shown, and whether zenoh is to be spoken.

@@ -21,14 +21,14 @@ use zhiban_vocabulary::enrolment::{
 };
 use zhiban_vocabulary::{StoreId, topics};
 
-use super::Shared;
+use super::{Shared, limits};
 use crate::intake::{Intake, MESSAGE_BYTES_MAX};
 use crate::trust::{Digest, Trust, TrustError};
 
-/// Wrong codes an address may try within [`WINDOW`].
+/// Wrong codes an origin may try within [`WINDOW`].
 const TRIES_MAX: usize = 20;
 const WINDOW: Duration = Duration::from_secs(15 * 60);
-const ADDRESSES_KEPT: usize = 10_000;
+const ORIGINS_KEPT: usize = 10_000;
 /// Time for the head of a request, also of the next one.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(90);
 /// A stranger comes to enrol and for nothing else, however slowly it speaks.
@@ -95,7 +95,7 @@ impl Requests {
     /// Whether an address tried too many wrong codes.
     fn must_wait(&self, address: IpAddr) -> bool {
         let mut wrong = self.0.wrong.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(tries) = wrong.get_mut(&address) else {
+        let Some(tries) = wrong.get_mut(&limits::origin(address)) else {
             return false;
         };
         tries.retain(|at| at.elapsed() < WINDOW);
@@ -104,10 +104,16 @@ impl Requests {
 
     fn count_wrong(&self, address: IpAddr) {
         let mut wrong = self.0.wrong.lock().unwrap_or_else(PoisonError::into_inner);
-        if wrong.len() >= ADDRESSES_KEPT {
+        let origin = limits::origin(address);
+        if wrong.len() >= ORIGINS_KEPT && !wrong.contains_key(&origin) {
             wrong.retain(|_, tries| tries.last().is_some_and(|at| at.elapsed() < WINDOW));
+            let oldest = wrong.iter().min_by_key(|(_, tries)| tries.last().copied());
+            let oldest = oldest.map(|(origin, _)| *origin);
+            if let Some(oldest) = oldest.filter(|_| wrong.len() >= ORIGINS_KEPT) {
+                wrong.remove(&oldest);
+            }
         }
-        wrong.entry(address).or_default().push(Instant::now());
+        wrong.entry(origin).or_default().push(Instant::now());
     }
 }
 
@@ -221,6 +227,7 @@ fn refusal(error: &TrustError) -> Response {
         TrustError::Code => DenialReason::Code,
         TrustError::Request(_) => DenialReason::Request,
         TrustError::Certificate => DenialReason::Certificate,
+        TrustError::Often => DenialReason::Wait,
         TrustError::Store(_) => DenialReason::Unavailable,
     };
     denied(reason, &error.to_string())

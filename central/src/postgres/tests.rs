@@ -300,7 +300,7 @@ async fn filled(folder: &Folder) {
             "insert into people_session values (x'01', '1', 1, 1)",
             "insert into watch_probe values (1, 1)",
             "insert into trust_code values ('wola', x'01', 1, '1', 2, null, null)",
-            "insert into trust_certificate values (x'01', 'wola', x'02', 1, 2, null, null, null, 1)",
+            "insert into trust_certificate values (x'01', 'wola', x'02', 1, 2, null, null, null, 1, 1)",
             "insert into alarms_alarm values ('wola', 'd', 'a', 'major', 'a' || char(0), 1)",
             "insert into facts_counter_day values ('wola', 18262, '1', '', 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1)",
             "insert into facts_climate_quarter values ('wola', 18262, 1, 'd', 1, 1, 1, 1, -5)",

@@ -133,6 +133,7 @@ pub(crate) fn members() -> Members {
             key: key_of(&store).public(),
             store,
             until: Timestamp::MAX,
+            used: true,
             revoked: false,
         };
         (digest(name.as_bytes()), member)

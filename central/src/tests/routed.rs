@@ -63,6 +63,7 @@ impl Site {
             centre.store.clone(),
             Arc::new(authority.unwrap()),
             Vec::new(),
+            folder.path(),
         );
         let state = TrustState {
             store: centre.store.clone(),

@@ -1,7 +1,9 @@
 //! How a hall becomes a member, and stays one.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
@@ -13,8 +15,9 @@ use zhiban_sync::seal::PublicKey;
 use zhiban_vocabulary::StoreId;
 use zhiban_vocabulary::enrolment::{EnrolRequest, EnrolmentCode, Membership, RenewRequest, Secret};
 
+use super::ledger::{Ledger, Row};
 use super::members::{Digest, Members};
-use super::model::{AFTER_RENEWAL, CODE_HOLDS, MEMBER_DAYS, hash_of, new_secret};
+use super::model::{AFTER_SUCCESSOR, CODE_HOLDS, MEMBER_DAYS, Often, hash_of, new_secret};
 use super::store;
 
 /// How often processes that share a database look for what the others changed.
@@ -30,8 +33,10 @@ pub enum TrustError {
     Code,
     #[error("the request cannot be signed: {0}")]
     Request(String),
-    #[error("the certificate counts no longer")]
+    #[error("the certificate counts no longer: enrol the hall again with a new code")]
     Certificate,
+    #[error("this hall got too many certificates today: wait a day")]
+    Often,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -39,31 +44,43 @@ pub enum TrustError {
 /// The authority of the centre and whom it let in; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Trust {
-    store: Database,
+    pub(super) store: Database,
     authority: Arc<Authority>,
     members: Members,
+    ledger: Arc<Ledger>,
+    often: Arc<Mutex<Often>>,
     /// Told to halls: where to come from now on.
     doors: Arc<Vec<String>>,
 }
 
 impl Trust {
-    /// Reads who belongs to the fleet.
+    /// Reads who belongs to the fleet, from the database and from what the data folder knows beside
+    /// it.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// When either cannot be read.
     pub async fn open(
         store: Database,
         authority: Arc<Authority>,
         doors: Vec<String>,
+        data: &Path,
     ) -> Result<Self, StoreError> {
-        let trust = Self {
+        let of_file = |error| StoreError::Database(format!("{}: {error}", data.display()));
+        let (ledger, noted) = Ledger::open(data).map_err(of_file)?;
+        let rows = recall(&store, noted).await?;
+        let now = Clock::real_now();
+        ledger.rewrite(&rows, now).map_err(of_file)?;
+        let members = Members::default();
+        let known = rows.iter().map(|row| (row.digest, row.member()));
+        members.learn(known.filter(|(_, member)| member.counts()).collect());
+        Ok(Self {
             store,
             authority,
-            members: Members::default(),
+            members,
+            ledger: Arc::new(ledger),
+            often: Arc::default(),
             doors: Arc::new(doors),
-        };
-        trust.look(Timestamp::UNIX_EPOCH).await?;
-        Ok(trust)
+        })
     }
 
     #[must_use]
@@ -98,8 +115,49 @@ impl Trust {
             .store
             .read(move |c| store::changed_since(c, since))
             .await?;
-        self.members.learn(rows);
+        let known = rows.iter().map(|row| (row.digest, row.member()));
+        let fresh = self.members.learn(known.collect());
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        let ledger = Arc::clone(&self.ledger);
+        let noted = tokio::task::spawn_blocking(move || {
+            let is_fresh = |row: &Row| fresh.contains(&row.digest);
+            let rows: Vec<_> = rows.into_iter().filter(is_fresh).collect();
+            ledger.append(&rows)
+        });
+        // It stands in the database: only one that is put back in time will miss it.
+        if let Err(error) = noted
+            .await
+            .unwrap_or_else(|error| Err(std::io::Error::other(error)))
+        {
+            tracing::error!(%error, "who joined or was shut out is not noted beside the database");
+        }
         Ok(())
+    }
+
+    /// Notes that a hall came with a certificate, which ends the ones before.
+    ///
+    /// # Errors
+    /// When the database refuses; the next time will do.
+    pub async fn note_use(&self, digest: &Digest, hall: &StoreId) -> Result<(), StoreError> {
+        if !self.members.is_unused(digest) {
+            return Ok(());
+        }
+        let now = Clock::real_now();
+        let (digest, hall) = (*digest, hall.clone());
+        self.store
+            .write(move |tx| {
+                store::lock(tx, &hall)?;
+                store::use_certificate(tx, &digest, &hall, after_successor(now), now)
+            })
+            .await?;
+        self.look(now).await
+    }
+
+    fn too_often(&self, hall: &StoreId) -> bool {
+        let mut often = self.often.lock().unwrap_or_else(PoisonError::into_inner);
+        !often.allows(hall, Instant::now())
     }
 
     /// A new code for a hall; the one before it counts no longer. Whoever comes in by it takes the
@@ -191,8 +249,11 @@ impl Trust {
         let known = hall.clone();
         let code = self.store.read(move |c| store::code(c, &known)).await?;
         // Looked at first, so that a guess costs no signature.
-        if !code.is_some_and(|code| code.lets_in(&hash, &key, now)) {
+        let Some(code) = code.filter(|code| code.lets_in(&hash, &key, now)) else {
             return Err(TrustError::Code);
+        };
+        if code.used.is_some() && self.too_often(&hall) {
+            return Err(TrustError::Often);
         }
         let signed = self.sign(&asked.request, &hall)?;
         let (until, certificate) = (end_of(&signed), digest(&signed.certificate));
@@ -219,8 +280,8 @@ impl Trust {
         Ok(self.membership(signed.pem, until))
     }
 
-    /// Gives a member its next certificate. The ones before it count a day longer, for what is on
-    /// its way.
+    /// Gives a member its next certificate. The one it came with counts as before until the hall
+    /// comes with the new one: the answer may be lost.
     ///
     /// # Errors
     /// [`TrustError`]
@@ -234,9 +295,11 @@ impl Trust {
         let hall = self.members.store_of(shown);
         let hall = hall.ok_or(TrustError::Certificate)?;
         let key = key_of(&asked.request)?;
+        if self.too_often(&hall) {
+            return Err(TrustError::Often);
+        }
         let signed = self.sign(&asked.request, &hall)?;
         let (until, certificate) = (end_of(&signed), digest(&signed.certificate));
-        let end = now.saturating_add(AFTER_RENEWAL).unwrap_or(now);
         let shown = *shown;
         let renewed = self
             .store
@@ -246,7 +309,8 @@ impl Trust {
                 if !store::counts(tx, &shown, now)? {
                     return Ok(false);
                 }
-                store::end_others(tx, &hall, &key, end, now)?;
+                store::use_certificate(tx, &shown, &hall, after_successor(now), now)?;
+                store::end_unused(tx, &hall, &key, now)?;
                 store::save_certificate(tx, &certificate, &hall, &key, until, now)?;
                 note(tx, hall.as_str(), &address, "trust.renew", hall.as_str())?;
                 Ok(true)
@@ -301,6 +365,42 @@ fn key_of(request: &str) -> Result<PublicKey, TrustError> {
         .map_err(|error| TrustError::Request(error.to_string()))?;
     key.try_into()
         .map_err(|_| TrustError::Request("expected an Ed25519 key".into()))
+}
+
+/// Brings the database and what was noted beside it together; gives all there is now.
+async fn recall(store: &Database, noted: Vec<Row>) -> Result<Vec<Row>, StoreError> {
+    let rows = store
+        .read(|c| store::changed_since(c, Timestamp::UNIX_EPOCH))
+        .await?;
+    let mut all: HashMap<Digest, Row> = rows.into_iter().map(|row| (row.digest, row)).collect();
+    let mut missed = HashMap::new();
+    for row in noted {
+        let known = all.get(&row.digest).cloned();
+        let both = known.clone().map_or(row.clone(), |known| known.with(&row));
+        if known.as_ref() != Some(&both) {
+            missed.insert(both.digest, both.clone());
+            all.insert(both.digest, both);
+        }
+    }
+    if !missed.is_empty() {
+        let (count, now) = (missed.len(), Clock::real_now());
+        tracing::warn!(
+            count,
+            "the database was set back: joins and revocations are made up for"
+        );
+        let put = move |tx: &dyn Sql| {
+            for row in missed.values() {
+                store::put(tx, row, now)?;
+            }
+            note(tx, "ledger", "local", "trust.recall", &count.to_string())
+        };
+        store.write(put).await?;
+    }
+    Ok(all.into_values().collect())
+}
+
+fn after_successor(now: Timestamp) -> Timestamp {
+    now.saturating_add(AFTER_SUCCESSOR).unwrap_or(now)
 }
 
 fn end_of(signed: &Signed) -> Timestamp {

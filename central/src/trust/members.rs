@@ -18,12 +18,14 @@ pub struct Member {
     pub store: StoreId,
     pub key: PublicKey,
     pub until: Timestamp,
+    /// A hall came with it.
+    pub used: bool,
     pub revoked: bool,
 }
 
 impl Member {
     /// By the real clock: a replay's says nothing about certificates.
-    fn counts(&self) -> bool {
+    pub(super) fn counts(&self) -> bool {
         !self.revoked && Clock::real_now() < self.until
     }
 }
@@ -51,21 +53,36 @@ impl Default for Members {
 }
 
 impl Members {
-    /// Takes what the database says of some certificates.
-    pub fn learn(&self, rows: Vec<(Digest, Member)>) {
-        if rows.is_empty() {
-            return;
-        }
+    /// Takes what the database says of some certificates; gives those it did not say before.
+    pub fn learn(&self, rows: Vec<(Digest, Member)>) -> Vec<Digest> {
+        let mut fresh = Vec::new();
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         for (digest, member) in rows {
+            if known.by_digest.get(&digest) == Some(&member) {
+                continue;
+            }
+            fresh.push(digest);
             let store = member.store.clone();
             if known.by_digest.insert(digest, member).is_none() {
                 known.by_store.entry(store).or_default().push(digest);
             }
         }
         drop(known);
-        self.changes
-            .send_modify(|count| *count = count.wrapping_add(1));
+        // Every open line wakes up.
+        if !fresh.is_empty() {
+            self.changes
+                .send_modify(|count| *count = count.wrapping_add(1));
+        }
+        fresh
+    }
+
+    /// Whether nobody came with a certificate yet.
+    pub(super) fn is_unused(&self, digest: &Digest) -> bool {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known
+            .by_digest
+            .get(digest)
+            .is_some_and(|member| !member.used)
     }
 
     /// The store a certificate lets in; `None` when it counts no longer or never did.
@@ -76,16 +93,19 @@ impl Members {
         member.counts().then(|| member.store.clone())
     }
 
-    /// The keys that may sign for a store.
+    /// The keys that may sign for a store, each once.
     #[must_use]
     pub fn keys_of(&self, store: &StoreId) -> Vec<PublicKey> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let digests = known.by_store.get(store).into_iter().flatten();
-        digests
-            .filter_map(|digest| known.by_digest.get(digest))
-            .filter(|member| member.counts())
-            .map(|member| member.key)
-            .collect()
+        let members = digests.filter_map(|digest| known.by_digest.get(digest));
+        let mut keys = Vec::new();
+        for member in members.filter(|member| member.counts()) {
+            if !keys.contains(&member.key) {
+                keys.push(member.key);
+            }
+        }
+        keys
     }
 
     /// Counts up when somebody came or was shut out.
@@ -104,6 +124,7 @@ mod tests {
             store: store.parse().unwrap(),
             key: [key; 32],
             until: until.parse().unwrap(),
+            used: true,
             revoked: false,
         }
     }
@@ -118,6 +139,7 @@ mod tests {
             ([2; 32], member("wola", 2, later)),
             ([3; 32], member("wola", 3, "2020-01-01T00:00:00Z")),
             ([4; 32], member("mokotow", 4, later)),
+            ([5; 32], member("wola", 2, later)),
         ]);
         assert!(changes.has_changed().unwrap());
         changes.mark_unchanged();

@@ -4,6 +4,7 @@
 
 mod api;
 mod enrol;
+mod ledger;
 mod members;
 mod model;
 mod store;

@@ -1,5 +1,8 @@
 //! Pure parts: how long things hold, what a page says of a hall.
 
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
 use jiff::{SignedDuration, Timestamp};
 use rand::RngExt as _;
 use sha2::{Digest as _, Sha256};
@@ -9,8 +12,13 @@ use zhiban_vocabulary::enrolment::Secret;
 /// A certificate holds longer than a box stays in a cupboard; a hall asks for the next one at half
 /// time.
 pub(super) const MEMBER_DAYS: u32 = 397;
-/// After its successor came, a certificate counts for messages that are still on their way.
-pub(super) const AFTER_RENEWAL: SignedDuration = SignedDuration::from_hours(24);
+/// After a hall came with its successor, a certificate counts so long: a hall that is put back from a
+/// backup of this time has it and no other.
+pub(super) const AFTER_SUCCESSOR: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// Certificates a hall gets within [`OFTEN_WINDOW`] without a new code. It needs two a year; what is
+/// over was asked for again because answers were lost.
+pub(super) const OFTEN_MAX: u32 = 8;
+pub(super) const OFTEN_WINDOW: Duration = Duration::from_secs(24 * 3_600);
 /// A code is carried to the hall the same day or the next.
 pub(super) const CODE_HOLDS: SignedDuration = SignedDuration::from_hours(48);
 
@@ -46,6 +54,22 @@ impl Code {
     }
 }
 
+/// How often each hall was given a certificate of late.
+#[derive(Debug, Default)]
+pub(super) struct Often(HashMap<StoreId, (Instant, u32)>);
+
+impl Often {
+    /// Counts one more; false when there were too many.
+    pub(super) fn allows(&mut self, store: &StoreId, now: Instant) -> bool {
+        let (since, count) = self.0.entry(store.clone()).or_insert((now, 0));
+        if now.duration_since(*since) >= OFTEN_WINDOW {
+            (*since, *count) = (now, 0);
+        }
+        *count += u32::from(*count <= OFTEN_MAX);
+        *count <= OFTEN_MAX
+    }
+}
+
 /// A certificate as kept.
 #[derive(Debug, Clone)]
 pub(super) struct Certificate {
@@ -60,6 +84,16 @@ pub(super) struct Certificate {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hall_gets_so_many_certificates_a_day_and_others_theirs() {
+        let (wola, mokotow) = ("wola".parse().unwrap(), "mokotow".parse().unwrap());
+        let (mut often, start) = (Often::default(), Instant::now());
+        assert!((0..OFTEN_MAX).all(|_| often.allows(&wola, start)));
+        assert!((0..100).all(|_| !often.allows(&wola, start)));
+        assert!(often.allows(&mokotow, start));
+        assert!(often.allows(&wola, start + OFTEN_WINDOW));
+    }
 
     #[test]
     fn a_code_is_for_one_hall_one_key_and_its_time() {

@@ -7,7 +7,8 @@ use zhiban_kernel::values;
 use zhiban_sync::seal::PublicKey;
 use zhiban_vocabulary::StoreId;
 
-use super::members::{Digest, Member};
+use super::ledger::Row as Kept;
+use super::members::Digest;
 use super::model::{Certificate, Code};
 
 /// Certificates of one hall that are shown.
@@ -113,17 +114,80 @@ pub(super) fn save_certificate(
     Ok(())
 }
 
-/// Lets no certificate of a store with another key than `key` count beyond `end`.
-pub(super) fn end_others(
+/// Ends what was given to a store under another key than `key` and never used: the hall has lost
+/// that key.
+pub(super) fn end_unused(tx: &dyn Sql, store: &StoreId, key: &[u8], now: Timestamp) -> Result<()> {
+    let sql = "update trust_certificate set until_ms = ?3, changed_ms = ?3
+         where store = ?1 and public_key <> ?2 and used_ms is null and until_ms > ?3";
+    tx.execute(sql, values![store.as_str(), key, to_ms(now)])?;
+    Ok(())
+}
+
+/// Notes that a hall came with a certificate. At the first time the key it used before ends at
+/// `end`, and all others now; does nothing later.
+pub(super) fn use_certificate(
     tx: &dyn Sql,
+    digest: &Digest,
     store: &StoreId,
-    key: &[u8],
     end: Timestamp,
     now: Timestamp,
 ) -> Result<()> {
-    let sql = "update trust_certificate set until_ms = ?3, changed_ms = ?4
-         where store = ?1 and public_key <> ?2 and until_ms > ?3";
-    tx.execute(sql, values![store.as_str(), key, to_ms(end), to_ms(now)])?;
+    let sql = "update trust_certificate set used_ms = ?2, changed_ms = ?2
+         where digest = ?1 and used_ms is null";
+    if tx.execute(sql, values![digest[..], to_ms(now)])? == 0 {
+        return Ok(());
+    }
+    let key = "select public_key from trust_certificate where digest = ?1";
+    let key: Vec<u8> = tx.one(key, values![digest[..]], |row| row.get(0))?;
+    let before = "select public_key from trust_certificate
+         where store = ?1 and public_key <> ?2 and used_ms is not null
+             and revoked_ms is null and until_ms > ?3
+         order by used_ms desc, issued_ms desc limit 1";
+    let before: Option<Vec<u8>> = tx.optional(
+        before,
+        values![store.as_str(), key[..], to_ms(now)],
+        |row| row.get(0),
+    )?;
+    let before = before.unwrap_or_else(|| key.clone());
+    let others = "update trust_certificate set until_ms = ?4, changed_ms = ?4
+         where store = ?1 and public_key <> ?2 and public_key <> ?3 and until_ms > ?4";
+    tx.execute(
+        others,
+        values![store.as_str(), key[..], before[..], to_ms(now)],
+    )?;
+    let former = "update trust_certificate set until_ms = ?4, changed_ms = ?5
+         where store = ?1 and public_key <> ?2 and public_key = ?3 and until_ms > ?4";
+    let (end, now) = (to_ms(end), to_ms(now));
+    tx.execute(
+        former,
+        values![store.as_str(), key[..], before[..], end, now],
+    )?;
+    Ok(())
+}
+
+/// Keeps a certificate as it is told, whatever was known of it.
+pub(super) fn put(tx: &dyn Sql, row: &Kept, now: Timestamp) -> Result<()> {
+    tx.execute(
+        "insert into trust_certificate (digest, store, public_key, issued_ms, until_ms, used_ms,
+             revoked_ms, revoked_by, reason, changed_ms)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+         on conflict (digest) do update set
+             until_ms = excluded.until_ms, used_ms = excluded.used_ms,
+             revoked_ms = excluded.revoked_ms, revoked_by = excluded.revoked_by,
+             reason = excluded.reason, changed_ms = excluded.changed_ms",
+        values![
+            row.digest[..],
+            row.store.as_str(),
+            row.key[..],
+            to_ms(row.issued),
+            to_ms(row.until),
+            row.used.map(to_ms),
+            row.revoked.map(to_ms),
+            row.revoked_by,
+            row.reason,
+            to_ms(now)
+        ],
+    )?;
     Ok(())
 }
 
@@ -143,11 +207,12 @@ pub(super) fn revoke(
     tx.execute(sql, values![store.as_str(), except, to_ms(now), by, reason])
 }
 
-/// Certificates that changed since `since`, with what the doors need to know.
-pub(super) fn changed_since(sql: &dyn Sql, since: Timestamp) -> Result<Vec<(Digest, Member)>> {
-    let changed = "select digest, store, public_key, until_ms, revoked_ms is not null
+/// Certificates that changed since `since`.
+pub(super) fn changed_since(sql: &dyn Sql, since: Timestamp) -> Result<Vec<Kept>> {
+    let changed = "select digest, store, public_key, issued_ms, until_ms, used_ms, revoked_ms,
+             revoked_by, reason
          from trust_certificate where changed_ms >= ?1";
-    let mut members = Vec::new();
+    let mut rows = Vec::new();
     sql.each(changed, values![to_ms(since)], &mut |row| {
         let (digest, key): (&[u8], &[u8]) = (row.get(0)?, row.get(2)?);
         let store: &str = row.get(1)?;
@@ -156,16 +221,20 @@ pub(super) fn changed_since(sql: &dyn Sql, since: Timestamp) -> Result<Vec<(Dige
         else {
             return Ok(());
         };
-        let member = Member {
+        rows.push(Kept {
+            digest,
             store,
             key,
-            until: from_ms(row.get(3)?),
-            revoked: row.get(4)?,
-        };
-        members.push((digest, member));
+            issued: from_ms(row.get(3)?),
+            until: from_ms(row.get(4)?),
+            used: time(row, 5)?,
+            revoked: time(row, 6)?,
+            revoked_by: row.get(7)?,
+            reason: row.get(8)?,
+        });
         Ok(())
     })?;
-    Ok(members)
+    Ok(rows)
 }
 
 /// Certificates of a store, newest first.

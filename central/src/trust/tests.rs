@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use zhiban_kernel::Clock;
 use zhiban_kernel::authority::{Authority, member_request, new_member_key};
 use zhiban_vocabulary::enrolment::{EnrolRequest, EnrolmentCode, RenewRequest, Secret};
 
@@ -9,7 +10,7 @@ use crate::tests::{Folder, Make, on_both};
 async fn open(folder: &Folder) -> Trust {
     let authority = Authority::open(&folder.path().join("authority.pem"), "centre").unwrap();
     let doors = vec!["centre.example:7443".to_owned()];
-    Trust::open(folder.store(), Arc::new(authority), doors)
+    Trust::open(folder.store(), Arc::new(authority), doors, folder.path())
         .await
         .unwrap()
 }
@@ -103,6 +104,122 @@ async fn a_member_renews_and_one_that_was_shut_out_does_not(make: Make) {
     }
 }
 
+/// A member and the certificate it came with.
+async fn member(trust: &Trust, store: &str) -> Digest {
+    let (secret, key) = (code(trust, store).await.secret, new_member_key().unwrap());
+    let asked = asks(store, &secret, &key);
+    let member = trust.enrol(asked, "10.0.0.1".into()).await.unwrap();
+    let digest = digest_of(&member.certificate);
+    comes_with(trust, &digest).await;
+    digest
+}
+
+async fn comes_with(trust: &Trust, digest: &Digest) {
+    let store = trust.members().store_of(digest).unwrap();
+    trust.note_use(digest, &store).await.unwrap();
+}
+
+async fn renew(trust: &Trust, shown: &Digest, key: &str) -> Result<Digest, TrustError> {
+    let request = member_request(key).unwrap();
+    let asked = RenewRequest { request };
+    let renewed = trust.renew(shown, &asked, "10.0.0.1".into()).await?;
+    Ok(digest_of(&renewed.certificate))
+}
+
+async fn a_certificate_counts_until_its_successor_was_used_and_a_month_longer(make: Make) {
+    let folder = Folder::on(make);
+    let trust = open(&folder).await;
+    let [key, other] = [(); 2].map(|()| new_member_key().unwrap());
+    let first = member(&trust, "wola").await;
+    let end = async |digest: Digest| {
+        let rows = trust
+            .store
+            .read(|c| store::changed_since(c, jiff::Timestamp::UNIX_EPOCH));
+        let rows = rows.await.unwrap();
+        rows.into_iter()
+            .find(|row| row.digest == digest)
+            .unwrap()
+            .until
+    };
+    let own = end(first).await;
+    // Twice, for the answer is lost, and with another key, for the hall lost its own.
+    renew(&trust, &first, &other).await.unwrap();
+    renew(&trust, &first, &key).await.unwrap();
+    let second = renew(&trust, &first, &key).await.unwrap();
+    assert_eq!(end(first).await, own, "nobody came with the second yet");
+    assert_eq!(keys(&trust, "wola"), 2, "what was never used is gone");
+    comes_with(&trust, &second).await;
+    let days = end(first)
+        .await
+        .duration_since(Clock::real_now())
+        .as_hours()
+        / 24;
+    assert!((29..=30).contains(&days), "{days}");
+    // A box that is put back has the first.
+    let third = renew(&trust, &first, &other).await.unwrap();
+    assert_eq!(keys(&trust, "wola"), 3);
+    comes_with(&trust, &third).await;
+    assert_eq!(keys(&trust, "wola"), 2, "the last two that were used");
+    assert_eq!(trust.members().store_of(&first), None);
+    assert!(trust.members().store_of(&second).is_some());
+}
+
+async fn a_member_that_renews_without_end_has_few_keys_and_is_told_to_wait(make: Make) {
+    let folder = Folder::on(make);
+    let trust = open(&folder).await;
+    let mut shown = member(&trust, "wola").await;
+    let mut given = 0;
+    for _ in 0..20 {
+        match renew(&trust, &shown, &new_member_key().unwrap()).await {
+            Ok(next) => {
+                shown = next;
+                given += 1;
+            }
+            Err(error) => assert!(matches!(error, TrustError::Often), "{error}"),
+        }
+        comes_with(&trust, &shown).await;
+        assert!(keys(&trust, "wola") <= 2);
+    }
+    assert_eq!(given, 8);
+    // Others are not held up.
+    let other = member(&trust, "ursus").await;
+    renew(&trust, &other, &new_member_key().unwrap())
+        .await
+        .unwrap();
+}
+
+async fn a_database_that_was_set_back_keeps_out_who_was_shut_out_and_lets_in_who_joined(
+    make: Make,
+) {
+    let folder = Folder::on(make);
+    let trust = open(&folder).await;
+    let stolen = member(&trust, "wola").await;
+    let joined = member(&trust, "ursus").await;
+    let wola = "wola".parse().unwrap();
+    assert!(trust.revoke(&wola, "stolen", "1001", "-").await.unwrap());
+    // As it was before both.
+    let set_back = |tx: &dyn zhiban_kernel::sql::Sql| {
+        tx.execute("delete from trust_certificate where store = 'ursus'", &[])?;
+        tx.execute("update trust_certificate set revoked_ms = null", &[])
+    };
+    trust.store.write(set_back).await.unwrap();
+    // And the power went while the next line was written.
+    let ledger = folder.path().join(zhiban_kernel::backup::TRUST_LEDGER);
+    let noted = std::fs::read_to_string(&ledger).unwrap();
+    std::fs::write(&ledger, noted + "{\"digest\":\"00").unwrap();
+    for _ in 0..2 {
+        let again = open(&folder).await;
+        assert_eq!(again.members().store_of(&stolen), None);
+        assert!(again.members().store_of(&joined).is_some());
+        let view = again
+            .store
+            .read(move |c| store::certificates(c, &"wola".parse().unwrap()));
+        assert_eq!(view.await.unwrap()[0].reason.as_deref(), Some("stolen"));
+    }
+    let new = member(&open(&folder).await, "wola").await;
+    assert!(open(&folder).await.members().store_of(&new).is_some());
+}
+
 fn digest_of(pem: &str) -> Digest {
     use rustls::pki_types::CertificateDer;
     use rustls::pki_types::pem::PemObject as _;
@@ -158,5 +275,8 @@ async fn a_hundred_thousand_guesses_find_nothing() {
 on_both!(
     a_code_lets_one_hall_in_once_and_the_next_box_takes_its_place,
     a_member_renews_and_one_that_was_shut_out_does_not,
+    a_certificate_counts_until_its_successor_was_used_and_a_month_longer,
+    a_member_that_renews_without_end_has_few_keys_and_is_told_to_wait,
+    a_database_that_was_set_back_keeps_out_who_was_shut_out_and_lets_in_who_joined,
     a_request_that_is_none_or_of_another_kind_of_key_is_named,
 );

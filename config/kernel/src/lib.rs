@@ -12,6 +12,7 @@ pub mod doctor;
 pub mod health;
 pub mod notify;
 pub mod people;
+pub mod rights;
 pub mod runtime;
 pub mod sql;
 pub mod store;

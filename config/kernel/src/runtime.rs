@@ -98,7 +98,7 @@ impl Drop for RunFile {
 /// When another process has it, it cannot be made, belongs to someone else, or holds other things.
 pub fn take_folder(folder: &Path) -> std::io::Result<FolderLock> {
     use std::fs::{File, Permissions, TryLockError};
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
     std::fs::create_dir_all(folder)?;
     let lock = folder.join("lock");
     // A slip such as `data = "/var/lib"` must not close a folder others need.
@@ -109,7 +109,12 @@ pub fn take_folder(folder: &Path) -> std::io::Result<FolderLock> {
         ));
     }
     std::fs::set_permissions(folder, Permissions::from_mode(0o700))?;
-    let file = File::create(&lock)?;
+    // Root may be who does this: no link the service put there is followed.
+    let mut options = File::options();
+    let options = options.write(true).create(true).truncate(false);
+    let file = options
+        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+        .open(&lock)?;
     give_to_owner_of_folder(&lock, &file)?;
     match file.try_lock() {
         Ok(()) => Ok(FolderLock(file)),
@@ -145,11 +150,15 @@ fn give_to_owner_of_folder(file: &Path, opened: &std::fs::File) -> std::io::Resu
 pub fn write_atomically(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     let new = file.with_extension("new");
+    // What a power cut left behind, or a link somebody put there: never followed.
+    match std::fs::remove_file(&new) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut options = std::fs::OpenOptions::new();
     let mut opened = options
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(0o600)
         .open(&new)?;
     opened.write_all(bytes)?;
@@ -158,4 +167,25 @@ pub fn write_atomically(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
     std::fs::rename(&new, file)?;
     file.parent()
         .map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_in_the_data_folder_are_not_followed() {
+        let folder = std::env::temp_dir().join(format!("zhiban-links-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("data")).unwrap();
+        let (data, victim) = (folder.join("data"), folder.join("victim"));
+        std::fs::write(&victim, "of another").unwrap();
+        for name in ["lock", "run.new"] {
+            std::os::unix::fs::symlink(&victim, data.join(name)).unwrap();
+        }
+        assert!(take_folder(&data).is_err());
+        write_atomically(&data.join("run.json"), b"ours").unwrap();
+        assert_eq!(std::fs::read(data.join("run.json")).unwrap(), b"ours");
+        assert_eq!(std::fs::read(&victim).unwrap(), b"of another");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 }

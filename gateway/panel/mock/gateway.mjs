@@ -162,7 +162,7 @@ export function gateway({ speed, big, quiet }) {
             { device: "screen-3", driver: "lihe-screen", status: "restarting", detail: "no answer from address 3, trying again in 8 s", restarts: 2, bad_frames: 5 },
           ],
         },
-        uplink: quiet ? null : { doors: ["centre.example:7443"], connected: true, backlog: 3, oldest_unsent_s: 14, last_ack: stamp(now() - 14), problem: null, twin: true, set_aside: setAside.filter((item) => !item.sent_again).length },
+        uplink: quiet ? null : { doors: ["centre.example:7443"], connected: true, backlog: 3, oldest_unsent_s: 14, last_ack: stamp(now() - 14), problem: null, shut_out: false, twin: true, set_aside: setAside.filter((item) => !item.sent_again).length },
       };
     },
   });

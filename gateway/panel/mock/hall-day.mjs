@@ -181,7 +181,7 @@ export function floorAt(day, t, stamp, hall) {
     freshness: {
       last_event: stamp(t - 6),
       journal_lag: 0,
-      uplink: { connected: true, backlog: 3, oldest_unsent_s: 14, last_ack: stamp(t - 14), problem: null, twin: false, set_aside: 0 },
+      uplink: { connected: true, backlog: 3, oldest_unsent_s: 14, last_ack: stamp(t - 14), problem: null, shut_out: false, twin: false, set_aside: 0 },
       clock_suspect_devices: 1,
     },
   };

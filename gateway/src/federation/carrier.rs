@@ -102,7 +102,7 @@ impl Carrier {
 fn is_lost(answer: &Result<Answer, UplinkError>) -> bool {
     matches!(
         answer,
-        Err(UplinkError::Unreachable(_) | UplinkError::NoAnswer)
+        Err(UplinkError::Unreachable(_) | UplinkError::ShutOut(_) | UplinkError::NoAnswer)
     )
 }
 

@@ -46,6 +46,8 @@ pub struct UplinkState {
     /// The hall's clock.
     pub last_ack: Option<Timestamp>,
     pub problem: Option<String>,
+    /// The hall's certificate counts no longer: it comes back with a new code only.
+    pub shut_out: bool,
     /// Once known; starts anew when hall and centre no longer speak of the same rows.
     pub epoch: Option<Epoch>,
     /// Another box speaks for this hall.
@@ -194,7 +196,8 @@ impl<U: Uplink> Courier<U> {
             }
             Err(error) => {
                 line.lost(ticket, now_ms);
-                self.note_problem(&error.to_string());
+                let shut_out = matches!(error, UplinkError::ShutOut(_));
+                self.note_trouble(&error.to_string(), shut_out);
             }
         }
     }
@@ -293,6 +296,7 @@ impl<U: Uplink> Courier<U> {
                     connected: true,
                     last_ack,
                     problem: None,
+                    shut_out: false,
                     epoch: Some(*epoch),
                     twin: *twin,
                     beat: *beat,
@@ -308,6 +312,10 @@ impl<U: Uplink> Courier<U> {
     }
 
     fn note_problem(&self, problem: &str) {
+        self.note_trouble(problem, false);
+    }
+
+    fn note_trouble(&self, problem: &str, shut_out: bool) {
         let was_connected = self.state.borrow().connected;
         if was_connected || self.state.borrow().problem.is_none() {
             tracing::warn!(problem, "the centre is not reached, facts wait here");
@@ -315,6 +323,7 @@ impl<U: Uplink> Courier<U> {
         self.state.send_modify(|state| {
             state.connected = false;
             state.problem = Some(problem.into());
+            state.shut_out = shut_out;
         });
     }
 }

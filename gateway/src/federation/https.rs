@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hyper::StatusCode;
 use tokio::sync::Mutex;
-use zhiban_vocabulary::enrolment::{ALPN_HTTP, Denial, PATH_UP};
+use zhiban_vocabulary::enrolment::{ALPN_HTTP, Denial, DenialReason, PATH_UP};
 use zhiban_vocabulary::envelope::Answer;
 
 use super::member::Member;
@@ -81,9 +81,12 @@ fn read(status: StatusCode, answer: &[u8]) -> Result<Answer, UplinkError> {
         return serde_json::from_slice(answer)
             .map_err(|error| UplinkError::BadAnswer(error.to_string()));
     }
-    let text = match serde_json::from_slice(answer) {
-        Ok(Denial { text, .. }) => text,
-        Err(_) => format!("it answered {status}"),
-    };
-    Err(UplinkError::Unreachable(text))
+    Err(match serde_json::from_slice(answer) {
+        Ok(Denial {
+            denied: DenialReason::Certificate,
+            text,
+        }) => UplinkError::ShutOut(text),
+        Ok(Denial { text, .. }) => UplinkError::Unreachable(text),
+        Err(_) => UplinkError::Unreachable(format!("it answered {status}")),
+    })
 }

@@ -17,9 +17,9 @@ use zhiban_kernel::authority::{AuthorityError, digest, member_request, new_membe
 use zhiban_kernel::runtime::write_atomically;
 use zhiban_sync::seal::SigningKey;
 use zhiban_vocabulary::StoreId;
-use zhiban_vocabulary::enrolment::Membership;
+use zhiban_vocabulary::enrolment::{ALPN_HTTP, Membership};
 
-use super::enrol;
+use super::{enrol, tls};
 
 const FILE: &str = "centre.json";
 /// A key whose certificate has not come yet: with the same key an answer that was lost can be asked
@@ -50,6 +50,8 @@ pub enum MemberError {
     },
     #[error("{}: {problem}; enrol the hall again", file.display())]
     Content { file: PathBuf, problem: String },
+    #[error("what the centre gave cannot be used: {0}")]
+    Useless(String),
     #[error(transparent)]
     Key(#[from] AuthorityError),
 }
@@ -122,7 +124,7 @@ impl Member {
 /// Keeps what the centre gave for `key`.
 ///
 /// # Errors
-/// [`MemberError::File`]
+/// [`MemberError`]; what the hall was before it still is, also when the answer is of no use.
 pub(super) fn keep(
     data: &Path,
     store: &StoreId,
@@ -137,6 +139,12 @@ pub(super) fn keep(
     };
     let file = data.join(FILE);
     let text = serde_json::to_vec_pretty(&kept).unwrap_or_default();
+    // TLS looks whether key and certificate belong together.
+    let usable = Member::of(kept).and_then(|member| {
+        let config = tls::as_member(&member, ALPN_HTTP);
+        config.map(drop).map_err(|error| error.to_string())
+    });
+    usable.map_err(MemberError::Useless)?;
     write_atomically(&file, &text).map_err(|error| MemberError::File { file, error })?;
     // Left behind by a power cut it only means that the next request is for the same key.
     let _ = std::fs::remove_file(data.join(NEXT_KEY));
@@ -244,29 +252,44 @@ impl Keeper {
 
 #[cfg(test)]
 mod tests {
+    use zhiban_kernel::authority::Authority;
+
     use super::*;
 
     #[test]
-    fn a_key_is_used_again_until_its_certificate_came() {
+    fn a_key_is_used_again_until_a_certificate_for_it_came() {
         let data = std::env::temp_dir().join(format!("zhiban-member-{}", std::process::id()));
         std::fs::create_dir_all(&data).unwrap();
-        let (first, _) = next_key(&data).unwrap();
+        let authority = Authority::open(&data.join("authority.pem"), "centre").unwrap();
+        let store = "wola".parse().unwrap();
+        let (first, request) = next_key(&data).unwrap();
         assert_eq!(next_key(&data).unwrap().0, first);
-        let membership = Membership {
-            certificate: String::new(),
-            authority: String::new(),
+        let signed = |request: &str| Membership {
+            certificate: authority.sign_member(request, "wola", 9).unwrap().pem,
+            authority: authority.pem().to_owned(),
             until: Timestamp::MAX,
             doors: Vec::new(),
         };
-        keep(&data, &"wola".parse().unwrap(), &first, membership).unwrap();
-        assert_ne!(next_key(&data).unwrap().0, first);
+        keep(&data, &store, &first, signed(&request)).unwrap();
+        let (second, _) = next_key(&data).unwrap();
+        assert_ne!(second, first);
+        // For another key, and nothing at all.
+        let nothing = Membership {
+            certificate: String::new(),
+            ..signed(&request)
+        };
+        for useless in [signed(&request), nothing] {
+            let error = keep(&data, &store, &second, useless).unwrap_err();
+            assert!(matches!(error, MemberError::Useless(_)), "{error}");
+        }
+        assert_eq!(next_key(&data).unwrap().0, second, "to be asked for again");
+        assert!(Member::read(&data).unwrap().is_some(), "as before");
+        std::fs::write(data.join(FILE), "{").unwrap();
         let error = Member::read(&data).unwrap_err().to_string();
         assert!(
             error.contains("centre.json") && error.contains("enrol"),
             "{error}"
         );
-        std::fs::write(data.join(FILE), "{").unwrap();
-        assert!(Member::read(&data).is_err());
         std::fs::remove_dir_all(&data).unwrap();
     }
 }

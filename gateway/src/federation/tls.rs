@@ -4,12 +4,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WantsClientCert, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, RootCertStore,
+    SignatureScheme,
 };
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -50,12 +51,9 @@ pub(super) async fn connect(
 /// # Errors
 /// When its certificates cannot be used.
 pub(super) fn as_member(member: &Member, alpn: &[u8]) -> Result<Arc<ClientConfig>, Error> {
-    let provider = provider();
-    let verifier = Centre::trusting(&member.authority, Arc::clone(&provider))?;
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13])?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
+    let authority = member.authority.clone();
+    checking(&authority, provider())?;
+    let mut config = client(Whom::Authority(authority))?
         .with_client_auth_cert(vec![member.certificate.clone()], member.private.clone_key())?;
     config.alpn_protocols = vec![alpn.to_vec()];
     Ok(Arc::new(config))
@@ -66,71 +64,51 @@ pub(super) fn as_member(member: &Member, alpn: &[u8]) -> Result<Arc<ClientConfig
 /// # Errors
 /// When TLS cannot be set up at all.
 pub(super) fn as_stranger(code: &EnrolmentCode, alpn: &[u8]) -> Result<Arc<ClientConfig>, Error> {
-    let provider = provider();
-    let verifier = Named {
-        code: code.clone(),
-        provider: Arc::clone(&provider),
-    };
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13])?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
+    let mut config = client(Whom::Named(code.clone()))?.with_no_client_auth();
     config.alpn_protocols = vec![alpn.to_vec()];
     Ok(Arc::new(config))
+}
+
+fn client(whom: Whom) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, Error> {
+    let provider = provider();
+    let verifier = Centre {
+        whom,
+        provider: Arc::clone(&provider),
+    };
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier)))
 }
 
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-/// The usual checks against one authority, at no time before [`NO_EARLIER`].
+/// Who is the centre.
 #[derive(Debug)]
-struct Centre(Arc<WebPkiServerVerifier>);
-
-impl Centre {
-    fn trusting(
-        authority: &CertificateDer<'static>,
-        provider: Arc<CryptoProvider>,
-    ) -> Result<Self, Error> {
-        let mut roots = RootCertStore::empty();
-        roots.add(authority.clone())?;
-        let verifier =
-            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
-        verifier
-            .map(Self)
-            .map_err(|error| Error::General(error.to_string()))
-    }
+enum Whom {
+    /// Whoever has a certificate of the authority the hall enrolled at.
+    Authority(CertificateDer<'static>),
+    /// Whoever has one of the authority the code names, found among what is shown.
+    Named(EnrolmentCode),
 }
 
-/// Only TLS 1.3 is spoken, so the older signature is never asked for.
-macro_rules! signatures_by {
-    ($provider:expr) => {
-        fn verify_tls12_signature(
-            &self,
-            _: &[u8],
-            _: &CertificateDer<'_>,
-            _: &DigitallySignedStruct,
-        ) -> Result<HandshakeSignatureValid, Error> {
-            Err(Error::General("TLS 1.3 only".into()))
-        }
+/// The usual checks against one authority, at no time before [`NO_EARLIER`].
+#[derive(Debug)]
+struct Centre {
+    whom: Whom,
+    provider: Arc<CryptoProvider>,
+}
 
-        fn verify_tls13_signature(
-            &self,
-            message: &[u8],
-            certificate: &CertificateDer<'_>,
-            signed: &DigitallySignedStruct,
-        ) -> Result<HandshakeSignatureValid, Error> {
-            let known = $provider(self).signature_verification_algorithms;
-            rustls::crypto::verify_tls13_signature(message, certificate, signed, &known)
-        }
-
-        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-            $provider(self)
-                .signature_verification_algorithms
-                .supported_schemes()
-        }
-    };
+fn checking(
+    authority: &CertificateDer<'_>,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<WebPkiServerVerifier>, Error> {
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.clone().into_owned())?;
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+    verifier.map_err(|error| Error::General(error.to_string()))
 }
 
 impl ServerCertVerifier for Centre {
@@ -142,36 +120,39 @@ impl ServerCertVerifier for Centre {
         staple: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        let authority = match &self.whom {
+            Whom::Authority(authority) => Some(authority),
+            Whom::Named(code) => chain.iter().find(|shown| code.is_of(&digest(shown))),
+        };
+        let authority = authority.ok_or(CertificateError::UnknownIssuer)?;
         let now = now.max(UnixTime::since_unix_epoch(NO_EARLIER));
-        self.0.verify_server_cert(shown, chain, name, staple, now)
+        let verifier = checking(authority, Arc::clone(&self.provider))?;
+        verifier.verify_server_cert(shown, chain, name, staple, now)
     }
 
-    signatures_by!(|_: &Self| provider());
-}
-
-/// Finds the authority the code names among what is shown, then checks as usual.
-#[derive(Debug)]
-struct Named {
-    code: EnrolmentCode,
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for Named {
-    fn verify_server_cert(
+    /// Only TLS 1.3 is spoken, so this is never asked for.
+    fn verify_tls12_signature(
         &self,
-        shown: &CertificateDer<'_>,
-        chain: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        staple: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        let authority = chain
-            .iter()
-            .find(|certificate| self.code.is_of(&digest(certificate)))
-            .ok_or(CertificateError::UnknownIssuer)?;
-        let centre = Centre::trusting(&authority.clone().into_owned(), Arc::clone(&self.provider))?;
-        centre.verify_server_cert(shown, chain, name, staple, now)
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(Error::General("TLS 1.3 only".into()))
     }
 
-    signatures_by!(|own: &Self| own.provider.clone());
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let known = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signed, known)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
 }

@@ -10,6 +10,9 @@ use zhiban_vocabulary::envelope::Answer;
 pub enum UplinkError {
     #[error("the centre is not reached: {0}")]
     Unreachable(String),
+    /// The hall's certificate counts no longer.
+    #[error("the centre is not reached: {0}")]
+    ShutOut(String),
     #[error("the centre did not answer")]
     NoAnswer,
     #[error("the answer cannot be read: {0}")]

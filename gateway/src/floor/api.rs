@@ -176,6 +176,7 @@ pub(crate) fn uplink_view(
         oldest_unsent_s: backlog.oldest_unsent_s,
         last_ack: state.last_ack,
         problem: state.problem.clone(),
+        shut_out: state.shut_out,
         twin: state.twin,
         set_aside: federation::unsent_letters(connection)?,
     }))

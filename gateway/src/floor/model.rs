@@ -181,6 +181,8 @@ pub(crate) struct UplinkView {
     #[schema(value_type = Option<String>, format = DateTime)]
     pub(crate) last_ack: Option<Timestamp>,
     pub(crate) problem: Option<String>,
+    /// The hall's certificate counts no longer: it comes back with a new code only.
+    pub(crate) shut_out: bool,
     /// Another box speaks for this hall.
     pub(crate) twin: bool,
     /// Items the centre refused and nobody sent again.

@@ -9,6 +9,7 @@ use zhiban_kernel::Clock;
 use zhiban_kernel::backup;
 use zhiban_kernel::doctor::{Language, Mark, wait_healthy};
 use zhiban_kernel::people::setup_code;
+use zhiban_kernel::rights;
 
 use super::{PROGRAM, doctor as checks, subject};
 
@@ -18,6 +19,9 @@ use super::{PROGRAM, doctor as checks, subject};
 /// When it cannot be taken or proved.
 pub fn back_up(file: &Path, target: &Path) -> Result<()> {
     let config = GatewayConfig::read(file)?;
+    if rights::back_up_as_owner(&config.hall.data, target, file)? {
+        return Ok(());
+    }
     let taken = backup::take(&subject(&config, file), target, Clock::real_now())?;
     println!("{}", taken.summary());
     Ok(())
@@ -29,6 +33,9 @@ pub fn back_up(file: &Path, target: &Path) -> Result<()> {
 /// When it is refused; nothing was changed.
 pub fn restore(file: &Path, archive: &Path) -> Result<()> {
     let config = GatewayConfig::read(file)?;
+    if rights::restore_as_owner(&config.hall.data, archive, file)? {
+        return Ok(());
+    }
     let restored = backup::restore(&subject(&config, file), archive, Clock::real_now())?;
     print!("{}", restored.summary(file));
     println!(

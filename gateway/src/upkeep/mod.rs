@@ -35,6 +35,7 @@ pub fn subject(config: &GatewayConfig, file: &Path) -> Subject {
         id: config.hall.store.to_string(),
         data: config.hall.data.clone(),
         database: DATABASE,
+        is_elsewhere: false,
         config: file.to_owned(),
         migrate: journal::migrate,
         read_through,

@@ -1,7 +1,8 @@
 //! The archive as a file: written with its manifest first, read with every byte held against it.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufReader, BufWriter, Read, Seek as _, Write};
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::manifest::{FORMAT, FileNote, Manifest, NAME};
 use super::{BackupError, damaged, of};
+use crate::rights::STDIN;
 
 /// Most bytes of a manifest.
 const MANIFEST_BYTES_MAX: u64 = 4 << 20;
@@ -79,7 +81,14 @@ fn append(
 type Reader = tar::Archive<GzDecoder<BufReader<File>>>;
 
 fn open(file: &Path) -> Result<Reader, BackupError> {
-    let opened = File::open(file).map_err(of(file))?;
+    // Opened by root, and read more than once.
+    let opened = if file == Path::new(STDIN) {
+        let opened = io::stdin().as_fd().try_clone_to_owned().map(File::from);
+        opened.and_then(|mut opened| opened.rewind().map(|()| opened))
+    } else {
+        File::open(file)
+    };
+    let opened = opened.map_err(of(file))?;
     Ok(tar::Archive::new(GzDecoder::new(BufReader::new(opened))))
 }
 

@@ -19,8 +19,8 @@ pub struct Manifest {
     pub version: String,
     pub id: String,
     pub taken: Timestamp,
-    /// Name of the database among the files.
-    pub database: String,
+    /// Name of the database among the files; none where it is a server's.
+    pub database: Option<String>,
     /// Name of the configuration among the files.
     pub config: String,
     pub files: Vec<FileNote>,

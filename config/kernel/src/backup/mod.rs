@@ -26,9 +26,12 @@ use crate::StoreError;
 pub use manifest::Manifest;
 pub use nightly::{Nightly, NightlyState};
 pub use restore::{Restored, finish_restore, restore};
-pub use take::{Taken, keep_newest, newest, take, taken_at};
+pub use take::{Taken, keep_newest, newest, place_of, take, taken_at};
 
 pub use zhiban_config::shared::BACKUP_FOLDER as FOLDER;
+
+/// What a centre notes of its trust beside the database. It outlives a restore, so it is in no backup.
+pub const TRUST_LEDGER: &str = "trust.jsonl";
 
 /// A program whose data is backed up.
 #[derive(Debug, Clone)]
@@ -41,6 +44,8 @@ pub struct Subject {
     pub data: PathBuf,
     /// Name of the database in the data folder.
     pub database: &'static str,
+    /// The database is a server's, which has backups of its own; the rest is backed up.
+    pub is_elsewhere: bool,
     pub config: PathBuf,
     /// Brings a database to today's shape; refuses one that is newer.
     pub migrate: fn(&mut Connection) -> Result<(), StoreError>,

@@ -20,6 +20,10 @@ const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// A start is busy enough; what was missed waits so long.
 const AFTER_START: Duration = Duration::from_secs(300);
 const RETRY_AFTER: Duration = Duration::from_secs(3_600);
+/// By the time that passed, whatever the clock on the wall says meanwhile: one that jumps makes no
+/// storm of backups, and one that was far ahead no year without.
+const NO_SOONER: Duration = Duration::from_secs(6 * 3_600);
+const NO_LATER: Duration = Duration::from_secs(26 * 3_600);
 const PART: &str = "backup";
 
 /// How the nightly backup does.
@@ -51,11 +55,13 @@ impl Nightly {
     pub async fn run(self, shutdown: CancellationToken) {
         let (started, started_at) = (Clock::real_now(), Instant::now());
         let mut retry_at: Option<Instant> = None;
-        self.look();
+        let mut taken_at: Option<Instant> = None;
+        self.look(started);
         loop {
             let now = Clock::real_now();
             let due = self.last_due(now);
-            let is_missing = self.state.borrow().last.is_none_or(|last| last < due);
+            let last = self.state.borrow().last;
+            let is_missing = is_missing(last, due, now, taken_at.map(|taken| taken.elapsed()));
             let may_run = match retry_at {
                 Some(at) => Instant::now() >= at,
                 None => due >= started || started_at.elapsed() >= AFTER_START,
@@ -65,6 +71,7 @@ impl Nightly {
                     () = shutdown.cancelled() => return,
                     result = self.back_up(now) => result,
                 };
+                taken_at = result.is_ok().then(Instant::now).or(taken_at);
                 retry_at = result.is_err().then(|| Instant::now() + RETRY_AFTER);
                 self.note(now, result);
             }
@@ -77,8 +84,8 @@ impl Nightly {
     }
 
     /// Finds what is there at the start.
-    fn look(&self) {
-        let file = newest(&self.subject, &self.folder);
+    fn look(&self, now: Timestamp) {
+        let file = newest(&self.subject, &self.folder, now);
         self.state.send_modify(|state| {
             state.folder.clone_from(&self.folder);
             state.last = file.as_deref().and_then(taken_at);
@@ -107,7 +114,7 @@ impl Nightly {
             make_folder(&subject, &folder)?;
             let taken = take(&subject, &folder, now)?;
             // Only behind one that was proved.
-            keep_newest(&subject, &folder, keep)?;
+            keep_newest(&subject, &folder, keep, now)?;
             Ok(taken)
         });
         done.await
@@ -147,6 +154,21 @@ fn make_folder(subject: &Subject, folder: &std::path::Path) -> Result<(), Backup
     std::fs::create_dir(folder).map_err(super::of(folder))
 }
 
+/// Whether a backup is to be taken: the last one was before `due`, or is dated after `now` and so by a
+/// clock that was wrong. `passed` is the time since this process took one.
+fn is_missing(
+    last: Option<Timestamp>,
+    due: Timestamp,
+    now: Timestamp,
+    passed: Option<Duration>,
+) -> bool {
+    let by_clock = last.is_none_or(|last| last < due || last > now);
+    match passed {
+        None => by_clock,
+        Some(passed) => passed >= NO_LATER || (by_clock && passed >= NO_SOONER),
+    }
+}
+
 fn judge(state: &NightlyState, now: Timestamp, at: Time) -> (Status, String) {
     let age = state.last.map(|last| now.duration_since(last));
     let hours = age.map_or(0, |age: SignedDuration| age.as_hours());
@@ -156,7 +178,7 @@ fn judge(state: &NightlyState, now: Timestamp, at: Time) -> (Status, String) {
             Status::Ok,
             format!("none yet; the first follows soon, then daily at {at}"),
         ),
-        (None, Some(age)) if age > BACKUP_AGE_MAX => {
+        (None, Some(age)) if age.abs() > BACKUP_AGE_MAX => {
             (Status::Degraded, format!("the last is {hours} h old"))
         }
         (None, Some(_)) => (Status::Ok, format!("{hours} h ago, read back and counted")),
@@ -166,6 +188,26 @@ fn judge(state: &NightlyState, now: Timestamp, at: Time) -> (Status, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_that_jumps_makes_neither_a_storm_of_backups_nor_years_without() {
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let hours = |hours| SignedDuration::from_hours(hours);
+        let due = now - hours(2);
+        let passed = |hours: u64| Some(Duration::from_secs(hours * 3_600));
+        assert!(is_missing(None, due, now, None));
+        assert!(is_missing(Some(now - hours(24)), due, now, None));
+        assert!(!is_missing(Some(now - hours(1)), due, now, passed(1)));
+        // The clock was ten years ahead when the last one was taken, and is right again.
+        let ahead = Some(now + hours(87_600));
+        assert!(is_missing(ahead, due, now, passed(7)));
+        assert!(is_missing(ahead, due, now, None), "after a start, too");
+        // It jumps to and fro all the time.
+        assert!(!is_missing(ahead, due, now, passed(5)));
+        assert!(!is_missing(Some(now - hours(30)), due, now, passed(5)));
+        // It stands still.
+        assert!(is_missing(Some(now), due, now, passed(26)));
+    }
 
     #[test]
     fn failure_and_age_are_told() {

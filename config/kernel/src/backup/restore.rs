@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 use super::archive;
 use super::manifest::Manifest;
 use super::take::check_database;
-use super::{BackupError, FOLDER, Subject, of};
+use super::{BackupError, FOLDER, Subject, TRUST_LEDGER, of};
 use crate::runtime::take_folder;
 
 /// Where a backup is unpacked, in the data folder.
@@ -45,6 +45,9 @@ impl Restored {
             id, taken, version, ..
         } = &self.manifest;
         let mut text = format!("restored: {id} of {taken} (version {version})\n");
+        if self.manifest.database.is_none() {
+            text += "the database was not put back: it is that of a PostgreSQL server\n";
+        }
         if let Some(aside) = &self.aside {
             let aside = aside.display();
             text += &format!("what was there is kept in {aside}; delete it when all is well\n");
@@ -107,6 +110,14 @@ fn check_origin(subject: &Subject, file: &Path, manifest: &Manifest) -> Result<(
     if manifest.id != subject.id {
         return Err(foreign(subject.id.clone(), manifest.id.clone()));
     }
+    let said = |is_elsewhere| match is_elsewhere {
+        true => "a centre whose database is a PostgreSQL server's".to_owned(),
+        false => format!("a centre with {}", subject.database),
+    };
+    if subject.is_elsewhere != manifest.database.is_none() {
+        let (expected, found) = (said(subject.is_elsewhere), said(!subject.is_elsewhere));
+        return Err(foreign(expected, found));
+    }
     Ok(())
 }
 
@@ -143,7 +154,8 @@ fn entries(folder: &Path) -> Result<Vec<fs::DirEntry>, BackupError> {
 /// Moves everything of the data folder that is neither this restore nor a backup.
 pub(super) fn put_aside(data: &Path, aside: &Path) -> Result<(), BackupError> {
     let stays = |name: &str| {
-        ["lock", STAGE, FOLDER, "upgrade.json"].contains(&name) || name.starts_with(ASIDE)
+        ["lock", STAGE, FOLDER, TRUST_LEDGER, "upgrade.json"].contains(&name)
+            || name.starts_with(ASIDE)
     };
     for entry in entries(data)? {
         let name = entry.file_name();

@@ -1,6 +1,7 @@
 //! Taking a backup, while the program runs or not.
 
-use std::ffi::OsStr;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -15,10 +16,11 @@ use super::{BackupError, FOLDER, Subject, damaged, of};
 
 /// What of the data folder is not in a backup: what belongs to this run, to this disk, or is a
 /// backup itself. Without the epoch file a restored hall is known as restored.
-const LEFT_OUT: [&str; 6] = [
+const LEFT_OUT: [&str; 7] = [
     "lock",
     "run.json",
     "epoch",
+    super::TRUST_LEDGER,
     FOLDER,
     super::restore::STAGE,
     "upgrade.json",
@@ -42,6 +44,14 @@ impl Taken {
     pub fn summary(&self) -> String {
         let rows: u64 = self.manifest.tables.values().sum();
         let (file, bytes) = (self.file.display(), self.bytes);
+        if self.manifest.database.is_none() {
+            let names = self.manifest.files.iter().map(|file| file.name.as_str());
+            let names = names.collect::<Vec<_>>().join(", ");
+            return format!(
+                "{file}: {bytes} bytes, read back and compared: {names}. The database is not in it: it \
+                 is that of a PostgreSQL server; back it up there"
+            );
+        }
         format!("{file}: {bytes} bytes, {rows} rows, read back and compared")
     }
 }
@@ -53,24 +63,20 @@ impl Taken {
 /// # Errors
 /// [`BackupError`]; then there is no archive.
 pub fn take(subject: &Subject, target: &Path, now: Timestamp) -> Result<Taken, BackupError> {
-    let is_folder = target.is_dir() || !target.to_string_lossy().ends_with(ENDING);
-    let target = if is_folder {
-        target.join(name_at(subject, now))
-    } else {
-        target.to_owned()
-    };
-    let folder = match target.parent() {
-        Some(folder) if folder != Path::new("") => folder.to_owned(),
-        _ => PathBuf::from("."),
-    };
+    let (folder, name) = place_of(target);
+    let name = name.unwrap_or_else(|| name_at(subject, now).into());
+    let target = folder.join(name);
     let scratch = Scratch::make(&folder)?;
     check_room(subject, &folder)?;
+    let (mut files, mut tables) = (Vec::new(), BTreeMap::new());
     let copy = scratch.path.join(subject.database);
-    let tables = copy_database(&subject.data.join(subject.database), &copy)?;
-    let mut files = vec![Packed {
-        path: copy.clone(),
-        name: subject.database.to_owned(),
-    }];
+    if !subject.is_elsewhere {
+        tables = copy_database(&subject.data.join(subject.database), &copy)?;
+        files.push(Packed {
+            path: copy.clone(),
+            name: subject.database.to_owned(),
+        });
+    }
     collect(subject, &subject.data, "", &mut files)?;
     files.push(Packed {
         path: subject.config.clone(),
@@ -82,14 +88,16 @@ pub fn take(subject: &Subject, target: &Path, now: Timestamp) -> Result<Taken, B
         version: subject.version.to_owned(),
         id: subject.id.clone(),
         taken: now,
-        database: subject.database.to_owned(),
+        database: (!subject.is_elsewhere).then(|| subject.database.to_owned()),
         config: subject.config_name(),
         files: files.iter().map(note_of).collect::<Result<_, _>>()?,
         tables,
     };
     let part = scratch.path.join("part");
     archive::write(&part, &manifest, &files)?;
-    fs::remove_file(&copy).map_err(of(&copy))?;
+    if !subject.is_elsewhere {
+        fs::remove_file(&copy).map_err(of(&copy))?;
+    }
     prove(subject, &part, &scratch.path.join("proof"), &manifest)?;
     fs::rename(&part, &target).map_err(of(&target))?;
     let opened = fs::File::open(&folder).and_then(|folder| folder.sync_all());
@@ -100,6 +108,20 @@ pub fn take(subject: &Subject, target: &Path, now: Timestamp) -> Result<Taken, B
         bytes,
         manifest,
     })
+}
+
+/// The folder an archive comes into, and its name where one is given.
+#[must_use]
+pub fn place_of(target: &Path) -> (PathBuf, Option<OsString>) {
+    let is_folder = target.is_dir() || !target.to_string_lossy().ends_with(ENDING);
+    if is_folder {
+        return (target.to_owned(), None);
+    }
+    let folder = match target.parent() {
+        Some(folder) if folder != Path::new("") => folder.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    (folder, target.file_name().map(OsStr::to_owned))
 }
 
 fn name_at(subject: &Subject, now: Timestamp) -> String {
@@ -154,6 +176,9 @@ fn remove_left_behind(folder: &Path) {
 
 /// A copy and the archive of it are there at the same time.
 fn check_room(subject: &Subject, folder: &Path) -> Result<(), BackupError> {
+    if subject.is_elsewhere {
+        return Ok(());
+    }
     let database = subject.data.join(subject.database);
     let needed = 2 * fs::metadata(&database).map_err(of(&database))?.len();
     let disk = rustix::fs::statvfs(folder).map_err(|error| of(folder)(error.into()))?;
@@ -169,10 +194,7 @@ fn check_room(subject: &Subject, folder: &Path) -> Result<(), BackupError> {
 }
 
 /// Copies one snapshot and counts the rows in the same.
-fn copy_database(
-    source: &Path,
-    target: &Path,
-) -> Result<std::collections::BTreeMap<String, u64>, BackupError> {
+fn copy_database(source: &Path, target: &Path) -> Result<BTreeMap<String, u64>, BackupError> {
     // Writable, because a log that a killed program left behind is read in by whoever opens it.
     let source = Connection::open_with_flags(source, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     source.busy_timeout(std::time::Duration::from_secs(10))?;
@@ -247,7 +269,10 @@ pub(super) fn check_database(
     folder: &Path,
     manifest: &Manifest,
 ) -> Result<(), BackupError> {
-    let mut connection = Connection::open(folder.join(&manifest.database))?;
+    let Some(database) = &manifest.database else {
+        return Ok(());
+    };
+    let mut connection = Connection::open(folder.join(database))?;
     let said: String = connection.query_row("pragma integrity_check(1)", [], |row| row.get(0))?;
     if said != "ok" {
         return Err(damaged(file, format!("its database: {said}")));
@@ -272,8 +297,9 @@ pub(super) fn check_database(
     Ok(())
 }
 
-/// Backups of this installation in a folder, oldest first.
-fn backups_in(subject: &Subject, folder: &Path) -> Vec<PathBuf> {
+/// Backups of this installation in a folder, oldest first. Those dated after `now` are from a clock
+/// that was wrong, and come before all others: or they would be the newest for years.
+fn backups_in(subject: &Subject, folder: &Path, now: Timestamp) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else {
         return Vec::new();
     };
@@ -286,14 +312,14 @@ fn backups_in(subject: &Subject, folder: &Path) -> Vec<PathBuf> {
         })
         .collect();
     // The time in the name sorts like text.
-    found.sort();
+    found.sort_by_cached_key(|file| (taken_at(file).is_none_or(|at| at <= now), file.clone()));
     found
 }
 
 /// The newest backup of this installation in a folder.
 #[must_use]
-pub fn newest(subject: &Subject, folder: &Path) -> Option<PathBuf> {
-    backups_in(subject, folder).pop()
+pub fn newest(subject: &Subject, folder: &Path, now: Timestamp) -> Option<PathBuf> {
+    backups_in(subject, folder, now).pop()
 }
 
 /// When a backup was taken, by its name.
@@ -309,8 +335,13 @@ pub fn taken_at(file: &Path) -> Option<Timestamp> {
 ///
 /// # Errors
 /// When one cannot be deleted.
-pub fn keep_newest(subject: &Subject, folder: &Path, keep: usize) -> Result<(), BackupError> {
-    let found = backups_in(subject, folder);
+pub fn keep_newest(
+    subject: &Subject,
+    folder: &Path,
+    keep: usize,
+    now: Timestamp,
+) -> Result<(), BackupError> {
+    let found = backups_in(subject, folder, now);
     let old = found.len().saturating_sub(keep);
     for file in &found[..old] {
         fs::remove_file(file).map_err(of(file))?;

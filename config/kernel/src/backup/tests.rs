@@ -26,6 +26,7 @@ impl Place {
             id: "hall-7".into(),
             data: self.0.join("data"),
             database: "hall.db",
+            is_elsewhere: false,
             config: self.0.join("gateway.toml"),
             migrate,
             read_through: |connection| {
@@ -50,6 +51,7 @@ impl Place {
         for (name, text) in [
             ("lock", ""),
             ("epoch", "7"),
+            (TRUST_LEDGER, "joined\n"),
             ("authority.pem", "key"),
             ("federation/cert.pem", "cert"),
         ] {
@@ -108,7 +110,7 @@ fn a_backup_of_a_database_in_use_is_put_back_with_secrets_and_without_the_epoch(
         0o600
     );
     assert_eq!(
-        newest(&subject, &place.0.join("disk")),
+        newest(&subject, &place.0.join("disk"), at(0)),
         Some(taken.file.clone())
     );
     assert_eq!(taken_at(&taken.file), Some(at(0)));
@@ -116,6 +118,11 @@ fn a_backup_of_a_database_in_use_is_put_back_with_secrets_and_without_the_epoch(
     assert_eq!(left.len(), 1, "no scratch is left: {left:?}");
 
     fs::write(place.0.join("data/authority.pem"), "another key").unwrap();
+    fs::write(
+        place.0.join("data").join(TRUST_LEDGER),
+        "joined\nshut out\n",
+    )
+    .unwrap();
     let restored = restore(&subject, &taken.file, at(60)).unwrap();
     assert_eq!(place.notes(), 100);
     assert_eq!(place.read("authority.pem").as_deref(), Some("key"));
@@ -125,6 +132,8 @@ fn a_backup_of_a_database_in_use_is_put_back_with_secrets_and_without_the_epoch(
         None,
         "the hall must know that it was restored"
     );
+    let ledger = place.read(TRUST_LEDGER);
+    assert_eq!(ledger.as_deref(), Some("joined\nshut out\n"), "stays");
     assert_eq!(restored.other_config, None, "the box has the same");
     let aside = restored.aside.unwrap();
     assert_eq!(
@@ -136,6 +145,31 @@ fn a_backup_of_a_database_in_use_is_put_back_with_secrets_and_without_the_epoch(
         .query_row("select count(*) from note", [], |row| row.get(0))
         .unwrap();
     assert_eq!(notes, 102, "what was there is kept");
+}
+
+#[test]
+fn where_the_database_is_a_servers_the_secrets_are_backed_up_and_the_summary_says_so() {
+    let place = Place::new("elsewhere");
+    // The one of before the move lies there still.
+    drop(place.fill(3));
+    let here = place.subject();
+    let subject = Subject {
+        is_elsewhere: true,
+        ..here.clone()
+    };
+    let taken = take(&subject, &place.0.join("disk"), at(0)).unwrap();
+    let said = taken.summary();
+    let says = |word: &str| assert!(said.contains(word), "{said}");
+    says("authority.pem");
+    says("The database is not in it");
+    assert!(!said.contains("hall.db"), "{said}");
+    fs::remove_file(place.0.join("data/authority.pem")).unwrap();
+    let refused = restore(&here, &taken.file, at(1)).unwrap_err().to_string();
+    assert!(refused.contains("expected a backup of"), "{refused}");
+    let restored = restore(&subject, &taken.file, at(2)).unwrap();
+    assert_eq!(place.read("authority.pem").as_deref(), Some("key"));
+    let said = restored.summary(&place.0.join("gateway.toml"));
+    assert!(said.contains("the database was not put back"), "{said}");
 }
 
 #[test]
@@ -282,11 +316,16 @@ fn only_the_newest_are_kept_and_only_ours_are_deleted() {
     for second in 0..4 {
         take(&subject, &disk, at(second)).unwrap();
     }
-    keep_newest(&subject, &disk, 2).unwrap();
+    keep_newest(&subject, &disk, 2, at(3)).unwrap();
     assert_eq!(fs::read_dir(&disk).unwrap().count(), 3);
     assert_eq!(
-        newest(&subject, &disk).as_deref().and_then(taken_at),
+        newest(&subject, &disk, at(3)).as_deref().and_then(taken_at),
         Some(at(3))
     );
-    keep_newest(&subject, Path::new("/nowhere"), 2).unwrap();
+    keep_newest(&subject, Path::new("/nowhere"), 2, at(3)).unwrap();
+    // The clock is back from ten years ahead: what was taken there goes first.
+    let [ahead, right] = [at(315_360_000), at(10)].map(|now| take(&subject, &disk, now).unwrap());
+    assert_eq!(newest(&subject, &disk, at(10)), Some(right.file.clone()));
+    keep_newest(&subject, &disk, 2, at(10)).unwrap();
+    assert!(right.file.exists() && !ahead.file.exists());
 }

@@ -14,6 +14,14 @@ pub const BACKUP_AGE_MAX: SignedDuration = SignedDuration::from_hours(36);
 /// Whether SQLite finds the database sound, and the program can read it. May take a minute.
 pub fn check_database(report: &mut Report, subject: &Subject) {
     let what = Said::new("数据库", "database");
+    if subject.is_elsewhere {
+        let found = Said::new(
+            "在 PostgreSQL 服务器上，由服务器自己备份",
+            "on a PostgreSQL server, which has backups of its own",
+        );
+        report.good(what, found);
+        return;
+    }
     let file = subject.data.join(subject.database);
     if !file.exists() {
         let absent = Said::new("还没有", "there is none yet");
@@ -65,7 +73,7 @@ pub fn check_backup(report: &mut Report, subject: &Subject, folder: &Path, now: 
             folder.display()
         ),
     );
-    let Some(file) = newest(subject, folder) else {
+    let Some(file) = newest(subject, folder, now) else {
         let none = Said::new(
             format!("{} 中没有", folder.display()),
             format!("none in {}", folder.display()),
@@ -76,7 +84,7 @@ pub fn check_backup(report: &mut Report, subject: &Subject, folder: &Path, now: 
         report.add(mark, what, none, advice);
         return;
     };
-    let age = taken_at(&file).map(|taken| now.duration_since(taken));
+    let age = taken_at(&file).map(|taken| now.duration_since(taken).abs());
     let hours = age.map_or(i64::MAX, |age| age.as_hours());
     let found = Said::new(
         format!("{hours} 小时前，{}", file.display()),

@@ -135,7 +135,7 @@ pub fn check_fsync(report: &mut Report, data: &Path) {
 
 /// Microseconds per write.
 fn time_fsync(file: &Path) -> std::io::Result<u128> {
-    let mut opened = fs::File::create(file)?;
+    let mut opened = fs::File::create_new(file)?;
     let started = Instant::now();
     for _ in 0..FSYNCS {
         opened.write_all(&[0; 4_096])?;

@@ -1610,6 +1610,8 @@ export interface components {
              * @description Items the centre refused and nobody sent again.
              */
             set_aside: number;
+            /** @description The hall's certificate counts no longer: it comes back with a new code only. */
+            shut_out: boolean;
             /** @description Another box speaks for this hall. */
             twin: boolean;
         };

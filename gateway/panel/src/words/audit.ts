@@ -32,6 +32,7 @@ export const auditWords = {
     "trust_code-drop": ["收回接入码", "Code taken back"],
     trust_enrol: ["营业厅接入", "Hall joined"],
     trust_renew: ["营业厅换发证书", "Certificate of a hall renewed"],
+    trust_recall: ["从旁存记录补回接入和停用", "Joins and revocations made up for"],
     trust_revoke: ["停用营业厅", "Hall shut out"],
     box_confirm: ["确认开通清单的一项", "First step confirmed"],
     box_hall: ["修改厅名或营业时间", "Name or opening hours changed"],

@@ -35,6 +35,8 @@ export const boxWords = {
     "sent-again": ["已于 {at} 重新上传", "sent again at {at}"],
     content: ["内容", "Content"],
     "back-to-box": ["返回本机健康", "Back to the health of this box"],
+    "shut-out": ["中心不再承认本厅的证书", "the centre takes this hall's certificate no longer"],
+    "shut-out-text": ["本厅已被停用，或恢复了太旧的备份。数据保存在本机，不会丢失。请向中心要新的接入码，在下方“重新接入”。", "The hall was shut out, or put back from a backup that is too old. Its data waits here, nothing is lost. Ask the centre for a new code and join again below."],
     twin: ["另一台设备在使用本厅身份", "another box speaks for this hall"],
     "twin-text": ["两台设备用同一块硬盘的数据上报（克隆，或恢复了备份的旧机仍在运行）。数据不会丢失，但请停用其中一台。", "Two boxes report with the data of one disk (a clone, or an old box that still runs beside a restored one). Nothing is lost, but one of them must be switched off."],
     disk: ["磁盘", "Disk"],
