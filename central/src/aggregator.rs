@@ -26,11 +26,13 @@ use zhiban_vocabulary::enrolment::EnrolmentCode;
 
 use crate::centre::Centre;
 use crate::door::{Door, Requests};
+use crate::downlink::Downlink;
 use crate::intake::{Intake, Listener};
 use crate::postgres::{self, Postgres};
+use crate::questions::{self, Questions};
 use crate::trust::{Trust, TrustState};
 use crate::watch::Probe;
-use crate::{compare, halls, pages, trust, upkeep};
+use crate::{compare, documents, halls, pages, trust, upkeep};
 
 /// Key and certificate of the centre's authority, in the data folder.
 pub const AUTHORITY: &str = "authority.pem";
@@ -78,9 +80,11 @@ impl Aggregator {
         let doors = config.door.public.clone();
         let trust = Trust::open(store.clone(), authority, doors, data).await?;
         let intake = Intake::new(store.clone(), clock, trust.members().clone());
-        let listener = listen(config, intake.clone()).await?;
+        let questions = intake.questions().clone();
+        let downlink = start_downlink(&tasks, &store, &trust, &questions);
+        let listener = listen(config, &intake, &downlink).await?;
         let endpoints = config.zenoh.endpoints();
-        let door = open_door(config, &trust, &intake).await?;
+        let door = open_door(config, &trust, &intake, &downlink).await?;
         let door_address = door.local_addr()?;
 
         let centre = Centre {
@@ -88,13 +92,14 @@ impl Aggregator {
             clock,
             zone: jiff::tz::TimeZone::get(&config.centre.time_zone)?,
             changes: intake.changes(),
+            bell: questions.bell().clone(),
             health: Health::default(),
             started: Clock::real_now(),
             listen: [vec![door_address.to_string()], endpoints.clone()].concat(),
             shutdown: tasks.shutdown.clone(),
         };
         let state = trust_pages(config, &centre, &trust, door_address);
-        let (router, _, _) = routes(people, &centre, state.as_ref());
+        let (router, _, _) = routes(people, &centre, state.as_ref(), &questions);
         let socket = TcpListener::bind(config.web.listen)
             .await
             .with_context(|| format!("cannot listen on {}", config.web.listen))?;
@@ -139,6 +144,25 @@ impl Aggregator {
         notify("READY=1");
         self.tasks.run_until_stopped().await;
     }
+}
+
+/// Starts what halls fetch and are asked.
+fn start_downlink(
+    tasks: &Tasks,
+    store: &Database,
+    trust: &Trust,
+    questions: &Questions,
+) -> Downlink {
+    let (members, stop) = (trust.members().clone(), tasks.shutdown.clone());
+    let downlink = Downlink::new(
+        store.clone(),
+        members,
+        questions.bell().clone(),
+        stop.clone(),
+    );
+    tasks.spawn("downlink", downlink.clone().watch(stop.clone()));
+    tasks.spawn("questions", questions.clone().clean(stop));
+    downlink
 }
 
 /// Starts what a database needs that several programs share.
@@ -192,9 +216,14 @@ pub fn open_authority(config: &CentralConfig) -> anyhow::Result<Arc<Authority>> 
     Ok(Arc::new(authority))
 }
 
-async fn open_door(config: &CentralConfig, trust: &Trust, intake: &Intake) -> anyhow::Result<Door> {
+async fn open_door(
+    config: &CentralConfig,
+    trust: &Trust,
+    intake: &Intake,
+    downlink: &Downlink,
+) -> anyhow::Result<Door> {
     let router = config.router_of_door().context("zenoh has no address")?;
-    let requests = Requests::new(trust.clone(), intake.clone());
+    let requests = Requests::new(trust.clone(), intake.clone(), downlink.clone());
     let door = Door::open(config.door.listen, router, requests).await;
     door.context("cannot open the door for halls")
 }
@@ -232,12 +261,21 @@ pub async fn code_for(config: &CentralConfig, hall: &StoreId) -> anyhow::Result<
 }
 
 /// Takes queries, on a router of its own or behind others.
-async fn listen(config: &CentralConfig, intake: Intake) -> anyhow::Result<Listener> {
+async fn listen(
+    config: &CentralConfig,
+    intake: &Intake,
+    downlink: &Downlink,
+) -> anyhow::Result<Listener> {
+    let (intake, downlink) = (intake.clone(), downlink.clone());
     if !config.zenoh.routers.is_empty() {
-        return Ok(Listener::behind(intake, config.zenoh.routers.clone()));
+        return Ok(Listener::behind(
+            intake,
+            downlink,
+            config.zenoh.routers.clone(),
+        ));
     }
     let own = config.zenoh.endpoints();
-    let opened = Listener::open(intake, own.clone()).await;
+    let opened = Listener::open(intake, downlink, own.clone()).await;
     opened.with_context(|| format!("cannot listen on {}", own.join(", ")))
 }
 
@@ -315,6 +353,7 @@ pub(crate) fn routes(
     people: People,
     centre: &Centre,
     trust: Option<&TrustState>,
+    questions: &Questions,
 ) -> (Router, OpenApi, Vec<RouteRule>) {
     let info = InfoBuilder::new()
         .title("Zhiban central")
@@ -327,6 +366,8 @@ pub(crate) fn routes(
     let api = people::add_routes(api);
     let api = compare::add_routes(api, centre);
     let api = halls::add_routes(api, centre);
+    let api = documents::add_routes(api, centre);
+    let api = questions::add_routes(api, questions);
     let api = trust::add_routes(api, trust);
     let (router, openapi, rules) = api.split();
     (pages::add_to(router), openapi, rules)
@@ -347,11 +388,13 @@ pub async fn openapi(scratch: &Path) -> anyhow::Result<OpenApi> {
     let (people, _) = open_people(&store, &config, clock).await?;
     let authority = open_authority(&config)?;
     let trust = Trust::open(store.clone(), authority, Vec::new(), scratch).await?;
+    let intake = Intake::new(store.clone(), clock, trust.members().clone());
     let centre = Centre {
-        changes: Intake::new(store.clone(), clock, trust.members().clone()).changes(),
+        changes: intake.changes(),
         store: store.clone(),
         clock,
         zone: jiff::tz::TimeZone::UTC,
+        bell: intake.questions().bell().clone(),
         health: Health::default(),
         started: Clock::real_now(),
         listen: Vec::new(),
@@ -362,5 +405,5 @@ pub async fn openapi(scratch: &Path) -> anyhow::Result<OpenApi> {
         trust,
         door: public_door(&config, config.door.listen),
     };
-    Ok(routes(people, &centre, Some(&state)).1)
+    Ok(routes(people, &centre, Some(&state), intake.questions()).1)
 }

@@ -9,6 +9,8 @@ use zhiban_kernel::health::Health;
 use zhiban_kernel::{Clock, Database};
 use zhiban_vocabulary::time::BusinessDay;
 
+use crate::downlink::Bell;
+
 /// State of the routes; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Centre {
@@ -18,6 +20,8 @@ pub struct Centre {
     pub zone: TimeZone,
     /// Counts up after commits that change what pages show.
     pub changes: watch::Receiver<u64>,
+    /// To be rung after commits that give halls something to fetch.
+    pub bell: Bell,
     pub health: Health,
     /// Real time of the start.
     pub started: Timestamp,

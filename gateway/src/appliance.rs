@@ -32,6 +32,7 @@ use crate::chain::{self, BoxState, Watch};
 use crate::climate::ClimateFollower;
 use crate::commands::{self, CommandsFollower, Dispatcher, Switching, Wake};
 use crate::devices::{self, Devices, DevicesFollower, Keeper, NewDevice};
+use crate::documents::{self, DocumentsState};
 use crate::federation::{
     self, AlarmsFollower, Courier, LettersState, Line, MemberState, UplinkState,
 };
@@ -485,6 +486,13 @@ impl Slices {
             store: store.clone(),
         };
         let api = federation::add_trust_routes(api, &member);
+        let documents = DocumentsState {
+            store: store.clone(),
+            clock,
+            hall: self.state.store_id.clone(),
+            zone: self.zone.clone(),
+        };
+        let api = documents::add_routes(api, &documents);
         let api = upkeep::add_routes(api, &self.upkeep);
         chain::add_routes(api, &self.state)
     }

@@ -3,6 +3,7 @@
 //!
 //! `ARCHITECTURE.md` walks one event through these modules in order.
 
+mod across;
 pub mod appliance;
 pub mod boards;
 pub mod broker;
@@ -12,6 +13,7 @@ pub mod climate;
 pub mod commands;
 mod conventions;
 pub mod devices;
+pub mod documents;
 pub mod doors;
 pub mod federation;
 pub mod floor;

@@ -104,7 +104,8 @@ async fn every_route_asks_every_role_for_its_right() {
                 .replace("{key}", "k");
             let path = path
                 .replace("{day}", "2026-03-02")
-                .replace("{number}", "A1");
+                .replace("{number}", "A1")
+                .replace("{change}", "9");
             assert!(
                 !path.contains('{'),
                 "{path}: a parameter this test does not know"

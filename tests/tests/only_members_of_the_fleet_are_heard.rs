@@ -3,18 +3,18 @@
 //! clients: OpenSSL and curl.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::process::Command;
 use zhiban_kernel::authority::new_member_key;
-use zhiban_sync::seal::SigningKey;
+use zhiban_sync::seal::{Purpose, SigningKey};
 use zhiban_tests::harness::configs::{self, Folder};
+use zhiban_tests::harness::firewall::Firewall;
 use zhiban_tests::harness::stage::{Centre, Hall};
 use zhiban_tests::harness::wait::{seen, until};
 use zhiban_tests::harness::{Account, Ended, HttpError};
@@ -311,7 +311,11 @@ fn sealed(shown: &Shown, store: &str) -> Vec<u8> {
     let batch = json!({"batch": {"protocol": 1, "store": store, "epoch": 7, "lane": "history",
         "claims": {"live": {"born": 0, "settled": 0}, "history": {"born": 0, "settled": 0}},
         "envelopes": []}});
-    key.seal(&store.parse().unwrap(), batch.to_string().as_bytes())
+    key.seal(
+        Purpose::Up,
+        &store.parse().unwrap(),
+        batch.to_string().as_bytes(),
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -370,48 +374,6 @@ async fn strangers_expired_revoked_and_other_stores_are_sent_away() {
     let _ = plain.read_to_end(&mut answer).await;
     assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
     assert_eq!(centre.running.stop().await.unwrap(), Ended::Cleanly);
-}
-
-/// A way that lets only some through, as firewalls that look into the first packet do.
-struct Firewall {
-    address: String,
-    lets_zenoh_through: Arc<AtomicBool>,
-    requests: Arc<AtomicU32>,
-}
-
-impl Firewall {
-    async fn before(door: String) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let firewall = Self {
-            address: listener.local_addr().unwrap().to_string(),
-            lets_zenoh_through: Arc::default(),
-            requests: Arc::default(),
-        };
-        let open = Arc::clone(&firewall.lets_zenoh_through);
-        let requests = Arc::clone(&firewall.requests);
-        tokio::spawn(async move {
-            while let Ok((mut client, _)) = listener.accept().await {
-                let (door, open) = (door.clone(), Arc::clone(&open));
-                let requests = Arc::clone(&requests);
-                tokio::spawn(async move {
-                    let mut first = vec![0; 4_096];
-                    let length = client.read(&mut first).await.unwrap_or(0);
-                    let says =
-                        |word: &[u8]| first[..length].windows(word.len()).any(|part| part == word);
-                    if says(b"zhiban-line/1") && !open.load(Ordering::Relaxed) {
-                        return;
-                    }
-                    if says(b"http/1.1") {
-                        requests.fetch_add(1, Ordering::Relaxed);
-                    }
-                    let mut centre = TcpStream::connect(door).await.unwrap();
-                    centre.write_all(&first[..length]).await.unwrap();
-                    let _ = copy_bidirectional(&mut client, &mut centre).await;
-                });
-            }
-        });
-        firewall
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

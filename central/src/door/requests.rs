@@ -17,11 +17,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use zhiban_vocabulary::enrolment::{
-    Denial, DenialReason, EnrolRequest, Membership, PATH_ENROL, PATH_RENEW, PATH_UP, RenewRequest,
+    Denial, DenialReason, EnrolRequest, Membership, PATH_DOWN, PATH_ENROL, PATH_RENEW, PATH_UP,
+    RenewRequest,
 };
 use zhiban_vocabulary::{StoreId, topics};
 
 use super::{Shared, limits};
+use crate::downlink::{Downlink, POLL_BYTES_MAX};
 use crate::intake::{Intake, MESSAGE_BYTES_MAX};
 use crate::trust::{Digest, Trust, TrustError};
 
@@ -59,15 +61,17 @@ pub struct Requests(Arc<Inner>);
 struct Inner {
     trust: Trust,
     intake: Intake,
+    downlink: Downlink,
     wrong: Mutex<HashMap<IpAddr, Vec<Instant>>>,
 }
 
 impl Requests {
     #[must_use]
-    pub fn new(trust: Trust, intake: Intake) -> Self {
+    pub fn new(trust: Trust, intake: Intake, downlink: Downlink) -> Self {
         Self(Arc::new(Inner {
             trust,
             intake,
+            downlink,
             wrong: Mutex::default(),
         }))
     }
@@ -83,6 +87,10 @@ impl Requests {
             .route(
                 PATH_UP,
                 post(take_up).layer(DefaultBodyLimit::max(MESSAGE_BYTES_MAX)),
+            )
+            .route(
+                PATH_DOWN,
+                post(answer_poll).layer(DefaultBodyLimit::max(POLL_BYTES_MAX)),
             )
             .route_layer(from_fn_with_state(self.clone(), members_only))
             .route(
@@ -218,6 +226,22 @@ async fn take_up(
     let key = topics::up(&store);
     match requests.0.intake.receive(&key, message.to_vec()).await {
         Ok(answer) => Json(answer).into_response(),
+        Err(error) => denied(DenialReason::Unavailable, &error.to_string()),
+    }
+}
+
+/// A poll as it would come over zenoh.
+async fn answer_poll(
+    State(requests): State<Requests>,
+    Extension(asker): Extension<Asker>,
+    message: Bytes,
+) -> Response {
+    let Some(store) = asker.member(&requests) else {
+        return refusal(&TrustError::Certificate);
+    };
+    let key = topics::down(&store);
+    match requests.0.downlink.poll(key, message.to_vec()).await {
+        Ok(answer) => answer.into_response(),
         Err(error) => denied(DenialReason::Unavailable, &error.to_string()),
     }
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use zhiban_kernel::{Clock, Database, StoreError};
-use zhiban_sync::seal;
+use zhiban_sync::seal::{self, Purpose};
 use zhiban_sync::wire::unpack;
 use zhiban_vocabulary::envelope::{Answer, Batch, Claim, Claims, Heartbeat, PROTOCOL, Upward};
 use zhiban_vocabulary::topics;
@@ -24,6 +24,7 @@ pub use model::{IntakeSums, Refusal};
 pub use store::sums;
 pub use task::Listener;
 
+use crate::questions::Questions;
 use crate::stores;
 use crate::trust::Members;
 
@@ -43,6 +44,7 @@ pub struct Intake {
     store: Database,
     clock: Clock,
     members: Members,
+    questions: Questions,
     changed: watch::Sender<u64>,
 }
 
@@ -51,11 +53,18 @@ impl Intake {
     pub fn new(store: Database, clock: Clock, members: Members) -> Self {
         let (changed, _) = watch::channel(0);
         Self {
+            questions: Questions::new(store.clone()),
             store,
             clock,
             members,
             changed,
         }
+    }
+
+    /// Those whose answers come in here.
+    #[must_use]
+    pub const fn questions(&self) -> &Questions {
+        &self.questions
     }
 
     /// Counts up after each commit that changed something pages show.
@@ -77,6 +86,12 @@ impl Intake {
         match verified {
             Ok(Upward::Batch(batch)) => self.take_batch(batch).await,
             Ok(Upward::Heartbeat(beat)) => self.take_beat(beat).await,
+            Ok(Upward::Answered(answered)) => {
+                if !self.questions.heard(answered).await? {
+                    metrics::counter!("zhiban_questions_late_total").increment(1);
+                }
+                Ok(Answer::Noted)
+            }
             Err(refusal) => {
                 metrics::counter!("zhiban_intake_refused_total").increment(1);
                 tracing::warn!(key, %refusal, "message refused");
@@ -149,13 +164,14 @@ fn verify(members: &Members, key: &str, bytes: &[u8]) -> Result<Upward, Refusal>
     }
     let named = topics::store_of_up(key).ok_or_else(|| Refusal::NoStore(short(key)))?;
     // Before anything is unpacked: a stranger costs one look at the signature.
-    let packed = seal::open(&named, bytes, members.keys_of(&named))?;
+    let (packed, _) = seal::open(Purpose::Up, &named, bytes, members.keys_of(&named))?;
     let message = unpack(packed).map_err(|error| Refusal::Unreadable(error.to_string()))?;
     let upward: Upward =
         serde_json::from_slice(&message).map_err(|error| Refusal::Unreadable(error.to_string()))?;
     let store = match &upward {
         Upward::Batch(batch) => &batch.store,
         Upward::Heartbeat(beat) => &beat.store,
+        Upward::Answered(answered) => &answered.store,
     };
     if named != *store {
         return Err(Refusal::WrongKey {
@@ -169,6 +185,7 @@ fn verify(members: &Members, key: &str, bytes: &[u8]) -> Result<Upward, Refusal>
             check_protocol(beat.protocol)?;
             check_claims(&beat.claims)?;
         }
+        Upward::Answered(answered) => check_protocol(answered.protocol)?,
     }
     Ok(upward)
 }

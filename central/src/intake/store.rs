@@ -227,6 +227,9 @@ impl<'t> SqlLedger<'t> {
                 alarms::apply(self.tx, self.store, &note)?;
                 Ok(Ok(()))
             }
+            Item::Proposal(proposal) => {
+                crate::documents::propose(self.tx, self.store, &proposal, self.now)
+            }
             Item::SetAside(_) => {
                 self.note_set_aside(lane, envelope.seq)?;
                 Ok(Ok(()))

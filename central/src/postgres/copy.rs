@@ -25,10 +25,15 @@ const BATCH_ROWS: usize = 5_000;
 const TELL_ROWS: u64 = 100_000;
 
 /// Tables that are not spread. Accounts come before their sessions.
-const OTHERS: [&str; 6] = [
+const OTHERS: [&str; 11] = [
+    "documents_document",
+    "documents_place",
+    "documents_proposal",
+    "documents_version",
     "people_account",
     "people_session",
     "people_audit",
+    "questions_question",
     "trust_certificate",
     "trust_code",
     "watch_probe",

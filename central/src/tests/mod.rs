@@ -9,6 +9,7 @@ mod compared;
 pub(crate) mod postgres_server;
 mod routed;
 mod started;
+mod waiting;
 mod wired;
 
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use zhiban_kernel::authority::digest;
 use zhiban_kernel::{Clock, Database};
-use zhiban_sync::seal::SigningKey;
+use zhiban_sync::seal::{Purpose, SigningKey};
 use zhiban_vocabulary::envelope::{
     Answer, Batch, Claim, Claims, Envelope, Epoch, Lane, PROTOCOL, Upward,
 };
@@ -166,7 +167,7 @@ impl TestHall {
 
     /// What `bytes` are when this hall sends them.
     pub(crate) fn seal(&self, bytes: &[u8]) -> Vec<u8> {
-        key_of(&self.store).seal(&self.store, bytes)
+        key_of(&self.store).seal(Purpose::Up, &self.store, bytes)
     }
 
     /// A batch of `items` numbered from `first`, as it travels.

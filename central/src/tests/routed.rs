@@ -53,6 +53,7 @@ impl Site {
             store,
             clock,
             zone: TimeZone::get("Europe/Warsaw").unwrap(),
+            bell: intake.questions().bell().clone(),
             health: Health::default(),
             started: Clock::real_now(),
             listen: vec!["tcp/127.0.0.1:7447".into()],
@@ -70,7 +71,7 @@ impl Site {
             trust: trust.await.unwrap(),
             door: "127.0.0.1:7443".into(),
         };
-        let (router, openapi, rules) = routes(people, &centre, Some(&state));
+        let (router, openapi, rules) = routes(people, &centre, Some(&state), intake.questions());
         Self {
             intake,
             router: finish(router),
@@ -170,6 +171,16 @@ fn request(
 
 /// The table as it is meant to be; a change of rights is a change here.
 const TABLE: &[(&str, &str, Access)] = &[
+    (
+        "DELETE",
+        "/api/v1/masters/lists/{family}/{scope}/{id}",
+        Access::Needs(Capability::MastersManage),
+    ),
+    (
+        "DELETE",
+        "/api/v1/masters/units/{unit}",
+        Access::Needs(Capability::MastersManage),
+    ),
     ("DELETE", "/api/v1/session", Access::SignedIn),
     (
         "DELETE",
@@ -201,8 +212,53 @@ const TABLE: &[(&str, &str, Access)] = &[
     ),
     (
         "GET",
+        "/api/v1/masters/forms",
+        Access::Needs(Capability::MastersRead),
+    ),
+    (
+        "GET",
+        "/api/v1/masters/halls/{store}",
+        Access::Needs(Capability::MastersRead),
+    ),
+    (
+        "GET",
+        "/api/v1/masters/halls/{store}/thresholds",
+        Access::Needs(Capability::MastersRead),
+    ),
+    (
+        "GET",
+        "/api/v1/masters/lists/{family}",
+        Access::Needs(Capability::MastersRead),
+    ),
+    (
+        "GET",
+        "/api/v1/masters/lists/{family}/{scope}/{id}/versions",
+        Access::Needs(Capability::MastersRead),
+    ),
+    (
+        "GET",
+        "/api/v1/masters/proposals",
+        Access::Needs(Capability::MastersRead),
+    ),
+    (
+        "GET",
+        "/api/v1/masters/table",
+        Access::Needs(Capability::MastersRead),
+    ),
+    (
+        "GET",
+        "/api/v1/masters/tree",
+        Access::Needs(Capability::MastersRead),
+    ),
+    (
+        "GET",
         "/api/v1/people",
         Access::Needs(Capability::PeopleManage),
+    ),
+    (
+        "GET",
+        "/api/v1/questions",
+        Access::Needs(Capability::AuditRead),
     ),
     ("GET", "/api/v1/session", Access::Public),
     (
@@ -218,6 +274,21 @@ const TABLE: &[(&str, &str, Access)] = &[
     ("GET", "/health", Access::Public),
     ("GET", "/metrics", Access::Public),
     ("GET", "/status", Access::Public),
+    (
+        "POST",
+        "/api/v1/halls/{store}/rows",
+        Access::Needs(Capability::HallsDrill),
+    ),
+    (
+        "POST",
+        "/api/v1/masters/proposals/{store}/{id}",
+        Access::Needs(Capability::MastersManage),
+    ),
+    (
+        "POST",
+        "/api/v1/masters/table",
+        Access::Needs(Capability::MastersManage),
+    ),
     (
         "POST",
         "/api/v1/people",
@@ -239,6 +310,26 @@ const TABLE: &[(&str, &str, Access)] = &[
         "POST",
         "/api/v1/trust/{store}/revoke",
         Access::Needs(Capability::FleetTrust),
+    ),
+    (
+        "PUT",
+        "/api/v1/masters/halls/{store}",
+        Access::Needs(Capability::MastersManage),
+    ),
+    (
+        "PUT",
+        "/api/v1/masters/halls/{store}/place",
+        Access::Needs(Capability::MastersManage),
+    ),
+    (
+        "PUT",
+        "/api/v1/masters/lists/{family}/{scope}/{id}",
+        Access::Needs(Capability::MastersManage),
+    ),
+    (
+        "PUT",
+        "/api/v1/masters/units/{unit}",
+        Access::Needs(Capability::MastersManage),
     ),
     ("PUT", "/api/v1/session/password", Access::SignedIn),
 ];
@@ -287,6 +378,8 @@ async fn every_route_asks_every_role_for_its_right(make: Make) {
     for (role, cookie) in &visitors {
         for rule in &rules {
             let path = rule.path.replace("{store}", "wola").replace("{staff}", "9");
+            let path = path.replace("{family}", "agent").replace("{scope}", "wola");
+            let path = path.replace("{unit}", "city").replace("{id}", "a");
             let status = site.status(&rule.method, &path, cookie.as_deref()).await;
             let who = role.map_or("nobody", Role::as_str);
             match refused(rule, *role) {

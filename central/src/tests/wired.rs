@@ -10,6 +10,7 @@ use zhiban_vocabulary::envelope::Answer;
 use super::{
     Folder, Make, TestHall, clock_at, committed, free_port, members, on_both, queue_quarter,
 };
+use crate::downlink::Downlink;
 use crate::intake::{Intake, Listener, links, sums};
 
 const TIME_MAX: Duration = Duration::from_secs(10);
@@ -26,8 +27,10 @@ async fn serve(folder: &Folder) -> Served {
     let store = folder.store();
     let intake = Intake::new(store.clone(), clock_at("2020-01-02T12:00:00Z"), members());
     let endpoint = format!("tcp/127.0.0.1:{}", free_port());
-    let listener = Listener::open(intake.clone(), vec![endpoint.clone()]);
     let shutdown = CancellationToken::new();
+    let bell = intake.questions().bell().clone();
+    let downlink = Downlink::new(store.clone(), members(), bell, shutdown.clone());
+    let listener = Listener::open(intake.clone(), downlink, vec![endpoint.clone()]);
     let task = tokio::spawn(listener.await.unwrap().run(shutdown.clone()));
     Served {
         intake,

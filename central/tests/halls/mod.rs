@@ -1,6 +1,6 @@
 //! Halls that were let in without asking: one key for all.
 
-use zhiban_sync::seal::SigningKey;
+use zhiban_sync::seal::{Purpose, SigningKey};
 use zhiban_vocabulary::StoreId;
 
 /// PKCS #8 of an Ed25519 key is a head and the seed.
@@ -11,5 +11,5 @@ pub(crate) fn key() -> SigningKey {
 
 /// What a message is when `store` sends it.
 pub(crate) fn sealed(store: &StoreId, message: &[u8]) -> Vec<u8> {
-    key().seal(store, message)
+    key().seal(Purpose::Up, store, message)
 }

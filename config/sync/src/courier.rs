@@ -389,6 +389,7 @@ impl Courier {
             Answer::Committed { .. }
             | Answer::Estranged { .. }
             | Answer::Refused { .. }
+            | Answer::Noted
             | Answer::Busy { .. } => {
                 self.lost(ticket, now_ms);
             }

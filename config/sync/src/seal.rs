@@ -4,7 +4,7 @@
 //! ```text
 //! 2 | Ed25519 signature, 64 bytes | message as in `wire`
 //! ```
-//! The signature covers the protocol, the store and the message.
+//! The signature covers the protocol, the [`Purpose`], the store and the message.
 
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use zhiban_vocabulary::StoreId;
@@ -12,7 +12,24 @@ use zhiban_vocabulary::StoreId;
 /// First byte of a sealed message; no message of [`crate::wire`] begins with it.
 const SEALED: u8 = 2;
 const SIGNATURE_BYTES: usize = 64;
-const CONTEXT: &[u8] = b"zhiban/1/up\0";
+
+/// What a signed message is for. One signed for the one is none for the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// What the hall states.
+    Up,
+    /// What the hall asks for.
+    Poll,
+}
+
+impl Purpose {
+    const fn context(self) -> &'static [u8] {
+        match self {
+            Self::Up => b"zhiban/1/up\0",
+            Self::Poll => b"zhiban/1/poll\0",
+        }
+    }
+}
 
 /// The public half of a store's key, raw, 32 bytes.
 pub type PublicKey = [u8; 32];
@@ -53,8 +70,8 @@ impl SigningKey {
 
     /// Signs `message` as one of `store`.
     #[must_use]
-    pub fn seal(&self, store: &StoreId, message: &[u8]) -> Vec<u8> {
-        let signature = self.0.sign(&signed_bytes(store, message));
+    pub fn seal(&self, purpose: Purpose, store: &StoreId, message: &[u8]) -> Vec<u8> {
+        let signature = self.0.sign(&signed_bytes(purpose, store, message));
         let mut sealed = Vec::with_capacity(1 + SIGNATURE_BYTES + message.len());
         sealed.push(SEALED);
         sealed.extend_from_slice(signature.as_ref());
@@ -63,44 +80,43 @@ impl SigningKey {
     }
 }
 
-/// The message within, when one of `keys` signed it as one of `store`.
+/// The message within, and which of `keys` signed it as one of `store` for this purpose.
 ///
 /// # Errors
 /// [`SealError`]
 pub fn open<'m>(
+    purpose: Purpose,
     store: &StoreId,
     sealed: &'m [u8],
     keys: impl IntoIterator<Item = PublicKey>,
-) -> Result<&'m [u8], SealError> {
+) -> Result<(&'m [u8], PublicKey), SealError> {
     let Some((&SEALED, rest)) = sealed.split_first() else {
         return Err(SealError::Unsigned);
     };
     let (signature, message) = rest
         .split_at_checked(SIGNATURE_BYTES)
         .ok_or(SealError::Unsigned)?;
-    let signed = signed_bytes(store, message);
-    let by = |key: PublicKey| {
+    let signed = signed_bytes(purpose, store, message);
+    let by = |key: &PublicKey| {
         UnparsedPublicKey::new(&ED25519, key)
             .verify(&signed, signature)
             .is_ok()
     };
-    if keys.into_iter().any(by) {
-        Ok(message)
-    } else {
-        Err(SealError::OtherHand)
-    }
+    let key = keys.into_iter().find(by).ok_or(SealError::OtherHand)?;
+    Ok((message, key))
 }
 
-fn signed_bytes(store: &StoreId, message: &[u8]) -> Vec<u8> {
+fn signed_bytes(purpose: Purpose, store: &StoreId, message: &[u8]) -> Vec<u8> {
     let store = store.as_str().as_bytes();
     // An id never holds a zero, so no two pairs of store and message give the same bytes.
-    [CONTEXT, store, b"\0", message].concat()
+    [purpose.context(), store, b"\0", message].concat()
 }
 
 #[cfg(test)]
 mod tests {
     use ring::rand::SystemRandom;
 
+    use super::Purpose::{Poll, Up};
     use super::*;
 
     fn key() -> SigningKey {
@@ -115,26 +131,43 @@ mod tests {
     #[test]
     fn a_message_comes_out_only_for_its_store_and_key() {
         let (own, other, wola) = (key(), key(), store("wola"));
-        let sealed = own.seal(&wola, b"{}");
+        let sealed = own.seal(Up, &wola, b"{}");
         let both = [other.public(), own.public()];
-        assert_eq!(open(&wola, &sealed, both), Ok(&b"{}"[..]));
+        assert_eq!(
+            open(Up, &wola, &sealed, both),
+            Ok((&b"{}"[..], own.public()))
+        );
         let refused = Err(SealError::OtherHand);
-        assert_eq!(open(&wola, &sealed, [other.public()]), refused);
-        assert_eq!(open(&wola, &sealed, []), refused);
-        assert_eq!(open(&store("mokotow"), &sealed, [own.public()]), refused);
+        assert_eq!(open(Up, &wola, &sealed, [other.public()]), refused);
+        assert_eq!(open(Up, &wola, &sealed, []), refused);
+        assert_eq!(
+            open(Up, &store("mokotow"), &sealed, [own.public()]),
+            refused
+        );
+    }
+
+    #[test]
+    fn a_message_signed_for_one_purpose_is_none_for_the_other() {
+        let (own, wola) = (key(), store("wola"));
+        for (signed, read) in [(Up, Poll), (Poll, Up)] {
+            let sealed = own.seal(signed, &wola, b"{}");
+            let opened = open(read, &wola, &sealed, [own.public()]);
+            assert_eq!(opened, Err(SealError::OtherHand));
+            assert!(open(signed, &wola, &sealed, [own.public()]).is_ok());
+        }
     }
 
     #[test]
     fn every_byte_counts_and_an_unsigned_message_is_none() {
         let (own, wola) = (key(), store("wola"));
-        let sealed = own.seal(&wola, br#"{"heartbeat":{}}"#);
+        let sealed = own.seal(Up, &wola, br#"{"heartbeat":{}}"#);
         for at in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[at] ^= 1;
-            assert!(open(&wola, &changed, [own.public()]).is_err(), "{at}");
+            assert!(open(Up, &wola, &changed, [own.public()]).is_err(), "{at}");
         }
         for unsigned in [&b""[..], b"{}", b"\x01x", &sealed[..40]] {
-            let opened = open(&wola, unsigned, [own.public()]);
+            let opened = open(Up, &wola, unsigned, [own.public()]);
             assert_eq!(opened, Err(SealError::Unsigned));
         }
     }

@@ -21,6 +21,8 @@ pub const PATH_ENROL: &str = "/v1/enrol";
 pub const PATH_RENEW: &str = "/v1/renew";
 /// Where a member sends what zenoh would carry.
 pub const PATH_UP: &str = "/v1/up";
+/// A poll over HTTPS.
+pub const PATH_DOWN: &str = "/v1/down";
 
 /// Crockford's alphabet: no I, L, O or U.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::device::DeviceAlarm;
+use crate::down::Answered;
 use crate::facts::{FactRevision, HallProfile};
+use crate::masters::Proposal;
 use crate::{DeviceId, StoreId};
 
 /// Version of the protocol, part of every key.
@@ -78,6 +80,8 @@ pub enum Item {
     Profile(HallProfile),
     Fact(FactRevision),
     Alarm(AlarmNote),
+    /// The hall proposes a change of its master data.
+    Proposal(Proposal),
     /// Stands in the place of an item the centre refused too often; the hall keeps that one.
     SetAside(SetAside),
 }
@@ -174,6 +178,8 @@ pub enum Answer {
     },
     /// Nothing of the message was taken.
     Refused { reason: String },
+    /// The answer to a question was handed on, or nobody waits for it any more.
+    Noted,
     /// Nothing of the message was taken; come again after this time.
     Busy { retry_after_ms: u32 },
 }
@@ -237,6 +243,8 @@ pub struct LiveSnapshot {
 pub enum Upward {
     Batch(Batch),
     Heartbeat(Heartbeat),
+    /// Not in the outbox: once nobody waits for it any more, it is worth nothing.
+    Answered(Answered),
 }
 
 #[cfg(test)]

@@ -63,7 +63,12 @@ words! {
         PeopleManage = "people.manage",
         AuditRead = "audit.read",
         HallsRead = "halls.read",
+        /// Asks a hall for the rows behind a figure; the hall judges by its own rights again.
+        HallsDrill = "halls.drill",
         FleetTrust = "fleet.trust",
+        MastersRead = "masters.read",
+        MastersPropose = "masters.propose",
+        MastersManage = "masters.manage",
     }
 }
 
@@ -83,6 +88,8 @@ impl Role {
                 C::BoxRead,
                 C::BoxManage,
                 C::PeopleManage,
+                C::MastersRead,
+                C::MastersPropose,
             ],
             Self::DutyManager => &[
                 C::FloorRead,
@@ -91,11 +98,32 @@ impl Role {
                 C::DevicesCommand,
                 C::DeadLettersRead,
                 C::BoxRead,
+                C::MastersRead,
             ],
-            Self::Clerk | Self::ComplaintOfficer => &[C::FloorRead, C::TicketsRead],
-            Self::Auditor => &[C::FloorRead, C::TicketsRead, C::AuditRead, C::HallsRead],
-            Self::KioskAdministrator => &[C::FloorRead, C::DevicesRead, C::DevicesCommand],
-            Self::Operator => &[C::HallsRead, C::BoxRead],
+            Self::Clerk | Self::ComplaintOfficer => &[C::FloorRead, C::TicketsRead, C::MastersRead],
+            Self::Auditor => &[
+                C::FloorRead,
+                C::TicketsRead,
+                C::AuditRead,
+                C::HallsRead,
+                C::HallsDrill,
+                C::MastersRead,
+            ],
+            Self::KioskAdministrator => &[
+                C::FloorRead,
+                C::DevicesRead,
+                C::DevicesCommand,
+                C::MastersRead,
+            ],
+            Self::Operator => &[
+                C::HallsRead,
+                C::HallsDrill,
+                C::TicketsRead,
+                C::DevicesRead,
+                C::BoxRead,
+                C::MastersRead,
+                C::MastersManage,
+            ],
             Self::Installer => &[
                 C::FloorRead,
                 C::DevicesRead,
@@ -106,6 +134,9 @@ impl Role {
                 C::BoxManage,
                 C::PeopleManage,
                 C::FleetTrust,
+                C::MastersRead,
+                C::MastersPropose,
+                C::MastersManage,
             ],
             Self::WallDisplay => &[C::FloorRead],
         }

@@ -133,10 +133,10 @@ pub fn up(store: &StoreId) -> String {
     format!("zhiban/{PROTOCOL}/up/{:x}/{store}", shard(store))
 }
 
-/// The key expression central answers on.
+/// The key expression central answers on: [`up`] and [`down`] of all stores.
 #[must_use]
-pub fn up_all() -> String {
-    format!("zhiban/{PROTOCOL}/up/*/*")
+pub fn all() -> String {
+    format!("zhiban/{PROTOCOL}/*/*/*")
 }
 
 /// The store a key of [`up`] names; `None` when the key is malformed or in the wrong shard.
@@ -144,6 +144,19 @@ pub fn up_all() -> String {
 pub fn store_of_up(key: &str) -> Option<StoreId> {
     let store = key.rsplit('/').next()?.parse().ok()?;
     (up(&store) == key).then_some(store)
+}
+
+/// The key a hall asks what is new on.
+#[must_use]
+pub fn down(store: &StoreId) -> String {
+    format!("zhiban/{PROTOCOL}/down/{:x}/{store}", shard(store))
+}
+
+/// The store a key of [`down`] names; `None` when the key is malformed or in the wrong shard.
+#[must_use]
+pub fn store_of_down(key: &str) -> Option<StoreId> {
+    let store = key.rsplit('/').next()?.parse().ok()?;
+    (down(&store) == key).then_some(store)
 }
 
 #[cfg(test)]
@@ -157,6 +170,9 @@ mod tests {
         let wrong = (shard(&store) + 1) % SHARDS;
         assert_eq!(store_of_up(&format!("zhiban/1/up/{wrong:x}/ud-wola")), None);
         assert_eq!(store_of_up("zhiban/1/up/0/UPPER"), None);
+        assert_eq!(store_of_down(&down(&store)), Some(store.clone()));
+        assert_eq!(store_of_down(&up(&store)), None);
+        assert_eq!(store_of_up(&down(&store)), None);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use jsonschema::Validator;
 use schemars::{Schema, schema_for};
 use serde_json::Value;
+use zhiban_vocabulary::down::{About, Answered, Poll, Polled};
 use zhiban_vocabulary::envelope::{Answer, Heartbeat, Item};
 use zhiban_vocabulary::report::{self, Kind};
 
@@ -388,6 +389,10 @@ fn the_schemas_in_the_folder_are_what_the_types_say() {
     check("item", &schema_for!(Item));
     check("heartbeat", &schema_for!(Heartbeat));
     check("answer", &schema_for!(Answer));
+    check("poll", &schema_for!(Poll));
+    check("polled", &schema_for!(Polled));
+    check("answered", &schema_for!(Answered));
+    check("about", &schema_for!(About));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 // The central panel.
 import { equal, expect, Visitor } from "./browser.mjs";
+import { walkOrganization } from "./masters.mjs";
 import { firstBoot, newColleague, signIn } from "./door.mjs";
 
 export async function walkCentre(browser, tally, { base, code, shots, account, day }) {
@@ -15,6 +16,7 @@ export async function walkCentre(browser, tally, { base, code, shots, account, d
     assert: async () => equal(await page.locator(".hall.card").count(), (await visitor.api("/api/v1/halls")).halls.length, "hall cards"),
   });
   if (stores[0]) await hallDay(visitor, tally, stores.find((hall) => hall.fresh === "live") ?? stores[0], day);
+  if (stores[0] && capabilities.includes("halls.drill")) await rows(visitor, tally, stores);
   await visitor.everywhere(tally, "box", "/box", {
     prepare: () => page.waitForSelector('[data-health="shown"]'),
     assert: async () => {
@@ -22,6 +24,7 @@ export async function walkCentre(browser, tally, { base, code, shots, account, d
       equal(await page.locator('[data-health="shown"] tbody tr').count(), (await visitor.health()).parts.length, "parts of the health");
     },
   });
+  if (capabilities.includes("masters.manage")) await walkOrganization(visitor, tally);
   if (capabilities.includes("fleet.trust")) await trust(visitor, tally);
   if (capabilities.includes("people.manage")) {
     await visitor.everywhere(tally, "people", "/people");
@@ -135,5 +138,43 @@ async function hallDay(visitor, tally, hall, day) {
   await visitor.everywhere(tally, "hall-day", path, {
     prepare: () => page.waitForSelector('[data-chart="drawn"] svg', { timeout: 8000 }).catch(() => undefined),
     assert: async () => expect((await visitor.text("h1")).includes(hall.name), "the hall's name is missing"),
+  });
+}
+
+/** Rows behind figures: of a hall that answers, of one that does not, and what the hall refuses. Real halls may all be away. */
+async function rows(visitor, tally, stores) {
+  const { page } = visitor;
+  const settled = () => page.waitForSelector('[data-rows="settled"]', { timeout: 15000 });
+  const live = stores.find((hall) => hall.fresh === "live");
+  await visitor.open("/halls");
+  const answers = live && (await page.evaluate(async (store) => {
+    const body = JSON.stringify({ rows: "tickets", day: "2020-01-02", limit: 1 });
+    return (await fetch(`/api/v1/halls/${store}/rows`, { method: "POST", headers: { "content-type": "application/json" }, body })).ok;
+  }, live.store));
+  visitor.takeFaults();
+  if (!answers) return;
+  await visitor.everywhere(tally, "rows", `/halls/${live.store}/rows?date=2020-01-02`, { prepare: settled });
+  await visitor.everywhere(tally, "rows-of-a-device", `/halls/${live.store}/rows?rows=reports&device=tm-1`, { prepare: settled });
+  await tally.check("centre rows narrow, go on and are exported", async () => {
+    await visitor.open(`/halls/${live.store}/rows?date=2020-01-02`);
+    await settled();
+    const first = await page.locator("main tbody tr").count();
+    if (first > 0) {
+      const [download] = await Promise.all([page.waitForEvent("download"), page.locator(".head .el-button, .beside .el-button").first().click()]);
+      expect(download.suggestedFilename().startsWith(`${live.store}-tickets-`), "CSV has another name");
+    }
+    await page.selectOption('select[name="rows"]', "reports");
+    await page.waitForURL((url) => url.searchParams.get("rows") === "reports");
+    equal(visitor.takeFaults(), [], "faults");
+  });
+  const away = stores.find((hall) => hall.fresh === "offline");
+  if (!away) return;
+  await tally.check("centre a hall that is away is said to be", async () => {
+    await visitor.open(`/halls/${away.store}/rows`);
+    await settled();
+    await page.locator('main [role="alert"]').waitFor();
+    await visitor.axe();
+    await visitor.shot("rows-away");
+    visitor.takeFaults();
   });
 }

@@ -1,4 +1,5 @@
 // The hall desk panel and the wall display.
+import { walkOwnMasters } from "./masters.mjs";
 import { agree, equal, expect, Visitor } from "./browser.mjs";
 import { Cable } from "./cable.mjs";
 import { lookAtDevices, walkDevices } from "./devices.mjs";
@@ -35,6 +36,7 @@ export async function walkHall(browser, tally, { base, code, shots, account }) {
       equal(await page.locator('[data-state="open"]').count(), open, "steps left");
     },
   });
+  await walkOwnMasters(visitor, tally);
   await visitor.everywhere(tally, "people", "/people");
   await visitor.everywhere(tally, "password", "/password");
   await visitor.everywhere(tally, "lost", "/no/such/page", { widths: [{ width: 1366, height: 768 }] });

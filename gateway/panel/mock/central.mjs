@@ -1,4 +1,5 @@
 // The centre's routes: twenty halls, one late, two offline, one that never reported.
+import { centreMasters } from "./masters.mjs";
 import { generator } from "./random.mjs";
 import { Problem, stream } from "./web.mjs";
 
@@ -87,6 +88,7 @@ export function central({ speed, quiet }) {
   const period = (query) => ({ from: query.get("from") ?? DAY, to: query.get("to") ?? query.get("from") ?? DAY });
 
   const routes = ({ need }) => ({
+    ...centreMasters(need, () => stamp(now()), halls),
     "GET /api/v1/trust": ({ request }) => {
       need(request, "fleet.trust");
       const states = ["member", "member", "member", "invited", "member", "revoked", "ended", "none"];
@@ -152,6 +154,20 @@ export function central({ speed, quiet }) {
         climate: known && hall.climate ? slots.filter((slot) => slot.received).map((slot, index) => ({ start: slot.start, device: "th-1", mean_tenths: 221 + Math.round(8 * Math.sin(index / 6)), in_band_min: index % 11 === 3 ? 9 : 15, measured_min: 15 })) : [],
         completeness_bp: date > DAY ? null : Math.floor((known * 10000) / (date === DAY ? Math.max(1, elapsed()) : SLOTS)), data_through: known ? stamp(offset + OPENS + known * 900) : null,
       };
+    },
+    "POST /api/v1/halls/:store/rows": ({ request, body, parameters }) => {
+      need(request, "halls.drill");
+      const hall = halls.find((each) => each.store === parameters.store);
+      if (!hall) throw new Problem(404, "not-found", "no such hall");
+      if (hall.fresh !== "live") throw new Problem(503, "unavailable", "the hall did not answer within 10 s", { reason: "hall-away", facts: { hall: hall.name, last_seen: lastSeen(hall) } });
+      if (body.rows === "alarms") throw new Problem(409, "conflict", "the hall does not show these rows to you", { reason: "hall-denied", facts: { hall: hall.name, why: "right" } });
+      if (body.rows === "reports") return { name: hall.name, time_zone: "Asia/Shanghai", next: null, rows: body.device === "tm-1" ? [{ id: 9, at: stamp(now() - 60), received: stamp(now() - 59), kind: "ticket.issued", seq: 4, payload: { ticket: "A004", queue: "A" } }, { id: 8, at: stamp(now() - 70), received: stamp(now() - 69), kind: "kiosk.txn", seq: 3, payload: null }] : [] };
+      const first = Number(body.after ?? 0);
+      const rows = Array.from({ length: Math.max(0, Math.min(body.limit, 240 - first)) }, (_, index) => {
+        const n = first + index + 1;
+        return { number: `${body.queue ?? "A"}${String(n).padStart(3, "0")}`, queue: body.queue ?? "A", class: n % 17 ? "ordinary" : "vip", state: n % 11 ? "finished" : "no-show", issued_at: stamp(OPENS + n * 90), called_at: stamp(OPENS + n * 90 + 400), started_at: stamp(OPENS + n * 90 + 410), ended_at: stamp(OPENS + n * 90 + 700), waiting_s: 410, handling_s: n % 11 ? 290 : null, counter: body.counter ?? String(1 + (n % 6)), staff: String(2001 + (n % 6)), rating: n % 4 ? 5 : null, calls: 1, flags: n % 40 ? [] : ["issued-twice"] };
+      });
+      return { name: hall.name, time_zone: "Asia/Shanghai", rows, next: first + rows.length < 240 ? String(first + rows.length) : null };
     },
     "GET /api/v1/compare/stream": ({ request, response }) => {
       need(request, "halls.read");

@@ -1,6 +1,7 @@
 // The hall's routes.
 import { eventsOf, floorAt, makeDay, ticketAt } from "./hall-day.mjs";
 import { hallDevices } from "./hall-devices.mjs";
+import { hallMasters } from "./masters.mjs";
 import { hallUpkeep } from "./hall-upkeep.mjs";
 import { Problem, stream } from "./web.mjs";
 
@@ -86,6 +87,7 @@ export function gateway({ speed, big, quiet }) {
     },
     ...own.routes({ need, log }),
     ...hallUpkeep({ need, stamp, now, quiet }),
+    ...hallMasters(need, () => stamp(now())),
     "GET /api/v1/devices/:device/reports": ({ request, parameters, query }) => {
       need(request, "devices.read");
       const found = devices.find((device) => device.device === parameters.device);
@@ -162,7 +164,7 @@ export function gateway({ speed, big, quiet }) {
             { device: "screen-3", driver: "lihe-screen", status: "restarting", detail: "no answer from address 3, trying again in 8 s", restarts: 2, bad_frames: 5 },
           ],
         },
-        uplink: quiet ? null : { doors: ["centre.example:7443"], connected: true, backlog: 3, oldest_unsent_s: 14, last_ack: stamp(now() - 14), problem: null, shut_out: false, twin: true, set_aside: setAside.filter((item) => !item.sent_again).length },
+        uplink: quiet ? null : { doors: ["centre.example:7443"], connected: true, backlog: 3, oldest_unsent_s: 14, last_ack: stamp(now() - 14), problem: null, fetched: stamp(now() - 33), fetch_problem: null, shut_out: false, twin: true, set_aside: setAside.filter((item) => !item.sent_again).length },
       };
     },
   });

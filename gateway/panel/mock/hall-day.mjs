@@ -178,6 +178,7 @@ export function floorAt(day, t, stamp, hall) {
       { device: "th-1", temperature_tenths: 224, humidity_tenths: 451, at: stamp(t - 20), fresh: true, in_band: true },
       { device: "th-2", temperature_tenths: 287, humidity_tenths: 382, at: stamp(t - 35), fresh: true, in_band: false },
     ],
+    limits: { wait_rising_s: 300, wait_long_s: 600 },
     freshness: {
       last_event: stamp(t - 6),
       journal_lag: 0,

@@ -10,14 +10,14 @@ const DIST = fileURLToPath(new URL("../dist", import.meta.url));
 const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml" };
 const CSP = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:";
 const ROLES = {
-  "hall-manager": ["floor.read", "tickets.read", "devices.read", "devices.manage", "devices.command", "deadletters.read", "box.read", "box.manage", "people.manage"],
-  "duty-manager": ["floor.read", "tickets.read", "devices.read", "devices.command", "deadletters.read", "box.read"],
-  clerk: ["floor.read", "tickets.read"],
-  "complaint-officer": ["floor.read", "tickets.read"],
-  auditor: ["floor.read", "tickets.read", "audit.read", "halls.read"],
-  "kiosk-administrator": ["floor.read", "devices.read", "devices.command"],
-  operator: ["halls.read", "box.read"],
-  installer: ["floor.read", "devices.read", "devices.manage", "devices.command", "deadletters.read", "box.read", "box.manage", "people.manage", "fleet.trust"],
+  "hall-manager": ["floor.read", "tickets.read", "devices.read", "devices.manage", "devices.command", "deadletters.read", "box.read", "box.manage", "people.manage", "masters.read", "masters.propose"],
+  "duty-manager": ["floor.read", "tickets.read", "devices.read", "devices.command", "deadletters.read", "box.read", "masters.read"],
+  clerk: ["floor.read", "tickets.read", "masters.read"],
+  "complaint-officer": ["floor.read", "tickets.read", "masters.read"],
+  auditor: ["floor.read", "tickets.read", "audit.read", "halls.read", "halls.drill", "masters.read"],
+  "kiosk-administrator": ["floor.read", "devices.read", "devices.command", "masters.read"],
+  operator: ["halls.read", "halls.drill", "tickets.read", "devices.read", "box.read", "masters.read", "masters.manage"],
+  installer: ["floor.read", "devices.read", "devices.manage", "devices.command", "deadletters.read", "box.read", "box.manage", "people.manage", "fleet.trust", "masters.read", "masters.propose", "masters.manage"],
   "wall-display": ["floor.read"],
 };
 const TRIES = 5;

@@ -19,7 +19,7 @@ use super::{DATABASE, Slices, new_boot, open_authority, open_mqtt, program, upke
 use crate::chain::BoxState;
 use crate::commands::Wake;
 use crate::devices::Devices;
-use crate::federation::{Line, UplinkState};
+use crate::federation::{DownlinkState, Line, UplinkState};
 use crate::floor::Floor;
 use crate::joining::Joining;
 use crate::journal::{self, Journal};
@@ -48,6 +48,7 @@ pub async fn describe(data: &Path) -> Result<(String, Vec<RouteRule>, axum::Rout
     let stop = CancellationToken::new();
     let line = Line {
         state: watch::channel(UplinkState::default()).1,
+        down: watch::channel(DownlinkState::default()).1,
         member: watch::channel(None).1,
     };
     let floor = Floor::new(

@@ -196,6 +196,10 @@ struct BoxUplinkView {
     doors: Vec<String>,
     #[serde(flatten)]
     line: UplinkView,
+    /// When the centre last answered a poll: up to then the hall has what the centre gives out.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    fetched: Option<Timestamp>,
+    fetch_problem: Option<String>,
 }
 
 /// The box itself: disk, journal, followers, doors, line to the centre.
@@ -203,6 +207,7 @@ struct BoxUplinkView {
 async fn read_box(State(state): State<BoxState>) -> Result<Json<BoxView>> {
     let now = state.journal.clock().now();
     let uplink = state.line.state.borrow().clone();
+    let down = state.line.down.borrow().clone();
     let epoch = uplink.epoch.unwrap_or(state.epoch);
     let read = move |connection: &Connection| {
         let line = uplink_view(connection, &uplink, now)?;
@@ -231,6 +236,8 @@ async fn read_box(State(state): State<BoxState>) -> Result<Json<BoxView>> {
         uplink: line.map(|line| BoxUplinkView {
             doors: state.doors(),
             line,
+            fetched: down.fetched,
+            fetch_problem: down.problem,
         }),
     }))
 }

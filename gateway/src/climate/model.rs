@@ -3,9 +3,13 @@
 use jiff::Timestamp;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
+use rusqlite::Connection;
 use zhiban_config::GatewayConfig;
+use zhiban_vocabulary::StoreId;
 use zhiban_vocabulary::facts::ClimateSums;
 use zhiban_vocabulary::time::BusinessDay;
+
+use crate::documents;
 
 /// Length of the windows the band is judged by, in minutes.
 pub(super) const WINDOW_MIN: u32 = 5;
@@ -14,6 +18,7 @@ pub(super) const WINDOW_MS: i64 = 5 * 60 * 1_000;
 /// The band, in tenths of a degree and inclusive, and the opening time it holds in.
 #[derive(Debug, Clone)]
 pub struct Rule {
+    hall: StoreId,
     low: i64,
     high: i64,
     opens: Time,
@@ -33,12 +38,33 @@ impl Rule {
     #[must_use]
     pub fn new(config: &GatewayConfig) -> Self {
         Self {
+            hall: config.hall.store.clone(),
             low: config.climate.band_low.0.into(),
             high: config.climate.band_high.0.into(),
             opens: config.hall.opens,
             closes: config.hall.closes,
             zone: config.hall.zone(),
         }
+    }
+
+    /// The rule as it holds on a day: the organization's thresholds come above `gateway.toml`. A band
+    /// without anything in it is passed over.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn on(&self, connection: &Connection, day: BusinessDay) -> rusqlite::Result<Self> {
+        let levels = documents::thresholds(connection, &self.hall, day.0)?;
+        let of = |name| {
+            let level = levels.iter().find(|level| level.name == name);
+            level.and_then(|level| level.value)
+        };
+        let mut rule = self.clone();
+        let low = of("climate-low-tenths").unwrap_or(rule.low);
+        let high = of("climate-high-tenths").unwrap_or(rule.high);
+        if low <= high {
+            (rule.low, rule.high) = (low, high);
+        }
+        Ok(rule)
     }
 
     /// Whether a temperature in tenths of a degree is inside the band.
@@ -82,6 +108,7 @@ mod tests {
     fn rule() -> Rule {
         let time = |hour| jiff::civil::time(hour, 0, 0, 0);
         Rule {
+            hall: "wola".parse().unwrap(),
             low: 200,
             high: 240,
             opens: time(8),

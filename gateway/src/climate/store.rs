@@ -117,6 +117,8 @@ pub(super) fn take_quarters(
     while let Some(row) = rows.next()? {
         let device: String = row.get(0)?;
         let slot = QuarterHour::containing(from_ms(row.get(1)?));
+        let day = rule.day(slot.start());
+        let rule = rule.on(connection, day)?;
         let sums = rule.sum(&windows(connection, &device, slot)?);
         let device = device
             .parse()
@@ -124,7 +126,7 @@ pub(super) fn take_quarters(
         let fact = Fact::ClimateQuarter { slot, device, sums };
         facts.push(FactRevision {
             version: row.get(2)?,
-            day: rule.day(slot.start()),
+            day,
             fact,
         });
     }

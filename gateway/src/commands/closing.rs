@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use jiff::civil::Time;
+use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
@@ -16,7 +16,7 @@ use zhiban_vocabulary::device::DeviceKind;
 use zhiban_vocabulary::time::BusinessDay;
 
 use super::{HALL, Wake, ask, not_switched, store};
-use crate::{devices, journal};
+use crate::{devices, documents, journal};
 
 const LOOK_EVERY: Duration = Duration::from_secs(20);
 /// The last days on which the others, and then screens and boards, were told to be off, and all to
@@ -24,6 +24,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(20);
 const OTHERS_TOLD: &str = "commands_switched_off";
 const SCREENS_TOLD: &str = "commands_screens_switched_off";
 const ON_TOLD: &str = "commands_switched_on";
+
+/// When the hall closes on days it set its own hours for.
+type OwnHours = Vec<(Date, Time)>;
 
 /// Task `switching`.
 #[derive(Debug)]
@@ -63,7 +66,19 @@ impl Switching {
     }
 
     async fn look_at(&self, now: Timestamp) -> Result<(), StoreError> {
-        let (off, on) = (self.due_off(now), self.due_on(now));
+        let today = BusinessDay::of(now, &self.zone).0;
+        let days = [Some(today), today.yesterday().ok()];
+        let read = move |connection: &Connection| {
+            let mut own = OwnHours::new();
+            for day in days.into_iter().flatten() {
+                if let Some((_, closes)) = documents::hours_of(connection, day)? {
+                    own.push((day, closes));
+                }
+            }
+            Ok(own)
+        };
+        let own = self.store.read(read).await?;
+        let (off, on) = (self.due_off(now, &own), self.due_on(now, &own));
         if off.is_none() && on.is_none() {
             return Ok(());
         }
@@ -83,22 +98,27 @@ impl Switching {
     }
 
     /// The day whose closing is just over, as days since 1970.
-    fn due_off(&self, now: Timestamp) -> Option<i64> {
+    fn due_off(&self, now: Timestamp, own: &OwnHours) -> Option<i64> {
         let today = BusinessDay::of(now, &self.zone);
         // Late closing and a wait may lead into the next day.
         let days = [Some(today), today.0.yesterday().ok().map(BusinessDay)];
         let day = days.into_iter().flatten().find(|day| {
             let wait = SignedDuration::from_mins(self.closing.after_minutes.into());
-            let age = now.duration_since(day.at(self.closes, &self.zone) + wait);
+            let age = now.duration_since(day.at(self.closes_on(*day, own), &self.zone) + wait);
             (SignedDuration::ZERO..Closing::FRESH).contains(&age)
         })?;
         since_1970(day)
     }
 
+    fn closes_on(&self, day: BusinessDay, own: &OwnHours) -> Time {
+        let found = own.iter().find(|(own, _)| *own == day.0);
+        found.map_or(self.closes, |(_, closes)| *closes)
+    }
+
     /// The day that has begun and is not over: also a box that starts at noon switches on.
-    fn due_on(&self, now: Timestamp) -> Option<i64> {
+    fn due_on(&self, now: Timestamp, own: &OwnHours) -> Option<i64> {
         let today = BusinessDay::of(now, &self.zone);
-        let (on, closes) = (self.closing.switch_on?, self.closes);
+        let (on, closes) = (self.closing.switch_on?, self.closes_on(today, own));
         let day = today.at(on, &self.zone)..today.at(closes, &self.zone);
         day.contains(&now).then(|| since_1970(today)).flatten()
     }
@@ -270,7 +290,7 @@ mod tests {
         }
 
         fn due(&self, now: &str) -> Option<i64> {
-            self.task.due_off(now.parse().unwrap())
+            self.task.due_off(now.parse().unwrap(), &OwnHours::new())
         }
     }
 
@@ -289,6 +309,23 @@ mod tests {
         let all = [KIOSK, SCREENS[0], SCREENS[1]];
         assert_eq!(evening.look("2026-03-02T10:44:00Z").await, all);
         assert_eq!(evening.look("2026-03-03T10:15:00Z").await.len(), 4);
+    }
+
+    #[tokio::test]
+    async fn a_day_with_hours_of_its_own_is_switched_by_them() {
+        let evening = Evening::open("own").await;
+        let set = |connection: &Connection| {
+            Ok(connection.execute_batch(
+                "insert into documents_day values ('2026-03-02', '09:00:00', '20:00:00', '1', 0)",
+            )?)
+        };
+        evening.task.store.write(set).await.unwrap();
+        assert!(evening.look("2026-03-02T10:15:00Z").await.is_empty());
+        assert_eq!(evening.look("2026-03-02T12:15:00Z").await, [KIOSK]);
+        evening.ended("kiosk-1").await;
+        evening.look("2026-03-02T12:16:00Z").await;
+        let next = evening.look("2026-03-03T10:15:00Z").await;
+        assert_eq!(next.iter().filter(|told| *told == KIOSK).count(), 2);
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use rusqlite::Connection;
+use serde::Serialize;
 use zhiban_kernel::StoreError;
 use zhiban_vocabulary::DeviceId;
 use zhiban_vocabulary::device::{DeviceAlarm, Severity};
@@ -82,6 +83,50 @@ pub fn end_alarms_of(
         outbox::put(connection, Lane::Live, &Item::Alarm(note), now)?;
     }
     Ok(())
+}
+
+/// An alarm that stands, as the hall told it last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StandingAlarm {
+    pub device: String,
+    pub alarm: String,
+    pub severity: String,
+    pub text: String,
+}
+
+impl StandingAlarm {
+    /// Its place in the order.
+    #[must_use]
+    pub fn mark(&self) -> String {
+        format!("{} {}", self.device, self.alarm)
+    }
+}
+
+/// Alarms of devices that stand, behind a [mark](StandingAlarm::mark), by device.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn standing_alarms(
+    connection: &Connection,
+    after: Option<&str>,
+    limit: u32,
+) -> rusqlite::Result<Vec<StandingAlarm>> {
+    let (device, alarm) = after
+        .and_then(|mark| mark.split_once(' '))
+        .unwrap_or_default();
+    let sql = "select device, alarm, severity, text from federation_alarm
+         where severity <> 'cleared' and (device, alarm) > (?1, ?2)
+         order by device, alarm limit ?3";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map((device, alarm, limit), |row| {
+        Ok(StandingAlarm {
+            device: row.get(0)?,
+            alarm: row.get(1)?,
+            severity: row.get(2)?,
+            text: row.get(3)?,
+        })
+    })?;
+    rows.collect()
 }
 
 /// Whether the device said something of this alarm after `note`.

@@ -98,7 +98,7 @@ async fn send_again(
             Item::Alarm(note) => Ok(alarms::said_since(connection, note)?),
             // Stated at every start.
             Item::Profile(_) => Ok::<_, StoreError>(true),
-            Item::SetAside(_) => Ok(false),
+            Item::Proposal(_) | Item::SetAside(_) => Ok(false),
         };
         let found = letters::send_again(connection, id, now, restate)?;
         if found {

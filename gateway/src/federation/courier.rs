@@ -303,7 +303,7 @@ impl<U: Uplink> Courier<U> {
                 });
             }
             // Of an epoch that is over, or told when the new one begins.
-            Answer::Committed { .. } | Answer::Estranged { .. } => {}
+            Answer::Committed { .. } | Answer::Estranged { .. } | Answer::Noted => {}
             Answer::Refused { reason } => {
                 self.note_problem(&format!("the centre refused: {reason}"));
             }

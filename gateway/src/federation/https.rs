@@ -2,10 +2,12 @@
 //! through.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::StatusCode;
+use hyper::body::Bytes;
 use tokio::sync::Mutex;
-use zhiban_vocabulary::enrolment::{ALPN_HTTP, Denial, DenialReason, PATH_UP};
+use zhiban_vocabulary::enrolment::{ALPN_HTTP, Denial, DenialReason, PATH_DOWN, PATH_UP};
 use zhiban_vocabulary::envelope::Answer;
 
 use super::member::Member;
@@ -37,14 +39,30 @@ impl HttpsUplink {
                 request::post(&mut connection, PATH_UP, KIND, message.clone()).await
         {
             self.keep(Arc::clone(member), connection).await;
-            return read(status, &answer);
+            return read(&within(status, answer)?);
         }
         let mut connection = open(member, doors).await?;
         let (status, answer) = request::post(&mut connection, PATH_UP, KIND, message)
             .await
             .map_err(|error| UplinkError::Unreachable(error.to_string()))?;
         self.keep(Arc::clone(member), connection).await;
-        read(status, &answer)
+        read(&within(status, answer)?)
+    }
+
+    /// Polls on a connection of its own, opened each time: a poll is rare and waits long, and what
+    /// goes up must not find its connection taken.
+    pub(super) async fn poll(
+        member: &Member,
+        doors: &[String],
+        message: Vec<u8>,
+        time_max: Duration,
+    ) -> Result<Vec<u8>, UplinkError> {
+        let mut connection = open(member, doors).await?;
+        let answered =
+            request::post_within(&mut connection, PATH_DOWN, KIND, message, time_max).await;
+        let (status, answer) =
+            answered.map_err(|error| UplinkError::Unreachable(error.to_string()))?;
+        Ok(within(status, answer)?.to_vec())
     }
 
     async fn rested(&self, member: &Arc<Member>) -> Option<Connection> {
@@ -76,12 +94,16 @@ async fn open(member: &Member, doors: &[String]) -> Result<Connection, UplinkErr
     Err(unreachable(met.join("; ")))
 }
 
-fn read(status: StatusCode, answer: &[u8]) -> Result<Answer, UplinkError> {
+fn read(answer: &[u8]) -> Result<Answer, UplinkError> {
+    serde_json::from_slice(answer).map_err(|error| UplinkError::BadAnswer(error.to_string()))
+}
+
+/// What an answer brings, unless the door refused.
+fn within(status: StatusCode, answer: Bytes) -> Result<Bytes, UplinkError> {
     if status == StatusCode::OK {
-        return serde_json::from_slice(answer)
-            .map_err(|error| UplinkError::BadAnswer(error.to_string()));
+        return Ok(answer);
     }
-    Err(match serde_json::from_slice(answer) {
+    Err(match serde_json::from_slice(&answer) {
         Ok(Denial {
             denied: DenialReason::Certificate,
             text,

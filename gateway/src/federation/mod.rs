@@ -3,12 +3,14 @@
 //!
 //! A message goes up like this: `courier` reads the outbox, `carrier` signs with the key of
 //! `member` and chooses a transport, `zenoh` asks through the `pipe`, which speaks TLS to the
-//! centre's door; where that does not get through, `https` asks the same door.
+//! centre's door; where that does not get through, `https` asks the same door. By the same ways `downlink` asks
+//! what the centre has for the hall.
 
 mod alarms;
 mod api;
 mod carrier;
 mod courier;
+mod downlink;
 mod enrol;
 mod epoch;
 mod https;
@@ -24,9 +26,10 @@ mod trust_api;
 mod uplink;
 mod zenoh;
 
-pub use alarms::{AlarmsFollower, end_alarms_of};
+pub use alarms::{AlarmsFollower, StandingAlarm, end_alarms_of, standing_alarms};
 pub use api::{LettersState, Restate, add_routes};
 pub use courier::{Courier, UplinkState};
+pub use downlink::DownlinkState;
 pub use enrol::{EnrolError, enrol};
 pub use epoch::open_epoch;
 pub use letters::unsent_letters;

@@ -53,6 +53,17 @@ pub(super) async fn post(
     kind: &str,
     body: Vec<u8>,
 ) -> io::Result<(StatusCode, Bytes)> {
+    post_within(connection, path, kind, body, ANSWER_TIME_MAX).await
+}
+
+/// One request, and its answer within `time_max`.
+pub(super) async fn post_within(
+    connection: &mut Connection,
+    path: &str,
+    kind: &str,
+    body: Vec<u8>,
+    time_max: Duration,
+) -> io::Result<(StatusCode, Bytes)> {
     let request = Request::post(path)
         .header(header::HOST, "centre")
         .header(header::CONTENT_TYPE, kind)
@@ -76,8 +87,9 @@ pub(super) async fn post(
             Ok(()) => io::ErrorKind::UnexpectedEof.into(),
             Err(error) => io::Error::other(error),
         }),
-        () = tokio::time::sleep(ANSWER_TIME_MAX) => {
-            Err(io::Error::new(io::ErrorKind::TimedOut, "no answer within 15 s"))
+        () = tokio::time::sleep(time_max) => {
+            let text = format!("no answer within {} s", time_max.as_secs());
+            Err(io::Error::new(io::ErrorKind::TimedOut, text))
         }
     }
 }

@@ -8,6 +8,7 @@ use tokio::sync::Mutex;
 use zenoh::Session;
 use zenoh::query::ConsolidationMode;
 use zhiban_vocabulary::envelope::Answer;
+use zhiban_vocabulary::{StoreId, topics};
 
 use super::pipe::Problem;
 use super::uplink::UplinkError;
@@ -19,7 +20,7 @@ const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
 /// nobody whether it arrived.
 #[derive(Debug)]
 pub(super) struct ZenohUplink {
-    key: String,
+    hall: StoreId,
     /// The pipe.
     router: String,
     /// What stopped the pipe: zenoh itself only sees a connection that ended.
@@ -28,9 +29,9 @@ pub(super) struct ZenohUplink {
 }
 
 impl ZenohUplink {
-    pub(super) fn new(key: String, pipe: SocketAddr, problem: Problem) -> Self {
+    pub(super) fn new(hall: StoreId, pipe: SocketAddr, problem: Problem) -> Self {
         Self {
-            key,
+            hall,
             router: format!("tcp/{pipe}"),
             problem,
             session: Mutex::new(None),
@@ -73,9 +74,13 @@ impl ZenohUplink {
         }
     }
 
-    async fn ask(&self, message: Vec<u8>) -> Result<Answer, UplinkError> {
+    async fn ask(
+        &self,
+        key: String,
+        message: Vec<u8>,
+        time_max: Duration,
+    ) -> Result<Vec<u8>, UplinkError> {
         let session = self.session().await?;
-        let key = self.key.clone();
         // Sending blocks its thread while the line is full, whatever its signature says.
         let sent = tokio::task::spawn_blocking(move || {
             use zenoh::Wait;
@@ -83,7 +88,7 @@ impl ZenohUplink {
                 .get(&key)
                 .payload(message)
                 .consolidation(ConsolidationMode::None)
-                .timeout(ANSWER_TIME_MAX)
+                .timeout(time_max)
                 .wait()
         });
         let replies = sent
@@ -98,15 +103,16 @@ impl ZenohUplink {
         let sample = reply.into_result().map_err(|error| {
             UplinkError::BadAnswer(String::from_utf8_lossy(&error.payload().to_bytes()).into())
         })?;
-        serde_json::from_slice(&sample.payload().to_bytes())
-            .map_err(|error| UplinkError::BadAnswer(error.to_string()))
+        Ok(sample.payload().to_bytes().into_owned())
     }
 }
 
 impl ZenohUplink {
     /// Sends and waits for the answer.
     pub(super) async fn send(&self, message: Vec<u8>) -> Result<Answer, UplinkError> {
-        let answer = self.ask(message).await;
+        let answer = self
+            .ask(topics::up(&self.hall), message, ANSWER_TIME_MAX)
+            .await;
         // A centre that refuses or is late has answered or will: the other messages that are
         // on their way need the session.
         if matches!(
@@ -115,7 +121,17 @@ impl ZenohUplink {
         ) {
             self.forget().await;
         }
-        answer
+        serde_json::from_slice(&answer?).map_err(|error| UplinkError::BadAnswer(error.to_string()))
+    }
+
+    /// Polls and waits for the answer. The session is that of what goes up, which decides when it
+    /// is of no use any more.
+    pub(super) async fn poll(
+        &self,
+        message: Vec<u8>,
+        time_max: Duration,
+    ) -> Result<Vec<u8>, UplinkError> {
+        self.ask(topics::down(&self.hall), message, time_max).await
     }
 }
 

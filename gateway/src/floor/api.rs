@@ -19,6 +19,7 @@ use utoipa_axum::routes;
 use zhiban_kernel::StoreError;
 use zhiban_kernel::clock::from_ms;
 use zhiban_kernel::web::{Access, Api, Result, WebError};
+use zhiban_vocabulary::StoreId;
 use zhiban_vocabulary::roles::Capability;
 use zhiban_vocabulary::time::BusinessDay;
 
@@ -27,7 +28,7 @@ use crate::federation::{self, UplinkState};
 use crate::journal::{self, Follower, Journal};
 use crate::queue::{Names, QueueFollower};
 use crate::routes::with_state;
-use crate::{climate, devices, queue};
+use crate::{climate, devices, documents, queue};
 
 /// Shortest time between two messages to a page.
 const MESSAGE_EVERY: Duration = Duration::from_millis(250);
@@ -44,6 +45,7 @@ struct Inner {
     names: Names,
     zone: TimeZone,
     hall: HallView,
+    store: StoreId,
     climate: climate::Rule,
     uplink: watch::Receiver<UplinkState>,
     /// The last message, made once for all pages that are open.
@@ -70,6 +72,7 @@ impl Floor {
             names,
             zone: config.hall.zone(),
             hall,
+            store: config.hall.store.clone(),
             climate: climate::Rule::new(config),
             uplink,
             message,
@@ -129,6 +132,8 @@ impl Inner {
     ) -> std::result::Result<FloorView, StoreError> {
         let day = BusinessDay::of(now, &self.zone);
         let live = queue::live(connection, day, now)?;
+        let rule = self.climate.on(connection, day)?;
+        let levels = documents::thresholds(connection, &self.store, day.0)?;
         Ok(FloorView {
             at: now,
             hall: self.hall.clone(),
@@ -136,7 +141,8 @@ impl Inner {
             totals: TotalsView::from(&live),
             queues: model::queues(&live, &self.names),
             counters: model::counters(live.counters, &self.names),
-            climate: model::climate(climate::latest(connection)?, &self.climate, now),
+            climate: model::climate(climate::latest(connection)?, &rule, now),
+            limits: model::limits(&levels),
             freshness: self.freshness(connection, now)?,
         })
     }

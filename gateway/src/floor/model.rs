@@ -9,6 +9,7 @@ use zhiban_vocabulary::facts::QueueSums;
 use zhiban_vocabulary::time::elapsed_s;
 
 use crate::climate::{self, Latest};
+use crate::documents::Level;
 use crate::queue::{CounterLive, Live, Names, PersonView, QueueLive, TicketLive};
 
 const MEDIAN_BP: u32 = 5_000;
@@ -28,7 +29,28 @@ pub(super) struct FloorView {
     pub(super) queues: Vec<QueueView>,
     pub(super) counters: Vec<CounterView>,
     pub(super) climate: Vec<ClimateView>,
+    pub(super) limits: LimitsView,
     pub(super) freshness: FreshnessView,
+}
+
+/// From which waits on a queue is shown as rising and as long today.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct LimitsView {
+    wait_rising_s: i64,
+    wait_long_s: i64,
+}
+
+pub(super) fn limits(levels: &[Level]) -> LimitsView {
+    /// A wait nothing reaches: JavaScript keeps it exact.
+    const MAX_S: i64 = 1 << 31;
+    let of = |name| {
+        let level = levels.iter().find(|level| level.name == name);
+        level.and_then(|level| level.value).unwrap_or(MAX_S)
+    };
+    LimitsView {
+        wait_rising_s: of("wait-rising-s"),
+        wait_long_s: of("wait-long-s"),
+    }
 }
 
 #[derive(Debug, Clone, Serialize, ToSchema)]

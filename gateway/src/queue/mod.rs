@@ -13,6 +13,7 @@ mod follower;
 mod live;
 mod model;
 mod names;
+mod rows;
 mod search;
 mod store;
 mod table;
@@ -32,6 +33,7 @@ pub use follower::QueueFollower;
 pub use live::{CounterLive, Live, QueueLive, TicketLive, live};
 pub use model::{Flag, Leg, Outcome, State, Ticket, TicketKey};
 pub use names::{Names, PersonView};
+pub use rows::{TicketRow, TicketRows, ticket_rows};
 
 /// What a counter is doing; closed, where nobody has told.
 ///

@@ -1,6 +1,7 @@
 //! The first steps on a new box: a list that fills itself, and the few things it asks a person.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
+use zhiban_config::GatewayConfig;
 use zhiban_kernel::people::{SignedIn, note};
 use zhiban_kernel::web::{Access, Api, Peer, Result, WebError};
 use zhiban_kernel::{StoreError, doctor};
@@ -20,6 +22,7 @@ use zhiban_vocabulary::roles::Capability;
 use super::UpkeepState;
 use super::settings::{self, HallSettings};
 use crate::devices::{self, HALL};
+use crate::documents;
 use crate::joining;
 use crate::journal::{Door, Submission};
 use crate::routes::with_state;
@@ -47,6 +50,8 @@ struct FirstSteps {
     done: bool,
     steps: Vec<Step>,
     hall: HallSettings,
+    /// Name and hours are the centre's; this hall may propose (P-01).
+    hall_is_masters: bool,
     /// Settings wait for the next start of the program.
     restart_needed: bool,
     /// There is somebody who starts the program again: systemd.
@@ -81,15 +86,22 @@ struct Step {
 /// What the database knows of the steps.
 struct Known {
     hall: Option<HallSettings>,
+    /// Master data of the centre hold; the panel's are a draft.
+    has_master: bool,
     tested: Option<Timestamp>,
     confirmed: Vec<String>,
     devices: u32,
     waiting: u32,
 }
 
-fn known(connection: &Connection, now: Timestamp) -> std::result::Result<Known, StoreError> {
+fn known(
+    connection: &Connection,
+    config: &GatewayConfig,
+    now: Timestamp,
+) -> std::result::Result<Known, StoreError> {
     Ok(Known {
-        hall: settings::hall(connection)?,
+        hall: settings::in_force(connection, config)?,
+        has_master: documents::master(connection, &config.hall.store)?.is_some(),
         tested: settings::alarm_tested(connection)?,
         confirmed: settings::confirmed(connection)?,
         devices: devices::count_in_use(connection)?,
@@ -101,7 +113,9 @@ fn known(connection: &Connection, now: Timestamp) -> std::result::Result<Known, 
 #[utoipa::path(get, path = "/api/v1/first-steps", tag = "box", responses((status = 200, body = FirstSteps)))]
 async fn read_steps(State(state): State<UpkeepState>) -> Result<Json<FirstSteps>> {
     let now = state.journal.clock().now();
-    let known = state.journal.store().read(move |c| known(c, now)).await?;
+    let config = Arc::clone(&state.config);
+    let read = move |connection: &Connection| known(connection, &config, now);
+    let known = state.journal.store().read(read).await?;
     Ok(Json(view(&state, known)))
 }
 
@@ -139,6 +153,7 @@ fn view(state: &UpkeepState, known: Known) -> FirstSteps {
         steps,
         restart_needed: known.hall.as_ref().is_some_and(|hall| *hall != in_force),
         hall: known.hall.unwrap_or(in_force),
+        hall_is_masters: known.has_master,
         can_restart: can_restart(),
         listen: listen.to_string(),
         clock_synchronized,
@@ -214,14 +229,33 @@ async fn set_hall(
         });
     }
     let now = state.journal.clock().now();
+    let (id, from) = (state.config.hall.store.clone(), address.to_string());
     let work = move |connection: &Connection| {
-        settings::set_hall(connection, &hall, who.staff.as_str(), now)?;
+        let staff = who.staff.as_str();
         let told = format!("{} {}–{}", hall.name, hall.opens, hall.closes);
-        let from = address.to_string();
-        note(connection, who.staff.as_str(), &from, "box.hall", &told)
+        if documents::master(connection, &id)?.is_some() {
+            note(connection, staff, &from, "box.hall-refused", &told)?;
+            return Ok(false);
+        }
+        settings::set_hall(connection, &hall, staff, now)?;
+        note(connection, staff, &from, "box.hall", &told)?;
+        // The draft counts here until the centre's master data come. More proposals than the
+        // centre reads need not keep anybody from setting up a hall.
+        match documents::propose(connection, hall.fields(), None, staff, now) {
+            Err(StoreError::RefusedBecause { .. }) | Ok(()) => Ok(true),
+            Err(error) => Err(error),
+        }
     };
-    state.journal.store().write(work).await?;
-    Ok(StatusCode::NO_CONTENT)
+    match state.journal.store().write(work).await? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(is_masters()),
+    }
+}
+
+/// P-01: a hall does not change its own master data.
+fn is_masters() -> WebError {
+    let why = "name and hours are master data of the centre: propose the change";
+    WebError::Conflict(why.into()).because("masters-are-the-centres", json!({}))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

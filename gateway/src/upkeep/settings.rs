@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use zhiban_config::GatewayConfig;
 use zhiban_kernel::clock::{from_ms, to_ms};
+use zhiban_vocabulary::masters::Content;
+
+use crate::documents;
 
 const HALL: &str = "hall";
 const TESTED: &str = "alarm-tested";
@@ -36,6 +39,17 @@ impl HallSettings {
             opens: config.hall.opens,
             closes: config.hall.closes,
         }
+    }
+
+    /// As fields of the master data.
+    pub(super) fn fields(&self) -> Content {
+        let values = [
+            ("name", self.name.clone()),
+            ("opens", self.opens.to_string()),
+            ("closes", self.closes.to_string()),
+        ];
+        let values = values.map(|(key, value)| (key.to_owned(), value.into()));
+        values.into_iter().collect()
     }
 
     /// The field that is wrong, and what is expected; `None` when all is well.
@@ -123,20 +137,38 @@ pub(super) fn confirm(
     write(connection, &format!("{CONFIRMED}{step}"), "", who, now)
 }
 
-/// The configuration with what the panel settled above it. Settings the file no longer allows are
-/// left out and said.
+/// What holds of name and hours: `gateway.toml`, above it the panel's draft, above that the master
+/// data of the centre (P-01), field by field.
+pub(super) fn in_force(
+    connection: &Connection,
+    config: &GatewayConfig,
+) -> Result<Option<HallSettings>> {
+    let draft = hall(connection)?;
+    let Some(master) = documents::master(connection, &config.hall.store)? else {
+        return Ok(draft);
+    };
+    let below = draft.unwrap_or_else(|| HallSettings::of(config));
+    Ok(Some(HallSettings {
+        name: master.name,
+        opens: master.opens.unwrap_or(below.opens),
+        closes: master.closes.unwrap_or(below.closes),
+    }))
+}
+
+/// The configuration with what the centre and the panel settled above it. Settings the file no longer
+/// allows are left out and said.
 ///
 /// # Errors
 /// When the database cannot be read.
 pub fn settled(connection: &Connection, mut config: GatewayConfig) -> Result<GatewayConfig> {
-    let Some(hall) = hall(connection)? else {
+    let Some(hall) = in_force(connection, &config)? else {
         return Ok(config);
     };
     if let Some((field, expected)) = hall.problem(&config) {
         tracing::warn!(
             field,
             expected,
-            "a setting of the panel does not fit gateway.toml"
+            "a setting of the panel or the centre does not fit gateway.toml"
         );
         return Ok(config);
     }
@@ -154,8 +186,12 @@ mod tests {
     #[test]
     fn the_panel_counts_above_the_file_as_far_as_the_file_allows_it() {
         let connection = Connection::open_in_memory().unwrap();
-        let sql = include_str!("../../migrations/V0011__hall.sql");
-        connection.execute_batch(sql).unwrap();
+        for sql in [
+            include_str!("../../migrations/V0011__hall.sql"),
+            include_str!("../../migrations/V0012__documents.sql"),
+        ] {
+            connection.execute_batch(sql).unwrap();
+        }
         let sample = include_str!("../../../config/samples/gateway.toml");
         let config = GatewayConfig::parse(Path::new("gateway.toml"), sample).unwrap();
         let at = |hour| jiff::civil::time(hour, 0, 0, 0);

@@ -115,6 +115,14 @@ impl Account {
         self.send(Method::POST, path, Some(body)).await
     }
 
+    /// Puts something into its place.
+    ///
+    /// # Errors
+    /// [`HttpError`]
+    pub async fn put<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, HttpError> {
+        self.send(Method::PUT, path, Some(body)).await
+    }
+
     async fn send<T: DeserializeOwned>(
         &self,
         method: Method,

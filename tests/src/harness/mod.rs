@@ -9,6 +9,7 @@ pub mod database;
 pub mod device;
 pub mod disk;
 pub mod facts;
+pub mod firewall;
 pub mod ledger;
 pub mod paho;
 pub mod peers;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 use zhiban_gateway::federation::Member;
 use zhiban_sync::courier::{Cargo, LineStanding, Standing, Step};
+use zhiban_sync::seal::Purpose;
 use zhiban_sync::wire::pack;
 use zhiban_sync::{Courier, Limits};
 use zhiban_vocabulary::envelope::{
@@ -108,7 +109,9 @@ impl Hall {
 
     fn seal(&self, message: &Upward) -> Vec<u8> {
         let text = serde_json::to_vec(message).unwrap();
-        self.member.key.seal(&self.member.store, &pack(&text))
+        self.member
+            .key
+            .seal(Purpose::Up, &self.member.store, &pack(&text))
     }
 
     fn batch(&self, cargo: &Cargo, last: u64) -> Upward {

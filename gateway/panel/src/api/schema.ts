@@ -2,6 +2,40 @@
 
 export namespace Gateway {
 export interface paths {
+    "/api/v1/announcements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Announcements that have begun, newest first. */
+        get: operations["read_announcements"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/announcements/{change}/seen": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Notes that the person who is signed in has read an announcement. */
+        post: operations["mark_seen"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/audit": {
         parameters: {
             query?: never;
@@ -419,6 +453,91 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/masters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Master data of this hall with their age (P-01: read only here). */
+        get: operations["read_master"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/masters/forms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The form of the hall's master data. */
+        get: operations["read_forms"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/masters/proposals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Proposes a change of the master data to the centre. */
+        post: operations["propose_change"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/masters/staff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who works in this hall, as the centre keeps it (E-04). */
+        get: operations["read_staff"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/masters/today": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Sets the hours of today, which are the hall's own (X-24); tomorrow it is as every day again. */
+        put: operations["set_today"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/people": {
         parameters: {
             query?: never;
@@ -523,6 +642,23 @@ export interface paths {
         put?: never;
         /** Makes the first account and signs it in. */
         post: operations["set_up"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/thresholds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What holds of every threshold today. */
+        get: operations["read_thresholds"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -683,6 +819,40 @@ export interface components {
             roles: string[];
             staff: string;
         };
+        /** @description How old what the centre gave is. */
+        AgeView: {
+            /**
+             * Format: date-time
+             * @description When it last had something new.
+             */
+            changed: string | null;
+            /** @description Whether anything ever came. */
+            followed: boolean;
+            /**
+             * Format: date-time
+             * @description When the centre answered last; `null`: never.
+             */
+            reached: string | null;
+        };
+        AnnouncementView: {
+            /**
+             * Format: int64
+             * @description Number of its version: to be given when it was read.
+             */
+            change: number;
+            /** @description It counts now; others are over or still to come. */
+            current: boolean;
+            from: string;
+            /** @description Whether the person who asks has read it. */
+            seen: boolean;
+            text: string;
+            title: string;
+            until: string;
+        };
+        AnnouncementsView: {
+            age: components["schemas"]["AgeView"];
+            announcements: components["schemas"]["AnnouncementView"][];
+        };
         /** @description A change that waits for a person. */
         AskView: {
             /**
@@ -729,6 +899,12 @@ export interface components {
         BoxUplinkView: components["schemas"]["UplinkView"] & {
             /** @description Of the centre, as `host:port`. */
             doors: string[];
+            fetch_problem: string | null;
+            /**
+             * Format: date-time
+             * @description When the centre last answered a poll: up to then the hall has what the centre gives out.
+             */
+            fetched: string | null;
         };
         BoxView: {
             disk: components["schemas"]["DiskView"];
@@ -1068,6 +1244,8 @@ export interface components {
             /** @description Nothing is open. */
             done: boolean;
             hall: components["schemas"]["HallSettings"];
+            /** @description Name and hours are the centre's; this hall may propose (P-01). */
+            hall_is_masters: boolean;
             listen: string;
             /** @description Settings wait for the next start of the program. */
             restart_needed: boolean;
@@ -1087,6 +1265,7 @@ export interface components {
             day: string;
             freshness: components["schemas"]["FreshnessView"];
             hall: components["schemas"]["HallView"];
+            limits: components["schemas"]["LimitsView"];
             queues: components["schemas"]["QueueView"][];
             totals: components["schemas"]["TotalsView"];
         };
@@ -1190,6 +1369,12 @@ export interface components {
             form: Record<string, never>;
             name: string;
         };
+        KnownPersonView: {
+            grade: string | null;
+            name: string;
+            post: string | null;
+            staff: string;
+        };
         LetterView: {
             device: string | null;
             /** @description `mqtt`, `http` or `wired` */
@@ -1221,8 +1406,50 @@ export interface components {
             /** Format: int64 */
             total: number;
         };
+        /** @description What holds of one threshold, and why. */
+        Level: {
+            /** @description The day it holds from. */
+            from: string | null;
+            name: string;
+            /** @description The unit or hall it was set for; `null`: nobody set it, the default holds. */
+            scope: string | null;
+            unit: string;
+            /**
+             * Format: int64
+             * @description `null`: what the hall's own configuration says.
+             */
+            value: number | null;
+        };
+        /** @description From which waits on a queue is shown as rising and as long today. */
+        LimitsView: {
+            /** Format: int64 */
+            wait_long_s: number;
+            /** Format: int64 */
+            wait_rising_s: number;
+        };
         LineView: {
             pieces: components["schemas"]["PieceView"][];
+        };
+        /** @description Master data of this hall, its place, and what it proposed. */
+        MasterView: {
+            /** @description The units above the hall, the nearest first. */
+            above: components["schemas"]["UnitView"][];
+            age: components["schemas"]["AgeView"];
+            agents: unknown[];
+            /** Format: int32 */
+            complete_percent: number;
+            /** @description By the keys of the form; `null` while the centre keeps none. */
+            content: Record<string, never> | null;
+            proposals: components["schemas"]["ProposalView"][];
+            /**
+             * Format: date-time
+             * @description When this version came.
+             */
+            taken: string | null;
+            thresholds: components["schemas"]["Level"][];
+            today: components["schemas"]["TodayView"];
+            /** @description Documents this version of the program cannot use. */
+            unread: components["schemas"]["UnreadView"][];
         };
         Meaning: {
             /** @description First byte, and the one behind the last. */
@@ -1278,10 +1505,21 @@ export interface components {
             /** @description Topic prefixes of a device that speaks another form (Home Assistant, Tasmota, Sparkplug). */
             topics?: string[];
         };
+        NewHours: {
+            closes?: string | null;
+            /** @description Both `null`: as every day. */
+            opens?: string | null;
+        };
         NewPerson: {
             name: string;
             roles: string[];
             staff: string;
+        };
+        NewProposal: {
+            /** @description New values by the keys of the form; `null` takes one out. */
+            changes: Record<string, never>;
+            /** @description Why, up to 500 characters. */
+            note?: string | null;
         };
         OneTimePassword: {
             /** @description To be changed at the first sign-in; shown this once. */
@@ -1344,6 +1582,19 @@ export interface components {
             meanings: components["schemas"]["Meaning"][];
             /** Format: int64 */
             number: number;
+        };
+        ProposalView: {
+            /** Format: date-time */
+            at: string;
+            by: string;
+            changes: Record<string, never>;
+            /** Format: date-time */
+            decided: string | null;
+            id: string;
+            note: string | null;
+            reason: string | null;
+            /** @description `open`, `accepted` or `declined` */
+            state: string;
         };
         /** @description One queue now. */
         QueueView: {
@@ -1489,6 +1740,10 @@ export interface components {
             password: string;
             staff: string;
         };
+        StaffView: {
+            /** @description As the centre keeps them; a sign-in is given here. */
+            staff: components["schemas"]["KnownPersonView"][];
+        };
         Step: {
             /** @description A person said that it is as it should be. */
             confirmed: boolean;
@@ -1508,6 +1763,9 @@ export interface components {
         TestAlarm: {
             /** @description False ends it. */
             raised: boolean;
+        };
+        ThresholdsView: {
+            thresholds: components["schemas"]["Level"][];
         };
         TicketTrail: {
             events: components["schemas"]["EventView"][];
@@ -1548,6 +1806,13 @@ export interface components {
             /** Format: int32 */
             total: number;
         };
+        /** @description Hours the hall set for today (X-24). */
+        TodayView: {
+            closes: string | null;
+            day: string;
+            /** @description `null`: as every day. */
+            opens: string | null;
+        };
         /** @description Numbers of the hall (F-20, F-21); durations in seconds. */
         TotalsView: {
             /** Format: int32 */
@@ -1580,6 +1845,16 @@ export interface components {
             waiting_p50_s: number | null;
             /** Format: int32 */
             waiting_p90_s: number | null;
+        };
+        UnitView: {
+            name: string;
+            unit: string;
+        };
+        UnreadView: {
+            family: string;
+            id: string;
+            scope: string;
+            why: string;
         };
         UpdateView: {
             /** Format: date-time */
@@ -1633,6 +1908,50 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    read_announcements: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnnouncementsView"];
+                };
+            };
+        };
+    };
+    mark_seen: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                change: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     read_audit: {
         parameters: {
             query?: {
@@ -2233,6 +2552,117 @@ export interface operations {
             };
         };
     };
+    read_master: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MasterView"];
+                };
+            };
+        };
+    };
+    read_forms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    propose_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewProposal"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    read_staff: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaffView"];
+                };
+            };
+        };
+    };
+    set_today: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewHours"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     list_people: {
         parameters: {
             query?: never;
@@ -2422,6 +2852,25 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SessionView"];
+                };
+            };
+        };
+    };
+    read_thresholds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ThresholdsView"];
                 };
             };
         };
@@ -2790,6 +3239,240 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/halls/{store}/rows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * The rows behind a figure, from the hall itself. It says so when it shows them not, or does not
+         *     answer within 10 s.
+         */
+        post: operations["ask_rows"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/masters/forms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The forms of all families, as the panel shows them. */
+        get: operations["read_forms"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/masters/halls/{store}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the centre keeps of a hall (E-01). */
+        get: operations["read_hall"];
+        /** Replaces the master data of a hall. */
+        put: operations["set_hall"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/masters/halls/{store}/place": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Hangs a hall below another unit. */
+        put: operations["place_hall"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/masters/halls/{store}/thresholds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What holds of all thresholds in a hall, and why. */
+        get: operations["read_thresholds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/masters/lists/{family}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All documents of a list that stand. */
+        get: operations["read_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/masters/lists/{family}/{scope}/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Makes or replaces a document. The id of a threshold is `name@from`, that of a member of staff the
+         *     staff number.
+         */
+        put: operations["put_document"];
+        post?: never;
+        /** Takes a document back; its versions stay. */
+        delete: operations["remove_document"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/masters/lists/{family}/{scope}/{id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The last versions of a document, newest first. */
+        get: operations["read_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/masters/proposals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What halls propose. */
+        get: operations["read_proposals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/masters/proposals/{store}/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Accepts a proposal, which makes it the master data, or declines it with a reason. */
+        post: operations["decide"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/masters/table": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The organization and the master data of its halls as CSV. */
+        get: operations["read_table"];
+        put?: never;
+        /**
+         * Takes a table as it was exported, all of it or, when a cell is wrong, nothing. Halls and units it
+         *     does not name stay as they are, and so does what an empty cell stands for.
+         */
+        post: operations["import_table"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/masters/tree": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The organization with its halls. */
+        get: operations["read_tree"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/masters/units/{unit}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Makes a unit, or renames and moves it. */
+        put: operations["set_unit"];
+        post?: never;
+        /** Takes a unit out, when nothing hangs below it. */
+        delete: operations["remove_unit"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/people": {
         parameters: {
             query?: never;
@@ -2819,6 +3502,23 @@ export interface paths {
         put?: never;
         /** Changes an account; its sessions end, so that new rights hold at once. */
         post: operations["change_person"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/questions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who asked halls for rows, newest first. */
+        get: operations["list_questions"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -3079,6 +3779,13 @@ export interface components {
         CertificatesView: {
             certificates: components["schemas"]["CertificateView"][];
         };
+        ChangeView: {
+            field: string;
+            /** @description What the centre keeps today; `null`: nothing. */
+            now: Record<string, never>;
+            /** @description `null` takes it out. */
+            proposed: Record<string, never>;
+        };
         /** @description Data of the event `changed`. */
         Changed: {
             /**
@@ -3144,11 +3851,38 @@ export interface components {
             store: string;
             time_zone: string | null;
         };
+        Decision: {
+            accept: boolean;
+            /** @description Why not, for the hall; 1 to 200 characters when declined. */
+            reason?: string | null;
+        };
+        DocumentView: {
+            /** Format: int64 */
+            change: number;
+            content: Record<string, never>;
+            id: string;
+            scope: string;
+        };
         /**
          * @description How current the figures of a hall are.
          * @enum {string}
          */
         Fresh: "live" | "late" | "offline" | "never";
+        /** @description What the centre keeps of a hall. */
+        HallMaster: {
+            /** @description The unit, the one above it and so on. */
+            above: string[];
+            /** Format: int32 */
+            complete_percent: number;
+            /** @description By the keys of the form; empty where nothing is kept. */
+            content: Record<string, never>;
+            store: string;
+            /** @description As the hall calls itself; `null` before it was heard. */
+            told_name: string | null;
+            /** @description The unit it hangs below. */
+            unit: string | null;
+            versions: components["schemas"]["VersionView"][];
+        };
         /** @description A hall right now. */
         HallView: {
             /** @description Alarms of its devices that stand, longest first. */
@@ -3183,6 +3917,21 @@ export interface components {
         HallsView: {
             halls: components["schemas"]["HallView"][];
         };
+        /** @description What holds of one threshold, and why. */
+        HoldsView: {
+            /** Format: int64 */
+            default: number | null;
+            from: string | null;
+            name: string;
+            /** @description The unit or hall it was set for; `null`: the default holds. */
+            scope: string | null;
+            unit: string;
+            /**
+             * Format: int64
+             * @description `null`: what the hall's own configuration says.
+             */
+            value: number | null;
+        };
         /** @description What came in since the database was made. */
         IntakeView: {
             /** Format: int64 */
@@ -3200,6 +3949,9 @@ export interface components {
             name: string;
             store: string;
             values: (number | null)[];
+        };
+        ListView: {
+            documents: components["schemas"]["DocumentView"][];
         };
         /** @description What the last heartbeat said. */
         LiveView: {
@@ -3241,6 +3993,23 @@ export interface components {
             name: string;
             roles: string[];
             staff: string;
+        };
+        NewPlace: {
+            /** @description `null` takes the hall out of the tree. */
+            unit?: string | null;
+        };
+        NodeView: {
+            /**
+             * Format: int32
+             * @description Of a hall: how much of its master data is there.
+             */
+            complete_percent: number | null;
+            is_hall: boolean;
+            /** @description Of a unit: `group`, `province`, `city`, `centre` or `area`. */
+            level: string | null;
+            name: string;
+            node: string;
+            parent: string | null;
         };
         /** @description The figures of one hall or of many together. What is not known is null. */
         Numbers: {
@@ -3333,6 +4102,50 @@ export interface components {
             reset_password?: boolean;
             roles?: string[] | null;
         };
+        ProposalView: {
+            /**
+             * Format: date-time
+             * @description By the hall's clock.
+             */
+            at: string;
+            by: string;
+            changes: components["schemas"]["ChangeView"][];
+            /** Format: date-time */
+            decided: string | null;
+            decided_by: string | null;
+            id: string;
+            note: string | null;
+            reason: string | null;
+            /** Format: date-time */
+            received: string;
+            /** @description `open`, `accepted` or `declined` */
+            state: string;
+            store: string;
+        };
+        ProposalsView: {
+            /** @description Open ones first, then newest first. */
+            proposals: components["schemas"]["ProposalView"][];
+        };
+        QuestionView: {
+            /** @description Which rows. */
+            about: Record<string, never>;
+            /** Format: date-time */
+            asked: string;
+            asked_by: string;
+            /** @description `rows`, `denied`, `unanswered` or `away`; absent while somebody waits. */
+            outcome: string | null;
+            reason: string | null;
+            roles: string[];
+            /**
+             * Format: int64
+             * @description How many came.
+             */
+            rows: number | null;
+            store: string;
+        };
+        QuestionsView: {
+            questions: components["schemas"]["QuestionView"][];
+        };
         QueueView: {
             /** Format: int64 */
             finished: number;
@@ -3375,6 +4188,46 @@ export interface components {
             /** @description Tickets issued by hour of the period, or by day in periods of more than two days. */
             sparkline: (number | null)[];
             store: string;
+        };
+        /** @description Which rows of a hall. */
+        RowsAsked: {
+            /** @description What the answer before gave as `next`. */
+            after?: string | null;
+            /** @description Of tickets. */
+            counter?: string | null;
+            /** @description Of tickets and reports, such as `2020-01-02`. */
+            day?: string | null;
+            /** @description Of reports. */
+            device?: string | null;
+            /**
+             * Format: date-time
+             * @description Tickets issued from then on.
+             */
+            from?: string | null;
+            /**
+             * Format: int32
+             * @description 1 to 500, 100 when absent.
+             */
+            limit?: number | null;
+            /** @description Of tickets. */
+            queue?: string | null;
+            /** @description `tickets`, `reports` or `alarms` */
+            rows: string;
+            /**
+             * Format: date-time
+             * @description Tickets issued before.
+             */
+            until?: string | null;
+        };
+        /** @description Rows as the hall sent them. */
+        RowsView: {
+            /** @description Of the hall. */
+            name: string;
+            /** @description To be given as `after` for those behind them; absent when there are no more. */
+            next: string | null;
+            rows: Record<string, never>[];
+            /** @description Of the hall; absent until its profile came. */
+            time_zone: string | null;
         };
         Series: {
             /** @description Hours of the centre's clock, or midnights in periods of more than two days. */
@@ -3442,6 +4295,14 @@ export interface components {
             live: number;
             offline: number;
         };
+        ThresholdsView: {
+            day: string;
+            thresholds: components["schemas"]["HoldsView"][];
+        };
+        TreeView: {
+            /** @description Every unit, and every hall the centre knows; a hall without a parent has no place yet. */
+            nodes: components["schemas"]["NodeView"][];
+        };
         /** @description The fleet and its authority. */
         TrustView: {
             /** @description Where halls come in. */
@@ -3449,6 +4310,26 @@ export interface components {
             /** @description SHA-256 of the authority's certificate. */
             fingerprint: string;
             halls: components["schemas"]["MemberView"][];
+        };
+        Unit: {
+            /** @description `group`, `province`, `city`, `centre` or `area` */
+            level: string;
+            name: string;
+            /** @description The unit it hangs below; none for one at the top. */
+            parent?: string | null;
+        };
+        /** @description One version of a document. */
+        VersionView: {
+            /** Format: date-time */
+            at: string;
+            /** Format: int64 */
+            change: number;
+            /** @description `null`: it was taken back. */
+            content: Record<string, never> | null;
+            who: string;
+        };
+        VersionsView: {
+            versions: components["schemas"]["VersionView"][];
         };
     };
     responses: never;
@@ -3614,6 +4495,479 @@ export interface operations {
             };
         };
     };
+    ask_rows: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                store: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RowsAsked"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RowsView"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    read_forms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    read_hall: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                store: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HallMaster"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    set_hall: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                store: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": unknown;
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    place_hall: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                store: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPlace"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    read_thresholds: {
+        parameters: {
+            query?: {
+                /** @description Such as `2026-01-31`; today when absent. */
+                day?: string | null;
+            };
+            header?: never;
+            path: {
+                store: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ThresholdsView"];
+                };
+            };
+        };
+    };
+    read_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                family: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListView"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    put_document: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                family: string;
+                scope: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": unknown;
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    remove_document: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                family: string;
+                scope: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    read_versions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                family: string;
+                scope: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionsView"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    read_proposals: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProposalsView"];
+                };
+            };
+        };
+    };
+    decide: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                store: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Decision"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    read_table: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+        };
+    };
+    import_table: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "text/csv": string;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    read_tree: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TreeView"];
+                };
+            };
+        };
+    };
+    set_unit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                unit: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Unit"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    remove_unit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                unit: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     list_people: {
         parameters: {
             query?: never;
@@ -3677,6 +5031,25 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["OneTimePassword"];
+                };
+            };
+        };
+    };
+    list_questions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuestionsView"];
                 };
             };
         };

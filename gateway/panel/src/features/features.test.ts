@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { period, presetOf } from "./compare/period";
 import { hexRows } from "./devices/hex";
 import { level, queueLevel } from "./floor/level";
+import { extraOf, extraText, lines } from "./masters/forms";
 import { toServer } from "./queue/query";
 
 describe("periods", () => {
@@ -25,6 +26,19 @@ describe("levels", () => {
     [600, "long"],
   ])("%s s is %s", (seconds, wanted) => expect(level(seconds)).toBe(wanted));
   it("an empty queue is calm", () => expect(queueLevel(0, 4000)).toBe("calm"));
+});
+
+describe("organization", () => {
+  const node = (id: string, parent: string | null, is_hall = false) => ({ node: id, parent, is_hall, name: id, level: null, complete_percent: null });
+  it("shows units with what hangs below them, halls after units, and nodes of unknown units at the top", () => {
+    const found = lines([node("wola", "city", true), node("city", "group"), node("lost", "gone", true), node("group", null), node("area", "city")]);
+    expect(found.map((line) => `${line.depth} ${line.node}`)).toEqual(["0 group", "1 city", "2 area", "2 wola", "0 lost"]);
+  });
+  it("reads extra fields as it writes them", () => {
+    expect(extraOf(extraText({ a: "1", b: "x: y" }))).toEqual({ a: "1", b: "x: y" });
+    expect(extraOf("a\uff1a1\nno value:\n\n")).toEqual({ a: "1" });
+    expect(extraText(undefined)).toBe("");
+  });
 });
 
 describe("hex dump", () => {

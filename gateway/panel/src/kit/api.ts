@@ -49,6 +49,10 @@ export function getHealth(): Promise<Health> {
 export function post<T>(path: string, body: unknown, timeoutMs = TIMEOUT_MS): Promise<T> {
   return call<T>("POST", path, body, undefined, timeoutMs);
 }
+/** Text that is not JSON, such as a table. */
+export function postText<T>(path: string, text: string, type: string): Promise<T> {
+  return call<T>("POST", path, new Blob([text], { type }));
+}
 export function put<T>(path: string, body: unknown): Promise<T> {
   return call<T>("PUT", path, body);
 }
@@ -62,8 +66,8 @@ async function call<T>(method: string, path: string, body?: unknown, isAnswer = 
     response = await fetch(path, {
       method,
       credentials: "same-origin",
-      headers: body === undefined ? {} : { "content-type": "application/json" },
-      body: body === undefined ? undefined : JSON.stringify(body),
+      headers: body === undefined || body instanceof Blob ? {} : { "content-type": "application/json" },
+      body: body === undefined || body instanceof Blob ? body : JSON.stringify(body),
       signal: AbortSignal.timeout(timeoutMs),
     });
   } catch {

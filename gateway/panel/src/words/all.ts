@@ -10,7 +10,9 @@ import { halldayWords } from "./hallday";
 import { joiningWords } from "./joining";
 import { kitWords } from "./kit";
 import { lettersWords } from "./letters";
+import { mastersWords } from "./masters";
 import { peopleWords } from "./people";
+import { rowsWords } from "./rows";
 import { stepsWords } from "./steps";
 import { storesWords } from "./stores";
 import { ticketsWords } from "./tickets";
@@ -35,7 +37,9 @@ const PAGES: readonly Words[] = [
   compareWords,
   storesWords,
   halldayWords,
+  rowsWords,
   trustWords,
+  mastersWords,
 ];
 
 /** Groups of all pages; a name that two pages use is a fault a test finds. */

@@ -17,6 +17,7 @@ export const boxWords = {
     "bad-frames": ["坏帧", "Bad frames"],
     "last-id": ["最新记录号", "Last record"],
     uplink: ["到中心的连接", "Link to the centre"],
+    fetched: ["最近一次问过中心", "Centre last asked for news"],
     "uplink-up": ["已连中心", "centre connected"],
     "uplink-down": ["未连中心", "centre not connected"],
     "last-ack": ["中心最近确认", "Last acknowledged"],

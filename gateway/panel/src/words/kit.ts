@@ -23,6 +23,9 @@ export const kitWords = {
     compare: ["对比", "Compare"],
     stores: ["营业厅", "Halls"],
     trust: ["接入", "Access"],
+    masters: ["组织", "Organization"],
+    "own-masters": ["本厅资料", "This hall"],
+    announcements: ["公告", "Announcements"],
   },
   common: {
     undo: ["撤销", "Undo"],
@@ -130,6 +133,10 @@ export const kitWords = {
     people_manage: ["管理人员账号", "manage accounts"],
     audit_read: ["查看审计记录", "see the audit log"],
     halls_read: ["查看营业厅", "see the halls"],
+    halls_drill: ["查看营业厅明细", "see the rows behind figures of halls"],
     fleet_trust: ["管理接入", "let halls in"],
+    masters_read: ["查看主数据", "see master data"],
+    masters_propose: ["建议更改主数据", "propose master data"],
+    masters_manage: ["维护主数据", "keep master data"],
   },
 } satisfies Words;

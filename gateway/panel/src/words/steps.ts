@@ -17,6 +17,7 @@ export const stepsWords = {
     password: ["设置密码", "Set a password"],
     "password-done": ["已登录，密码已设置。", "You have signed in; a password is set."],
     hall: ["厅名和营业时间", "Name and opening hours"],
+    "hall-masters": ["{name}，{opens}–{closes}：这是中心的主数据，本厅可以建议更改。", "{name}, {opens} to {closes}: master data of the centre; this hall may propose a change."],
     "hall-is": ["{name}，{opens}–{closes}", "{name}, {opens}–{closes}"],
     "hall-edit": ["修改", "Change"],
     "hall-name": ["厅名", "Name of the hall"],

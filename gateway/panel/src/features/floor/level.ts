@@ -1,13 +1,22 @@
-// When a wait is long. The hall's own promise comes with the service-level settings of a later release; until then
-// these two steps hold for every queue.
-export type Level = "calm" | "rising" | "long";
+// When a wait is long: from the thresholds that hold today, which come with the floor.
+import { shallowRef } from "vue";
 
-export const RISING_S = 5 * 60;
-export const LONG_S = 10 * 60;
+export type Level = "calm" | "rising" | "long";
+export interface Limits {
+  wait_rising_s: number;
+  wait_long_s: number;
+}
+
+/** Until the floor has come, and where nobody set a threshold. */
+const limits = shallowRef<Limits>({ wait_rising_s: 5 * 60, wait_long_s: 10 * 60 });
+
+export function setLimits(found: Limits): void {
+  limits.value = found;
+}
 
 export function level(seconds: number | null): Level {
-  if (seconds === null || seconds < RISING_S) return "calm";
-  return seconds < LONG_S ? "rising" : "long";
+  if (seconds !== null && seconds >= limits.value.wait_long_s) return "long";
+  return seconds === null || seconds < limits.value.wait_rising_s ? "calm" : "rising";
 }
 
 /** Nobody waiting is calm whatever the last known longest wait was. */

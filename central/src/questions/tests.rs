@@ -1,0 +1,152 @@
+use std::time::Duration;
+
+use serde_json::json;
+use zhiban_kernel::people::SignedIn;
+use zhiban_kernel::sql::Sql;
+use zhiban_kernel::{Clock, Database};
+use zhiban_vocabulary::StoreId;
+use zhiban_vocabulary::down::{About, Answered, Denial, Outcome, Question, Rows};
+use zhiban_vocabulary::envelope::PROTOCOL;
+use zhiban_vocabulary::roles::Role;
+
+use super::{ANSWER_KEPT, ANSWER_TIME_MAX, Asker, Questions, pending, store};
+use crate::tests::{Folder, Make, on_both, postgres};
+
+pub(crate) fn test_asker() -> Asker {
+    Asker {
+        who: SignedIn {
+            staff: "1001".parse().unwrap(),
+            name: "王芳".into(),
+            roles: vec![Role::Operator],
+            must_change_password: false,
+            expires: jiff::Timestamp::MAX,
+        },
+        address: "10.0.0.9".into(),
+    }
+}
+
+fn wola() -> StoreId {
+    "wola".parse().unwrap()
+}
+
+fn alarms() -> About {
+    About {
+        rows: Rows::Alarms,
+        after: None,
+        limit: 10,
+    }
+}
+
+fn answered(question: &Question, outcome: Outcome) -> Answered {
+    Answered {
+        protocol: PROTOCOL,
+        store: wola(),
+        id: question.id,
+        outcome,
+    }
+}
+
+async fn the_question(database: &Database) -> Question {
+    for _ in 0..50 {
+        let read = |sql: &dyn Sql| pending(sql, &wola(), Clock::real_now());
+        if let Some(question) = database.read(read).await.unwrap().pop() {
+            return question;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("nothing was asked");
+}
+
+async fn an_answer_that_comes_to_another_process_finds_who_asked_and_is_not_kept(make: Make) {
+    let folder = Folder::on(make);
+    let database = folder.store();
+    let beside = match &folder.place {
+        Some(place) => Database::new(postgres(place)),
+        None => database.clone(),
+    };
+    let (here, there) = (Questions::new(database.clone()), Questions::new(beside));
+    let asking = {
+        let here = here.clone();
+        tokio::spawn(async move { here.ask(wola(), &alarms(), test_asker()).await })
+    };
+    let question = the_question(&database).await;
+    let outcome = Outcome::Rows {
+        rows: vec![json!({"alarm": "door"})],
+        next: Some("ks-1 door".into()),
+    };
+    let answer = answered(&question, outcome.clone());
+    assert!(there.heard(answer.clone()).await.unwrap());
+    assert!(!there.heard(answer).await.unwrap(), "it came before");
+    assert_eq!(asking.await.unwrap().unwrap(), Some(outcome));
+    let left = database
+        .read(move |sql| store::is_there(sql, question.id))
+        .await;
+    assert!(!left.unwrap(), "what was shown is kept");
+    let past = database.read(|sql| store::newest(sql)).await.unwrap();
+    let told = (
+        past[0].outcome.as_deref(),
+        past[0].rows,
+        past[0].asked_by.as_str(),
+    );
+    assert_eq!(told, (Some("rows"), Some(1), "1001"));
+}
+
+async fn a_hall_that_does_not_answer_is_away_and_what_it_says_later_changes_nothing(make: Make) {
+    let folder = Folder::on(make);
+    let database = folder.store();
+    let questions = Questions::new(database.clone());
+    let began = std::time::Instant::now();
+    let asking = {
+        let questions = questions.clone();
+        tokio::spawn(async move { questions.ask(wola(), &alarms(), test_asker()).await })
+    };
+    let question = the_question(&database).await;
+    assert_eq!(asking.await.unwrap().unwrap(), None);
+    assert!(began.elapsed() < ANSWER_TIME_MAX + Duration::from_secs(3));
+    let denied = Outcome::Denied {
+        reason: Denial::Right,
+    };
+    let late = questions.heard(answered(&question, denied)).await;
+    assert!(!late.unwrap());
+    let past = database.read(|sql| store::newest(sql)).await.unwrap();
+    assert_eq!(past[0].outcome.as_deref(), Some("away"));
+    let asked = database
+        .read(|sql| store::halls_asked(sql, Clock::real_now()))
+        .await;
+    assert!(asked.unwrap().is_empty());
+}
+
+async fn an_answer_nobody_took_is_forgotten(make: Make) {
+    let folder = Folder::on(make);
+    let database = folder.store();
+    let questions = Questions::new(database.clone());
+    let asking = {
+        let questions = Questions::new(database.clone());
+        tokio::spawn(async move { questions.ask(wola(), &alarms(), test_asker()).await })
+    };
+    let question = the_question(&database).await;
+    asking.abort();
+    let rows = Outcome::Rows {
+        rows: vec![json!({})],
+        next: None,
+    };
+    assert!(questions.heard(answered(&question, rows)).await.unwrap());
+    let id = question.id;
+    for (before, kept) in [
+        (Clock::real_now() - ANSWER_KEPT, true),
+        (Clock::real_now() + ANSWER_KEPT, false),
+    ] {
+        database
+            .write(move |tx| store::forget(tx, before))
+            .await
+            .unwrap();
+        let is_there = database.read(move |sql| store::is_there(sql, id)).await;
+        assert_eq!(is_there.unwrap(), kept);
+    }
+}
+
+on_both!(threads:
+    an_answer_that_comes_to_another_process_finds_who_asked_and_is_not_kept,
+    a_hall_that_does_not_answer_is_away_and_what_it_says_later_changes_nothing,
+    an_answer_nobody_took_is_forgotten,
+);
