@@ -61,21 +61,27 @@ test: setup test-panel build
 fuzz:
 	drivers/fuzz/run.sh
 
-# The line between hall and centre in ten thousand storms, both programs killed a hundred times, a
-# thousand halls that come back in the same second, a week that is sent at once, then builds with one
-# promise broken each: every one must be caught.
+# The long form of the rig (tests/README.md): the line in ten thousand storms, both programs killed a
+# hundred times and ended at every step, power cuts, a bad line, noise, a thousand halls that come back
+# in the same second, a week that is sent at once, then builds with one promise broken each: every one
+# must be caught.
 torture: build
 	deploy/setup/peers.sh
 	$(CARGO) test --release -p zhiban-sync --test storm -- --seeds $(or $(SEEDS),10000)
 	ZHIBAN_KILLS=100 $(CARGO) test --workspace --test killed --test kill_nine_loses_nothing -- --nocapture
+	ZHIBAN_CUTS=50 $(CARGO) test --workspace --test a_power_cut_loses_nothing -- --nocapture
+	ZHIBAN_CRASHES=5 $(CARGO) test --workspace --test killed_at_every_step -- --nocapture
+	ZHIBAN_FACTS=140000 $(CARGO) test --workspace --test a_bad_line_loses_nothing -- --nocapture
+	ZHIBAN_FRAMES=1000000 $(CARGO) test --workspace --test a_hostile_line_breaks_nothing -- --nocapture
 	ZHIBAN_HALLS=1000 ZHIBAN_LINES=100 $(CARGO) test --workspace --test a_fleet_comes_back_at_once -- --nocapture
 	ZHIBAN_BACKLOG=140000 $(CARGO) test --workspace --test an_alarm_overtakes_the_backlog -- --nocapture
 	tests/sabotage.sh
 
 # Figures are worth something from an optimized build only.
 bench: panel
-	$(CARGO) build --release -p zhiban-gateway -p zhiban-central --bins
+	$(CARGO) build --release --workspace --bins
 	$(CARGO) bench -p zhiban-central --bench centre -- $(ARGS)
+	$(CARGO) bench -p zhiban-tests --bench line -- $(ARGS)
 	$(CARGO) bench -p zhiban-tests --bench bench -- $(ARGS)
 
 check: panel

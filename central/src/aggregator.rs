@@ -77,8 +77,7 @@ impl Aggregator {
         let (people, setup_code) = open_people(&store, config, clock).await?;
 
         let authority = open_authority(config)?;
-        let doors = config.door.public.clone();
-        let trust = Trust::open(store.clone(), authority, doors, data).await?;
+        let trust = open_trust(config, &store, authority).await?;
         let intake = Intake::new(store.clone(), clock, trust.members().clone());
         let questions = intake.questions().clone();
         let downlink = start_downlink(&tasks, &store, &trust, &questions);
@@ -214,6 +213,15 @@ pub fn open_authority(config: &CentralConfig) -> anyhow::Result<Arc<Authority>> 
     let file = config.centre.data.join(AUTHORITY);
     let authority = Authority::open(&file, &format!("Zhiban {}", config.centre.name))?;
     Ok(Arc::new(authority))
+}
+
+async fn open_trust(
+    config: &CentralConfig,
+    store: &Database,
+    authority: Arc<Authority>,
+) -> anyhow::Result<Trust> {
+    let (doors, data) = (config.door.public.clone(), &config.centre.data);
+    Ok(Trust::open(store.clone(), authority, doors, data).await?)
 }
 
 async fn open_door(

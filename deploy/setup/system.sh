@@ -45,6 +45,9 @@ if [ "${1:-all}" != build ]; then
     need systemd has systemd-analyze
     need gnupg has gpg
     need nut-server test -x /lib/nut/upsd
+    need user-mode-linux has linux.uml
+    need e2fsprogs test -x /sbin/e2fsck
+    need faketime has faketime
 fi
 
 if ! has cargo >/dev/null; then

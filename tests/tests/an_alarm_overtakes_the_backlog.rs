@@ -3,61 +3,23 @@
 //!
 //! `ZHIBAN_BACKLOG=140000` is a week of a busy hall; the tests take less. Prints the rate.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use reqwest::Client;
 use serde_json::{Value, json};
 use zhiban_tests::harness::configs::{Folder, centre, enrol_early};
 use zhiban_tests::harness::database::Copied;
+use zhiban_tests::harness::facts::{ISSUED, pile_up};
 use zhiban_tests::harness::stage::Hall;
 use zhiban_tests::harness::wait::{seen, until};
 use zhiban_tests::harness::{Account, Ended, Running, free_port};
 
 const STORE: &str = "week-hall";
 const PATIENCE: Duration = Duration::from_secs(180);
-const SLOTS: usize = 96;
-/// Facts of one day.
-const DAY_FACTS: usize = 50 * SLOTS;
 
 fn backlog() -> usize {
     let asked = std::env::var("ZHIBAN_BACKLOG").ok();
     asked.and_then(|text| text.parse().ok()).unwrap_or(100_000)
-}
-
-/// Facts as the hall states them: fifty queues, day after day.
-fn pile_up(data: &Path, facts: usize) {
-    let mut database = rusqlite::Connection::open(data.join("hall.db")).unwrap();
-    let transaction = database.transaction().unwrap();
-    let given = "select given from federation_line where lane = 'history'";
-    let given: i64 = transaction.query_row(given, [], |row| row.get(0)).unwrap();
-    let first: jiff::civil::Date = "2026-01-01".parse().unwrap();
-    for number in 0..facts {
-        let days = i64::try_from(number / DAY_FACTS).unwrap();
-        let day = first + jiff::SignedDuration::from_hours(24 * days);
-        let midnight = day.in_tz("Asia/Shanghai").unwrap().timestamp();
-        let quarter = i64::try_from(number % SLOTS).unwrap();
-        let slot = midnight + jiff::SignedDuration::from_mins(15 * quarter);
-        let queue = number % DAY_FACTS / SLOTS;
-        let fact = json!({
-            "item": "fact", "version": 1, "day": day.to_string(), "fact": "queue-quarter",
-            "slot": slot.to_string(), "queue": format!("Q{queue}"), "class": "ordinary",
-            "issued": 7, "called": 7, "started": 6, "finished": 6, "no_show": 1,
-            "waiting": {"sum_s": 2_100, "buckets": [[20, 3], [24, 4]]},
-            "handling": {"sum_s": 1_800, "buckets": [[18, 6]]}, "ratings": [0, 0, 1, 2, 3],
-        });
-        let seq = given + 1 + i64::try_from(number).unwrap();
-        transaction
-            .prepare_cached("insert into federation_outbox values ('history', ?1, 0, ?2)")
-            .unwrap()
-            .execute((seq, fact.to_string()))
-            .unwrap();
-    }
-    let sql = "update federation_line set given = given + ?1 where lane = 'history'";
-    transaction
-        .execute(sql, [i64::try_from(facts).unwrap()])
-        .unwrap();
-    transaction.commit().unwrap();
 }
 
 async fn waiting(manager: &Account) -> Result<u64, String> {
@@ -142,6 +104,9 @@ async fn every_fact_arrives_once_and_the_alarm_before_the_last_of_them() {
     let kept = Copied::of(&folder.path().join("centre/data"), "central.db");
     let count = |sql: &str| usize::try_from(kept.one::<i64>(sql)).unwrap();
     assert_eq!(count("select count(*) from facts_queue_quarter"), facts);
-    assert_eq!(count("select sum(issued) from facts_hall_day"), 7 * facts);
+    assert_eq!(
+        count("select sum(issued) from facts_hall_day"),
+        ISSUED * facts
+    );
     assert_eq!(count("select sum(duplicates) from intake_cursor"), 0);
 }

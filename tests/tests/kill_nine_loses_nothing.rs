@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use zhiban_tests::harness::clock::ReplayClock;
 use zhiban_tests::harness::configs::{Folder, centre, enrol, hall};
 use zhiban_tests::harness::database::Copied;
-use zhiban_tests::harness::ledger::{LedgerClient, LedgerDevice, Speaks, acked, differences};
+use zhiban_tests::harness::ledger::{LedgerClient, LedgerDevice, Speaks, acked};
 use zhiban_tests::harness::wait::{seen, until};
 use zhiban_tests::harness::{Account, Ended, NewDevice, Program, add_devices, facts, free_port};
 
@@ -99,7 +99,7 @@ impl Site {
         assert_eq!(journal.integrity(), "ok");
         let wrong: Vec<_> = devices
             .iter()
-            .flat_map(|device| differences(&journal, device))
+            .flat_map(|device| device.differences(&journal))
             .collect();
         assert!(
             wrong.is_empty(),

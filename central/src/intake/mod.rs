@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use zhiban_kernel::{Clock, Database, StoreError};
+use zhiban_kernel::{Clock, Database, StoreError, crash_point};
 use zhiban_sync::seal::{self, Purpose};
 use zhiban_sync::wire::unpack;
 use zhiban_vocabulary::envelope::{Answer, Batch, Claim, Claims, Heartbeat, PROTOCOL, Upward};
@@ -83,6 +83,7 @@ impl Intake {
         // Signatures and unpacking are work for a thread of their own: the listener serves others.
         let verified = tokio::task::spawn_blocking(move || verify(&members, &asked, &bytes)).await;
         let verified = verified.map_err(|error| StoreError::Database(error.to_string()))?;
+        crash_point!("intake: verified");
         match verified {
             Ok(Upward::Batch(batch)) => self.take_batch(batch).await,
             Ok(Upward::Heartbeat(beat)) => self.take_beat(beat).await,
@@ -108,6 +109,7 @@ impl Intake {
             .store
             .write(move |tx| store::take_batch(tx, &batch, now))
             .await?;
+        crash_point!("intake: on disk, not answered");
         metrics::counter!("zhiban_intake_items_total").increment(taken.items);
         metrics::counter!("zhiban_intake_duplicates_total").increment(taken.duplicates);
         metrics::counter!("zhiban_intake_refused_items_total").increment(taken.refused.into());

@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use zhiban_kernel::StoreError;
 use zhiban_kernel::clock::{from_ms, to_ms};
 use zhiban_kernel::sql::{Bound, Result, Sql};
-use zhiban_kernel::values;
+use zhiban_kernel::{StoreError, crash_point, values};
 use zhiban_sync::intake::{self, Cursor, Digest, Ledger, Outcome};
 use zhiban_vocabulary::StoreId;
 use zhiban_vocabulary::envelope::{
@@ -42,6 +41,7 @@ pub(super) fn take_batch(tx: &dyn Sql, batch: &Batch, now: Timestamp) -> Result<
             return Ok(Taken::nothing(estranged(store, epoch, cause)));
         }
     };
+    crash_point!("intake: items kept, days not rolled up");
     for day in ledger.days {
         facts::roll_up(tx, store, day)?;
         stores::note_day(tx, store, day)?;
@@ -146,6 +146,7 @@ impl Ledger for SqlLedger<'_> {
             let digest = Bound::Integer(Some(digest.0.cast_signed()));
             [&self.item(lane, *seq)[..], &[digest]].concat()
         };
+        crash_point!("intake: facts kept, numbers not");
         let rows: Vec<_> = self.kept.iter().map(row).collect();
         self.tx.insert("intake_item", &rows)?;
         self.tx.post(

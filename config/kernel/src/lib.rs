@@ -7,6 +7,7 @@
 pub mod authority;
 pub mod backup;
 pub mod clock;
+pub mod crash;
 pub mod database;
 pub mod doctor;
 pub mod health;

@@ -10,15 +10,19 @@
 //!                                              unknown, only a restart reads it anew
 //! ```
 
+mod connection;
+
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
+use rusqlite::{Connection, ErrorCode, ffi};
 use tokio::sync::{Semaphore, oneshot, watch};
+
+use self::connection::{BUSY_WAIT, configure_writer, log_file, open_reader};
+use crate::crash_point;
 
 /// Jobs that may wait for the writer; beyond, callers wait for room.
 const QUEUE_JOBS: usize = 4_096;
@@ -32,9 +36,6 @@ const CHECKPOINT_IDLE_BYTES: u64 = 16 << 20;
 /// Size above which it does so even when jobs wait; larger would make their wait longer.
 const CHECKPOINT_BUSY_BYTES: u64 = 64 << 20;
 const CHECKPOINT_WAIT: Duration = Duration::from_millis(20);
-/// How long a write waits for another process, such as `zhiban-gateway device add`.
-const BUSY_WAIT: Duration = Duration::from_secs(5);
-const STATEMENTS_CACHED: usize = 128;
 
 /// Why something could not be read or written. Nothing was kept.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -295,40 +296,6 @@ impl Store {
     }
 }
 
-fn log_file(file: &Path) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push("-wal");
-    name.into()
-}
-
-fn configure_writer(connection: &Connection) -> Result<(), StoreError> {
-    // Order matters: the page size can only be set before the first page of a WAL database.
-    connection.execute_batch(
-        "pragma page_size = 4096;
-         pragma journal_mode = wal;
-         pragma synchronous = full;
-         pragma wal_autocheckpoint = 0;
-         pragma journal_size_limit = 67108864;
-         pragma temp_store = memory;
-         pragma cache_size = -16000;
-         pragma foreign_keys = on;
-         pragma trusted_schema = off;
-         pragma mmap_size = 0;",
-    )?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    connection.busy_timeout(BUSY_WAIT)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
-    Ok(())
-}
-
-fn open_reader(file: &Path) -> Result<Connection, rusqlite::Error> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(file, flags)?;
-    connection.execute_batch("pragma temp_store = memory; pragma cache_size = -4000;")?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
-    Ok(connection)
-}
-
 struct Writer {
     connection: Connection,
     state: watch::Sender<WriterState>,
@@ -371,6 +338,7 @@ impl Writer {
         for tell in tells {
             tell(result.clone());
         }
+        crash_point!("store: told");
     }
 
     /// Runs all jobs and commits. On an error nothing of the group is kept.
@@ -378,6 +346,7 @@ impl Writer {
         self.connection
             .prepare_cached("begin immediate")?
             .execute([])?;
+        crash_point!("store: group begun");
         for job in group {
             match self.run_job(job) {
                 Ok(tell) => tells.push(tell),
@@ -388,7 +357,9 @@ impl Writer {
                 }
             }
         }
+        crash_point!("store: before the commit");
         let committed = self.connection.prepare_cached("commit")?.execute([]);
+        crash_point!("store: committed, nobody told");
         if let Err(error) = committed {
             self.roll_back();
             return Err(error.into());
@@ -405,6 +376,7 @@ impl Writer {
         };
         step("savepoint job")?;
         let ran = std::panic::catch_unwind(AssertUnwindSafe(|| job(&self.connection)));
+        crash_point!("store: job ran");
         let Ok(finished) = ran else {
             // The caller's channel went down with the job; the rest of the group is well.
             tracing::error!("a write job panicked and was taken back");
@@ -464,9 +436,11 @@ impl Writer {
         // them soon: the next group tries again.
         let _ = self.connection.busy_timeout(CHECKPOINT_WAIT);
         let mode = "pragma wal_checkpoint(truncate)";
+        crash_point!("store: before the checkpoint");
         let moved = self
             .connection
             .query_row(mode, [], |row| row.get::<_, i64>(0));
+        crash_point!("store: after the checkpoint");
         let _ = self.connection.busy_timeout(BUSY_WAIT);
         if let Err(error) = moved {
             let error = StoreError::from(error);
@@ -484,10 +458,12 @@ pub fn migrate(
     mut runner: refinery::Runner,
     table: &str,
 ) -> Result<(), StoreError> {
+    crash_point!("store: before a migration");
     runner.set_migration_table_name(table);
     runner
         .run(connection)
         .map_err(|error| StoreError::Database(format!("migration: {error}")))?;
+    crash_point!("store: migrated");
     Ok(())
 }
 

@@ -17,7 +17,7 @@ use rumqttd::local::LinkRx;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::time::{Sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
-use zhiban_kernel::StoreError;
+use zhiban_kernel::{StoreError, crash_point};
 use zhiban_vocabulary::DeviceId;
 
 use super::Shared;
@@ -376,6 +376,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection<S> {
     async fn settle(&mut self, done: Committed) -> Result<(), End> {
         self.messages_under_way -= done.messages;
         self.bytes_under_way -= done.bytes;
+        crash_point!("mqtt: on disk, not acknowledged");
         let Ok(settled) = done.result else {
             return Err(Refusal::StoreFailing.into());
         };

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
+use zhiban_kernel::crash_point;
 use zhiban_kernel::web::{Access, Api, Peer, Result, WebError};
 use zhiban_vocabulary::DeviceId;
 
@@ -73,6 +74,7 @@ async fn post_reports(
         .map(|report| submission(&device, report))
         .collect();
     let outcomes = door.journal.submit(submissions).await?;
+    crash_point!("http: on disk, not answered");
     let mut taken = Taken::default();
     for (index, outcome) in outcomes.into_iter().enumerate() {
         match outcome {

@@ -13,7 +13,7 @@ use rand::RngExt;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
-use zhiban_kernel::{Clock, Store, StoreError};
+use zhiban_kernel::{Clock, Store, StoreError, crash_point};
 use zhiban_sync::courier::{Cargo, Limits, Rupture, Standing, Step, Ticket};
 use zhiban_sync::wire::pack;
 use zhiban_vocabulary::StoreId;
@@ -149,9 +149,11 @@ impl<U: Uplink> Courier<U> {
     ) -> Result<(), StoreError> {
         match step {
             Step::Settle { lane, upto } => {
+                crash_point!("courier: committed there, not settled here");
                 self.store
                     .write(move |c| Ok(outbox::settle(c, lane, upto)?))
                     .await?;
+                crash_point!("courier: settled on disk");
                 line.settled(lane, upto);
             }
             Step::SetAside { lane, item } => {
@@ -168,6 +170,7 @@ impl<U: Uplink> Courier<U> {
             }
             Step::Send(cargo) => match self.batch(cargo).await? {
                 Some((last, message)) => {
+                    crash_point!("courier: batch read");
                     let ticket = line.departs(cargo.lane, last, now_ms);
                     flights.push(self.send(ticket, message));
                 }
@@ -191,6 +194,7 @@ impl<U: Uplink> Courier<U> {
     ) {
         match answer {
             Ok(answer) => {
+                crash_point!("courier: answered");
                 line.answered(ticket, &answer, now_ms);
                 self.note_answer(line.epoch(), &answer);
             }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rand::RngExt;
 use zhiban_kernel::runtime::write_atomically;
-use zhiban_kernel::{Store, StoreError};
+use zhiban_kernel::{Store, StoreError, crash_point};
 use zhiban_sync::courier::{Rupture, Standing};
 use zhiban_vocabulary::envelope::Epoch;
 
@@ -54,6 +54,7 @@ pub(super) async fn renew_epoch(
             Ok(outbox::standing(connection, epoch)?)
         })
         .await?;
+    crash_point!("epoch: in the database, not in the file");
     let file = copy_in(data);
     write_atomically(&file, epoch.0.to_string().as_bytes())
         .map_err(|error| StoreError::Database(format!("{}: {error}", file.display())))?;

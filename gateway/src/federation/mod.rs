@@ -9,6 +9,7 @@
 mod alarms;
 mod api;
 mod carrier;
+mod counted;
 mod courier;
 mod downlink;
 mod enrol;

@@ -18,6 +18,7 @@ use tokio_rustls::client::TlsStream;
 use zhiban_kernel::authority::digest;
 use zhiban_vocabulary::enrolment::{CENTRE_NAME, EnrolmentCode};
 
+use super::counted::Counted;
 use super::member::Member;
 
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
@@ -33,14 +34,14 @@ const NO_EARLIER: Duration = Duration::from_secs(1_735_689_600);
 pub(super) async fn connect(
     door: &str,
     config: Arc<ClientConfig>,
-) -> io::Result<TlsStream<TcpStream>> {
+) -> io::Result<TlsStream<Counted>> {
     let late = |what: &str| io::Error::new(io::ErrorKind::TimedOut, what.to_owned());
     let stream = tokio::time::timeout(CONNECT_TIME_MAX, TcpStream::connect(door))
         .await
         .map_err(|_| late("no connection within 5 s"))??;
     stream.set_nodelay(true)?;
     let name = ServerName::try_from(CENTRE_NAME).map_err(io::Error::other)?;
-    let handshake = TlsConnector::from(config).connect(name, stream);
+    let handshake = TlsConnector::from(config).connect(name, Counted(stream));
     tokio::time::timeout(HANDSHAKE_TIME_MAX, handshake)
         .await
         .map_err(|_| late("no TLS handshake within 10 s"))?

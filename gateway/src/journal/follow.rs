@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio_util::sync::CancellationToken;
-use zhiban_kernel::StoreError;
+use zhiban_kernel::{StoreError, crash_point};
 
 use super::{Entry, Journal, store};
 
@@ -75,9 +75,11 @@ async fn step<F: Follower>(journal: &Journal, follower: &Arc<F>) -> Result<bool,
         .store()
         .write(move |connection| {
             applied.apply(connection, &entries)?;
+            crash_point!("follower: applied, cursor not moved");
             Ok(store::set_position(connection, F::NAME, behind)?)
         })
         .await?;
+    crash_point!("follower: cursor moved");
     follower.committed();
     Ok(true)
 }

@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rusqlite::Connection;
 use tokio::sync::watch;
-use zhiban_kernel::{Clock, Store, StoreError};
+use zhiban_kernel::{Clock, Store, StoreError, crash_point};
 
 pub use api::add_routes;
 pub(crate) use ear::Heard;
@@ -90,11 +90,13 @@ impl Journal {
             .0
             .store
             .write(move |connection| {
+                crash_point!("journal: about to append");
                 let written = store::append(connection, &prepared, now)?;
                 // Freed here would be time the writer has for others.
                 Ok((written, prepared))
             })
             .await;
+        crash_point!("journal: on disk, not answered");
         let (outcomes, last) = match written {
             Ok((written, prepared)) => {
                 if let Some(ear) = self.0.ear.get() {

@@ -13,8 +13,8 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 use tokio_util::sync::CancellationToken;
 use zhiban_config::GatewayConfig;
-use zhiban_kernel::StoreError;
 use zhiban_kernel::clock::{from_ms, to_ms};
+use zhiban_kernel::{StoreError, crash_point};
 use zhiban_vocabulary::counter::CounterState;
 use zhiban_vocabulary::envelope::{Item, Lane};
 use zhiban_vocabulary::facts::{Fact, FactRevision, HallSums};
@@ -125,6 +125,7 @@ impl SlotCloser {
         for fact in facts {
             federation::put(connection, Lane::History, &Item::Fact(fact), now)?;
         }
+        crash_point!("quarter hour: stated, not noted");
         set_value(connection, WATCHED_UNTIL, to_ms(now))?;
         Ok(())
     }

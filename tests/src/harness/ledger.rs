@@ -93,6 +93,12 @@ impl LedgerDevice {
     pub fn ledger(&self) -> Ledger {
         Ledger::read(&fs::read_to_string(&self.file).expect("a ledger"))
     }
+
+    /// Every difference between what `journal` has of it and what it knows.
+    #[must_use]
+    pub fn differences(&self, journal: &Copied) -> Vec<String> {
+        differences(journal, &self.device, &self.boot, &self.ledger())
+    }
 }
 
 /// Starts one device for each secret, at the doors of `gateway`.
@@ -142,7 +148,7 @@ pub fn nothing_is_lost(data: &Path, devices: &[LedgerDevice]) {
     let journal = Copied::of(data, "hall.db");
     assert_eq!(journal.integrity(), "ok");
     for device in devices {
-        let wrong = differences(&journal, device);
+        let wrong = device.differences(&journal);
         assert!(wrong.is_empty(), "{wrong:#?}");
     }
 }
@@ -158,7 +164,9 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    fn read(text: &str) -> Self {
+    /// Reads what a device wrote; half a line, as a killed one leaves, says nothing.
+    #[must_use]
+    pub fn read(text: &str) -> Self {
         let mut ledger = Self::default();
         for line in text.lines() {
             let words: Vec<_> = line.split(' ').collect();
@@ -174,7 +182,6 @@ impl Ledger {
                 (["refused", _, code], Some(seq)) => {
                     ledger.refused.insert(seq, (*code).to_owned());
                 }
-                // A killed device may leave half a line.
                 _ => {}
             }
         }
@@ -197,13 +204,11 @@ impl Ledger {
 
 /// Holds what a journal has of one device against its ledger; gives every difference.
 #[must_use]
-pub fn differences(journal: &Copied, device: &LedgerDevice) -> Vec<String> {
-    let ledger = device.ledger();
+pub fn differences(journal: &Copied, device: &str, boot: &str, ledger: &Ledger) -> Vec<String> {
     let sql = format!(
         "select seq, kind, payload from journal_report report
          join journal_device device on device.id = report.device
-         where name = '{}' and boot = '{}'",
-        device.device, device.boot
+         where name = '{device}' and boot = '{boot}'"
     );
     let read = |row: &rusqlite::Row<'_>| {
         let payload: Vec<u8> = row.get(2)?;
@@ -214,7 +219,7 @@ pub fn differences(journal: &Copied, device: &LedgerDevice) -> Vec<String> {
         ))
     };
     let rows = journal.rows(&sql, read);
-    let who = format!("{} {}", device.device, device.boot);
+    let who = format!("{device} {boot}");
     let mut found = BTreeSet::new();
     let mut wrong = Vec::new();
     for (seq, kind, payload) in rows {

@@ -95,6 +95,8 @@ pub struct Program {
     /// The `data` folder of the configuration.
     pub data: PathBuf,
     pub log: PathBuf,
+    /// Variables of the environment it is run with, beside our own.
+    pub environment: Vec<(String, String)>,
 }
 
 /// `run.json`: what a program says about itself when it is ready.
@@ -132,6 +134,7 @@ impl Program {
             config: folder.join("config.toml"),
             data: folder.join("data"),
             log: folder.join("log"),
+            environment: Vec::new(),
         }
     }
 
@@ -217,6 +220,7 @@ impl Program {
         let child = Command::new(&self.executable)
             .arg("run")
             .arg(&self.config)
+            .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(second)
