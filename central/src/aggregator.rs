@@ -72,8 +72,7 @@ impl Aggregator {
         let clock = Clock::new(config.clock);
         let data = &config.centre.data;
         let lock = take_folder(data).with_context(|| format!("cannot use {}", data.display()))?;
-        backup::finish_restore(data)?;
-        let store = open_database(config).await?;
+        let (store, own) = open_mended(config, config_file).await?;
         let (people, setup_code) = open_people(&store, config, clock).await?;
 
         let authority = open_authority(config)?;
@@ -119,7 +118,7 @@ impl Aggregator {
         }
         tasks.spawn("web", web::serve(socket, router, stop()));
         tasks.spawn("probe", probe.run(stop()));
-        start_upkeep(&tasks, &centre, config, config_file);
+        start_upkeep(&tasks, &centre, own, config, config_file);
 
         let running = Running {
             pid: std::process::id(),
@@ -177,8 +176,17 @@ fn share(tasks: &Tasks, centre: &Centre, intake: Intake) {
 }
 
 /// Starts the nightly backup and the word to systemd.
-fn start_upkeep(tasks: &Tasks, centre: &Centre, config: &CentralConfig, config_file: &Path) {
+fn start_upkeep(
+    tasks: &Tasks,
+    centre: &Centre,
+    own: Option<Store>,
+    config: &CentralConfig,
+    config_file: &Path,
+) {
     let stop = tasks.shutdown.clone();
+    if let Some(store) = own.clone() {
+        tasks.spawn("damage", store.end_when_damaged(stop.clone()));
+    }
     let fed = feed_watchdog(centre.health.clone(), is_alive, stop.clone());
     tasks.spawn("systemd watchdog", fed);
     if config.clock.is_some() {
@@ -187,6 +195,7 @@ fn start_upkeep(tasks: &Tasks, centre: &Centre, config: &CentralConfig, config_f
     }
     let nightly = Nightly {
         subject: upkeep::subject(config, config_file),
+        store: own,
         folder: config.backup.folder_of(&config.centre.data),
         at: config.backup.at,
         zone: centre.zone.clone(),
@@ -285,6 +294,26 @@ async fn listen(
     let own = config.zenoh.endpoints();
     let opened = Listener::open(intake, downlink, own.clone()).await;
     opened.with_context(|| format!("cannot listen on {}", own.join(", ")))
+}
+
+/// The database of `[database]`, or SQLite, mended where it is damaged; that one by itself, too.
+async fn open_mended(
+    config: &CentralConfig,
+    config_file: &Path,
+) -> anyhow::Result<(Database, Option<Store>)> {
+    let data = &config.centre.data;
+    if config.database.is_some() {
+        backup::finish_restore(data)?;
+        return Ok((open_database(config).await?, None));
+    }
+    let (subject, file) = (upkeep::subject(config, config_file), data.join(DATABASE));
+    let backups = config.backup.folder_of(data);
+    // Reading all of a database and its backup takes its time.
+    let open = tokio::task::spawn_blocking(move || backup::open_mended(&subject, &backups));
+    let store = open
+        .await?
+        .with_context(|| format!("cannot open {}", file.display()))?;
+    Ok((store.clone().into(), Some(store)))
 }
 
 /// The database of `[database]`, or SQLite.

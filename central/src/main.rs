@@ -32,6 +32,15 @@ enum Tongue {
     En,
 }
 
+impl From<Tongue> for Language {
+    fn from(tongue: Tongue) -> Self {
+        match tongue {
+            Tongue::Zh => Self::Zh,
+            Tongue::En => Self::En,
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Runs until a stop signal.
@@ -75,6 +84,11 @@ enum Command {
         #[arg(long, default_value = CONFIG)]
         config: PathBuf,
     },
+    /// Begins with an empty database where a damaged one cannot be mended; it is kept aside.
+    BeginAnew {
+        #[arg(long, default_value = CONFIG)]
+        config: PathBuf,
+    },
     /// Puts a backup back while the service is stopped; what was there is kept aside.
     Restore {
         backup: PathBuf,
@@ -95,15 +109,12 @@ fn main() -> ExitCode {
         Command::Code { config, store } => with_runtime(print_code(config, store)),
         Command::Migrate { config } => migrate(&config),
         Command::Doctor { config, language } => {
-            let language = language.map(|tongue| match tongue {
-                Tongue::Zh => Language::Zh,
-                Tongue::En => Language::En,
-            });
-            upkeep::doctor(&config, language)
+            upkeep::doctor(&config, language.map(Language::from))
         }
         Command::Health { config, wait } => upkeep::health(&config, Duration::from_secs(wait)),
         Command::SetupCode { config } => upkeep::show_setup_code(&config),
         Command::Backup { target, config } => upkeep::back_up(&config, &target),
+        Command::BeginAnew { config } => upkeep::begin_anew(&config),
         Command::Restore { backup, config } => upkeep::restore(&config, &backup),
         Command::Openapi => with_runtime(print_openapi()),
     };

@@ -8,10 +8,11 @@ use rusqlite::Connection;
 use zhiban_config::CentralConfig;
 use zhiban_kernel::backup::{self, Subject, TRUST_LEDGER};
 use zhiban_kernel::doctor::{self, Language, Mark, Report, Said};
-use zhiban_kernel::people::{first_broken_link, setup_code};
+use zhiban_kernel::people::{first_broken_link, note, setup_code};
 use zhiban_kernel::{Clock, StoreError, rights};
 
 use crate::aggregator::{DATABASE, migrate};
+use crate::trust;
 
 /// Name of the program, its package and its service.
 pub const PROGRAM: &str = "zhiban-central";
@@ -57,6 +58,9 @@ pub fn subject(config: &CentralConfig, file: &Path) -> Subject {
         config: file.to_owned(),
         migrate,
         read_through,
+        // What halls have sent comes again by itself.
+        rescue: |_, _| Ok(0),
+        tell: |connection, text| note(connection, PROGRAM, "", "box.database-mended", text),
     }
 }
 
@@ -100,6 +104,22 @@ pub fn restore(file: &Path, archive: &Path) -> anyhow::Result<()> {
     println!(
         "next: systemctl start {PROGRAM}. Each hall notices that the centre lacks something, begins \
          a new epoch and sends again what it still keeps: the newest 300,000 rows, about two weeks."
+    );
+    Ok(())
+}
+
+/// Begins with an empty database where the one that is there is damaged and no backup is good.
+///
+/// # Errors
+/// When the database is sound, or the service runs.
+pub fn begin_anew(file: &Path) -> anyhow::Result<()> {
+    let config = CentralConfig::read(file)?;
+    rights::go_on_as_owner(&config.centre.data)?;
+    let aside = backup::begin_anew(&subject(&config, file), Clock::real_now())?;
+    println!("the damaged database is kept in {}", aside.display());
+    println!(
+        "next: systemctl start {PROGRAM}. Accounts are made anew with {PROGRAM} setup-code. Halls that had \
+         joined are let in by {TRUST_LEDGER} and send again what they still keep."
     );
     Ok(())
 }
@@ -175,6 +195,8 @@ fn examine(file: &Path) -> Report {
     let door = config.door.listen;
     doctor::check_listen(&mut report, "door", door, running.is_some());
     doctor::check_database(&mut report, &subject);
+    doctor::check_incidents(&mut report, &subject);
+    trust::check_ledger(&mut report, data);
     let backups = config.backup.folder_of(data);
     doctor::check_backup(&mut report, &subject, &backups, Clock::real_now());
     doctor::check_update(&mut report, data);

@@ -280,6 +280,15 @@ impl Hostile {
     }
 }
 
+/// Stops the halls also where the test fails.
+struct Ends<'s>(&'s AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 fn healthy(folder: &Path, name: &str) -> bool {
     page(folder, name, "/health").is_some_and(|text| text.starts_with("HTTP/1.0 200"))
 }
@@ -315,6 +324,8 @@ fn two_intakes_behind_two_routers_take_everything_in_once_whichever_is_killed() 
     let hostile = Hostile::behind(ports);
     let stop = AtomicBool::new(false);
     let (ledgers, shares) = std::thread::scope(|scope| {
+        // What fails below must not wait for halls that send for ever.
+        let _ends = Ends(&stop);
         let halls: Vec<_> = (0..HALLS)
             .map(|nth| {
                 // One half begins with one router, one with the other.

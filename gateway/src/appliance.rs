@@ -62,7 +62,7 @@ pub const AUTHORITY: &str = "authority.pem";
 pub async fn run(config: GatewayConfig, config_file: &Path) -> Result<()> {
     let clock = Clock::new(config.clock);
     wired_devices(&config)?;
-    let (_lock, store, config) = open_data(config).await?;
+    let (_lock, store, config) = open_data(config, config_file).await?;
     let data = &config.hall.data;
     let tasks = Tasks::default();
     let stop = tasks.shutdown.clone();

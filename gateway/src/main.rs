@@ -36,6 +36,15 @@ enum Tongue {
     En,
 }
 
+impl From<Tongue> for Language {
+    fn from(tongue: Tongue) -> Self {
+        match tongue {
+            Tongue::Zh => Self::Zh,
+            Tongue::En => Self::En,
+        }
+    }
+}
+
 #[derive(Subcommand)]
 enum Command {
     /// Run the gateway until a stop signal.
@@ -73,6 +82,11 @@ enum Command {
     /// Take a backup to a file or into a folder, while the service runs or not. It holds secrets.
     Backup {
         target: PathBuf,
+        #[arg(long, default_value = CONFIG)]
+        config: PathBuf,
+    },
+    /// Begin with an empty database where a damaged one cannot be mended; it is kept aside.
+    BeginAnew {
         #[arg(long, default_value = CONFIG)]
         config: PathBuf,
     },
@@ -170,14 +184,11 @@ fn execute(command: Command) -> Result<()> {
             code,
         } => enrol(&GatewayConfig::read(&config)?, &centre, code),
         Command::Doctor { config, language } => {
-            let language = language.map(|tongue| match tongue {
-                Tongue::Zh => Language::Zh,
-                Tongue::En => Language::En,
-            });
-            upkeep::doctor(&config, language)
+            upkeep::doctor(&config, language.map(Language::from))
         }
         Command::Health { config, wait } => upkeep::health(&config, Duration::from_secs(wait)),
         Command::Backup { target, config } => upkeep::back_up(&config, &target),
+        Command::BeginAnew { config } => upkeep::begin_anew(&config),
         Command::Restore { backup, config } => upkeep::restore(&config, &backup),
         Command::SetupCode { config } => upkeep::show_setup_code(&config),
         Command::Device(DeviceCommand::Add {

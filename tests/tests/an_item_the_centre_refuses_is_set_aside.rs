@@ -47,7 +47,8 @@ async fn it_is_kept_at_both_ends_and_the_rest_goes_on() {
     let number = "update federation_line set given = given + 1 where lane = 'history'
          returning given";
     let seq: i64 = database.query_row(number, [], |row| row.get(0)).unwrap();
-    let row = "insert into federation_outbox values ('history', ?1, 0, ?2)";
+    let row = "insert into federation_outbox (lane, seq, created_ms, body)
+         values ('history', ?1, 0, ?2)";
     database.execute(row, (seq, STRANGE)).unwrap();
     drop(database);
 

@@ -279,6 +279,29 @@ mod tests {
     }
 
     #[test]
+    fn no_number_of_strangers_throws_a_member_out() {
+        let (limits, here) = (Limits::default(), address(1));
+        let mut member = limits.admit(here).unwrap();
+        assert!(member.belongs_to_member());
+        std::thread::sleep(PEACE);
+        let mut strangers = Vec::new();
+        for number in 0..2 * UNKNOWN.all {
+            // From its own address first, then from everywhere.
+            let from = if number < 2 * UNKNOWN.of_one {
+                here
+            } else {
+                address(number)
+            };
+            if let Some(mut stranger) = limits.admit(from) {
+                stranger.belongs_to_unknown();
+                strangers.push(stranger);
+            }
+        }
+        assert!(!member.thrown_out().is_cancelled());
+        assert_eq!(limits.counts().members, 1);
+    }
+
+    #[test]
     fn one_origin_holds_no_more_than_its_share_and_throws_out_its_own_oldest() {
         let limits = Limits::default();
         let here = address(1);

@@ -11,6 +11,7 @@ mod store;
 
 pub use api::{TrustState, add_routes};
 pub use enrol::{Trust, TrustError, make_code};
+pub use ledger::check_ledger;
 pub use members::{Digest, Member, Members};
 
 #[cfg(test)]

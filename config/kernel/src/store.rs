@@ -6,11 +6,12 @@
 //!
 //! ```text
 //!   running --group fails (disk full, busy)--> running, callers told, nothing was kept
-//!   running --fsync fails, database corrupt--> stopped, for good: the state of the disk is
+//!   running --fsync fails, database damaged--> stopped, for good: the state of the disk is
 //!                                              unknown, only a restart reads it anew
 //! ```
 
 mod connection;
+mod mark;
 
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
@@ -21,7 +22,11 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, ffi};
 use tokio::sync::{Semaphore, oneshot, watch};
 
-use self::connection::{BUSY_WAIT, configure_writer, log_file, open_reader};
+pub(crate) use self::connection::log_file;
+pub(crate) use self::mark::{clear_mark, found_mark, leave_mark, mark_file};
+pub use self::mark::{damaged_row, row_sum};
+
+use self::connection::{BUSY_WAIT, configure_writer, open_reader};
 use crate::crash_point;
 
 /// Jobs that may wait for the writer; beyond, callers wait for room.
@@ -45,6 +50,9 @@ pub enum StoreError {
     /// The writer stopped for good; the reason is shown until the program is restarted.
     #[error("writer has stopped: {0}")]
     Stopped(String),
+    /// What is on disk is not what was written there. The writer stops, the next start mends it.
+    #[error("database is damaged: {0}")]
+    Damaged(String),
     /// No connection, or it broke; a commit under way then may have been kept.
     #[error("database cannot be reached: {0}")]
     Unreachable(String),
@@ -80,20 +88,21 @@ impl StoreError {
                     | ffi::SQLITE_IOERR_DIR_FSYNC
                     | ffi::SQLITE_IOERR_TRUNCATE
                     | ffi::SQLITE_IOERR_CORRUPTFS
-                    | ffi::SQLITE_CORRUPT
-                    | ffi::SQLITE_NOTADB
             )
         );
         match error.sqlite_error_code() {
             _ if lost_trust => Self::Stopped(error.to_string()),
             Some(ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Self::Damaged(error.to_string())
+            }
             _ => Self::Database(error.to_string()),
         }
     }
 
     /// Whether the rest of the transaction is lost with the job that met this.
     fn ends_group(&self) -> bool {
-        matches!(self, Self::Full | Self::Stopped(_))
+        matches!(self, Self::Full | Self::Stopped(_) | Self::Damaged(_))
     }
 }
 
@@ -110,6 +119,8 @@ pub struct WriterState {
     pub stopped: Option<String>,
     /// Set while groups fail, such as on a full disk; cleared by the next commit.
     pub failing: Option<String>,
+    /// It stopped because the database is damaged: a start anew mends it.
+    pub is_damaged: bool,
 }
 
 type Tell = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
@@ -129,7 +140,7 @@ pub struct Store {
     jobs: SyncSender<Job>,
     room: Arc<Semaphore>,
     readers: Arc<Readers>,
-    state: watch::Receiver<WriterState>,
+    state: watch::Sender<WriterState>,
     file: Arc<PathBuf>,
 }
 
@@ -162,13 +173,14 @@ impl Store {
             .map(|_| open_reader(file))
             .collect::<Result<_, rusqlite::Error>>()?;
         let (jobs, queue) = sync_channel(QUEUE_JOBS);
-        let (state_tx, state) = watch::channel(WriterState::default());
+        let state = watch::Sender::new(WriterState::default());
+        let shared = Arc::new(file.to_owned());
         let room = Arc::new(Semaphore::new(QUEUE_JOBS));
         let mut writer = Writer {
             connection,
-            state: state_tx,
+            state: state.clone(),
             room: Arc::clone(&room),
-            log_file: log_file(file),
+            file: Arc::clone(&shared),
         };
         std::thread::Builder::new()
             .name("store-writer".into())
@@ -183,7 +195,7 @@ impl Store {
             room,
             readers,
             state,
-            file: Arc::new(file.to_owned()),
+            file: shared,
         })
     }
 
@@ -252,7 +264,7 @@ impl Store {
             .await
             .map_err(|error| gone(&error))?;
         let readers = Arc::clone(&self.readers);
-        let file = Arc::clone(&self.file);
+        let (file, state) = (Arc::clone(&self.file), self.state.clone());
         let result = tokio::task::spawn_blocking(move || {
             let idle = readers
                 .idle
@@ -269,6 +281,9 @@ impl Store {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .push(connection);
+            if let Err(StoreError::Damaged(reason)) = &result {
+                mark::condemn(&file, &state, reason);
+            }
             result
         })
         .await
@@ -280,7 +295,7 @@ impl Store {
     /// What the writer is doing, and every change of it.
     #[must_use]
     pub fn state(&self) -> watch::Receiver<WriterState> {
-        self.state.clone()
+        self.state.subscribe()
     }
 
     /// Bytes of database and write-ahead log on disk.
@@ -300,7 +315,7 @@ struct Writer {
     connection: Connection,
     state: watch::Sender<WriterState>,
     room: Arc<Semaphore>,
-    log_file: PathBuf,
+    file: Arc<PathBuf>,
 }
 
 impl Writer {
@@ -407,6 +422,10 @@ impl Writer {
     }
 
     fn note(&self, result: &Result<(), StoreError>) {
+        if let Err(StoreError::Damaged(reason)) = result {
+            mark::condemn(&self.file, &self.state, reason);
+            return;
+        }
         self.state.send_if_modified(|state| {
             let before = state.clone();
             match result {
@@ -428,7 +447,7 @@ impl Writer {
         } else {
             CHECKPOINT_IDLE_BYTES
         };
-        let bytes = std::fs::metadata(&self.log_file).map_or(0, |found| found.len());
+        let bytes = std::fs::metadata(log_file(&self.file)).map_or(0, |found| found.len());
         if bytes < limit || self.state.borrow().stopped.is_some() {
             return;
         }

@@ -8,24 +8,32 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use zhiban_config::GatewayConfig;
 use zhiban_kernel::Store;
-use zhiban_kernel::backup::{Nightly, NightlyState, finish_restore};
+use zhiban_kernel::backup::{Nightly, NightlyState, open_mended};
 use zhiban_kernel::health::{Health, Report, Status};
 use zhiban_kernel::notify::feed_watchdog;
 use zhiban_kernel::runtime::{FolderLock, Tasks, take_folder};
 
 use super::DATABASE;
 use crate::federation::Line;
-use crate::journal::{self, Journal};
+use crate::journal::Journal;
 use crate::upkeep::{self, UpkeepState, retention};
 
-/// Takes the data folder and opens the database, after a restore that was interrupted, and puts what
+/// Takes the data folder and opens the database, after a restore that was interrupted, or mends it where
+/// it is damaged, and puts what
 /// the panel settled above the configuration.
-pub(super) async fn open_data(config: GatewayConfig) -> Result<(FolderLock, Store, GatewayConfig)> {
+pub(super) async fn open_data(
+    config: GatewayConfig,
+    config_file: &Path,
+) -> Result<(FolderLock, Store, GatewayConfig)> {
     let data = &config.hall.data;
     let lock = take_folder(data).with_context(|| format!("cannot use {}", data.display()))?;
-    finish_restore(data)?;
+    let subject = upkeep::subject(&config, config_file);
+    let backups = config.backup.folder_of(data);
+    // Reading all of a database and its backup takes its time.
+    let open = tokio::task::spawn_blocking(move || open_mended(&subject, &backups));
     let file = data.join(DATABASE);
-    let store = Store::open(&file, journal::migrate)
+    let store = open
+        .await?
         .with_context(|| format!("cannot open {}", file.display()))?;
     let settled = |c: &rusqlite::Connection| Ok(upkeep::settled(c, config)?);
     let config = store.read(settled).await?;
@@ -49,10 +57,13 @@ pub(super) fn start_upkeep(
     tasks.spawn("retention", keeper.run(stop.clone()));
     let fed = feed_watchdog(health.clone(), is_alive, stop.clone());
     tasks.spawn("systemd watchdog", fed);
+    let store = state.journal.store().clone();
+    tasks.spawn("damage", store.end_when_damaged(stop.clone()));
     if config.clock.is_none() {
         let (told, nightly) = watch::channel(NightlyState::default());
         let backup = Nightly {
             subject: upkeep::subject(config, config_file),
+            store: Some(state.journal.store().clone()),
             folder: state.backup_folder.clone(),
             at: config.backup.at,
             zone: config.hall.zone(),

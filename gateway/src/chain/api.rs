@@ -260,7 +260,9 @@ fn disk(store: &Store) -> DiskView {
 
 fn journal_view(journal: &Journal, counts: &journal::Counts) -> JournalView {
     let (accepted, refused) = journal.totals();
-    let WriterState { stopped, failing } = journal.store().state().borrow().clone();
+    let WriterState {
+        stopped, failing, ..
+    } = journal.store().state().borrow().clone();
     let writer = match (&stopped, &failing) {
         (Some(_), _) => "stopped",
         (None, Some(_)) => "refusing",

@@ -3,13 +3,8 @@ use serde_json::{Value, json};
 use super::*;
 
 fn database() -> Connection {
-    let connection = Connection::open_in_memory().unwrap();
-    for sql in [
-        include_str!("../../migrations/V0006__federation.sql"),
-        include_str!("../../migrations/V0012__documents.sql"),
-    ] {
-        connection.execute_batch(sql).unwrap();
-    }
+    let mut connection = Connection::open_in_memory().unwrap();
+    crate::journal::migrate(&mut connection).unwrap();
     connection
 }
 

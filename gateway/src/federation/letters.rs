@@ -6,7 +6,7 @@ use zhiban_kernel::StoreError;
 use zhiban_kernel::clock::{from_ms, to_ms};
 use zhiban_vocabulary::envelope::{Item, Lane, RefusedItem, SetAside};
 
-use super::outbox::put_text;
+use super::outbox::{put_text, sum_at_0};
 
 /// Letters kept of those that were sent again; others stay until a person looks at them.
 const KEPT: u32 = 1_000;
@@ -44,8 +44,15 @@ pub(super) fn set_aside(
         )?
         .execute(params![lane.as_str(), seq, to_ms(now), item.reason, word])?;
     connection
-        .prepare_cached("update federation_outbox set body = ?3 where lane = ?1 and seq = ?2")?
-        .execute(params![lane.as_str(), seq, word])?;
+        .prepare_cached(
+            "update federation_outbox set body = ?3, sum = ?4 where lane = ?1 and seq = ?2",
+        )?
+        .execute(params![
+            lane.as_str(),
+            seq,
+            word,
+            sum_at_0(lane, &word) + seq
+        ])?;
     if kept > 0 {
         tracing::warn!(lane = lane.as_str(), seq, reason = %item.reason, "item is set aside");
         metrics::counter!("zhiban_uplink_set_aside_total").increment(1);

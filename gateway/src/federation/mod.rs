@@ -36,7 +36,7 @@ pub use epoch::open_epoch;
 pub use letters::unsent_letters;
 pub use line::Line;
 pub use member::{Member, Standing as Membership};
-pub use outbox::{Backlog, backlog, prune, put};
+pub use outbox::{Backlog, backlog, prove_rows, prune, put};
 pub use prune::{drop_settled, drop_unsent, settle_alone};
 pub use trust_api::{MemberState, add_trust_routes, door_of};
 pub use uplink::{Uplink, UplinkError};
@@ -47,9 +47,8 @@ mod tests {
 
     /// A database with the tables of this slice alone.
     pub(super) fn database() -> Connection {
-        let connection = Connection::open_in_memory().unwrap();
-        let sql = include_str!("../../migrations/V0006__federation.sql");
-        connection.execute_batch(sql).unwrap();
+        let mut connection = Connection::open_in_memory().unwrap();
+        crate::journal::migrate(&mut connection).unwrap();
         connection
     }
 }

@@ -1,10 +1,11 @@
 //! All SQL of the outbox.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Result, params};
+use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use serde_json::value::RawValue;
 use zhiban_kernel::StoreError;
 use zhiban_kernel::clock::{from_ms, to_ms};
+use zhiban_kernel::store::{damaged_row, row_sum};
 use zhiban_sync::courier::{Cargo, LineStanding, Rupture, Standing};
 use zhiban_vocabulary::envelope::{Envelope, Epoch, Item, Lane};
 use zhiban_vocabulary::time::elapsed_s;
@@ -42,32 +43,70 @@ pub(super) fn put_text(
         .prepare_cached(sql)?
         .query_row([lane.as_str()], |row| row.get(0))?;
     connection
-        .prepare_cached("insert into federation_outbox values (?1, ?2, ?3, ?4)")?
-        .execute(params![lane.as_str(), seq, to_ms(now), body])?;
+        .prepare_cached(
+            "insert into federation_outbox (lane, seq, created_ms, body, sum)
+             values (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![
+            lane.as_str(),
+            seq,
+            to_ms(now),
+            body,
+            sum_at_0(lane, body) + seq
+        ])?;
     Ok(())
+}
+
+/// What the sum of a row is, less its number: whoever writes many rows of one text adds that in SQL.
+pub(super) fn sum_at_0(lane: Lane, body: &str) -> i64 {
+    row_sum(&[lane.as_str().as_bytes(), body.as_bytes()])
+}
+
+/// Holds every row against its sum.
+///
+/// # Errors
+/// `Damaged` at the first that is not what was written.
+pub fn prove_rows(connection: &Connection) -> Result<()> {
+    for lane in Lane::ALL {
+        let sql = "select seq, body, sum from federation_outbox where lane = ?1 order by seq";
+        let mut statement = connection.prepare(sql)?;
+        let mut rows = statement.query([lane.as_str()])?;
+        while let Some(row) = rows.next()? {
+            proved(row, lane)?;
+        }
+    }
+    Ok(())
+}
+
+/// Number and text of a row (`seq, body, sum`) that is what was written.
+fn proved(row: &Row<'_>, lane: Lane) -> Result<Envelope> {
+    let (seq, sum): (i64, Option<i64>) = (row.get(0)?, row.get(2)?);
+    let damaged = || damaged_row("federation_outbox", format_args!("{} {seq}", lane.as_str()));
+    let body = row.get_ref(1)?.as_str().map_err(|_| damaged())?;
+    if sum.is_some_and(|sum| sum != sum_at_0(lane, body) + seq) {
+        return Err(damaged());
+    }
+    // Written by `put`, or proved above: text that is no JSON was not written by this program.
+    let body = RawValue::from_string(body.to_owned()).map_err(|_| damaged())?;
+    let seq = seq.unsigned_abs();
+    Ok(Envelope { seq, body })
 }
 
 /// The next rows of a lane.
 pub(super) fn rows(connection: &Connection, cargo: &Cargo) -> Result<Vec<Envelope>> {
-    let sql = "select seq, body from federation_outbox
+    let sql = "select seq, body, sum from federation_outbox
          where lane = ?1 and seq > ?2 order by seq limit ?3";
     let mut statement = connection.prepare_cached(sql)?;
     let after = cell(cargo.after);
     let mut found = statement.query(params![cargo.lane.as_str(), after, cargo.rows_max])?;
     let (mut envelopes, mut size) = (Vec::new(), 0);
     while let Some(row) = found.next()? {
-        let body = row.get_ref(1)?.as_bytes()?.to_vec();
-        size += body.len();
+        let envelope = proved(row, cargo.lane)?;
+        size += envelope.body.get().len();
         if size > cargo.bytes_max && !envelopes.is_empty() {
             break;
         }
-        let seq = row.get::<_, i64>(0)?.unsigned_abs();
-        // Written by `put`; a body damaged on disk is sent as null, which the centre refuses.
-        let body = String::from_utf8(body)
-            .ok()
-            .and_then(|text| RawValue::from_string(text).ok());
-        let body = body.unwrap_or_else(|| RawValue::NULL.to_owned());
-        envelopes.push(Envelope { seq, body });
+        envelopes.push(envelope);
     }
     Ok(envelopes)
 }

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, Result, params};
 use zhiban_vocabulary::envelope::{Item, Lane, SetAside};
 
+use super::outbox::sum_at_0;
 use crate::journal::{set_value, value};
 
 /// What goes up in the place of an item that was dropped unsent.
@@ -66,11 +67,13 @@ fn drop_unsent_of(connection: &Connection, lane: Lane, limit: u32) -> Result<usi
         reason: WORD.into(),
     });
     let word = serde_json::to_string(&word).unwrap_or_default();
-    let sql = "update federation_outbox set body = ?4 where lane = ?1 and seq > ?2 and seq <= ?3";
+    let sum = sum_at_0(lane, &word);
+    let sql = "update federation_outbox set body = ?4, sum = ?5 + seq
+         where lane = ?1 and seq > ?2 and seq <= ?3";
     let emptied =
         connection
             .prepare_cached(sql)?
-            .execute(params![lane.as_str(), after, upto, word])?;
+            .execute(params![lane.as_str(), after, upto, word, sum])?;
     set_value(connection, &mark, upto)?;
     Ok(emptied)
 }

@@ -9,6 +9,7 @@ use zhiban_vocabulary::{BootId, DeviceId};
 
 use super::letters;
 use super::model::{ClockFlag, Entry, Identity, Numbered, Outcome, Prepared, Redelivery};
+use super::proof::{check_entry, sum_of};
 use super::seen::{Seen, Sight};
 
 /// Packet ids are compared within a window of this many.
@@ -75,8 +76,8 @@ struct Appending<'c> {
 impl<'c> Appending<'c> {
     fn new(connection: &'c Connection, now: Timestamp) -> Result<Self> {
         let sql = "insert into journal_report
-                 (received_ms, device, previous, kind, boot, seq, time_ms, clock, payload)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+                 (received_ms, device, previous, kind, boot, seq, time_ms, clock, payload, sum)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
         Ok(Self {
             connection,
             insert: connection.prepare_cached(sql)?,
@@ -261,16 +262,18 @@ fn write(
         Identity::Numbered(origin) => Some(origin),
         Identity::Packet { .. } | Identity::None => None,
     };
+    let (now_ms, time_ms) = (to_ms(now), to_ms(report.time));
     let id = insert.insert(params![
-        to_ms(now),
+        now_ms,
         device.id,
         device.last_report,
         report.kind.as_str(),
         origin.map(|origin| origin.boot.as_str()),
         origin.map(|origin| seq_bits(origin.seq)),
-        to_ms(report.time),
+        time_ms,
         report.clock.code(),
         &report.payload[..],
+        sum_of(report, now_ms, time_ms),
     ])?;
     device.last_report = Some(id);
     Ok(id)
@@ -338,14 +341,15 @@ pub fn counts(connection: &Connection) -> Result<Counts> {
 /// Up to `limit` entries after `position`, oldest first, and the position behind them.
 ///
 /// # Errors
-/// When the database cannot be read.
+/// When the database cannot be read, or holds a row that is not what was written.
 pub fn entries_after(
     connection: &Connection,
     position: i64,
     limit: u32,
 ) -> Result<(Vec<Entry>, i64)> {
     let mut statement = connection.prepare_cached(
-        "select report.id, received_ms, name, kind, time_ms, clock, payload
+        "select report.id, received_ms, name, kind, time_ms, clock, payload, boot,
+             seq, report.sum
          from journal_report report join journal_device device on device.id = report.device
          where report.id > ?1 order by report.id limit ?2",
     )?;
@@ -353,6 +357,7 @@ pub fn entries_after(
     let (mut entries, mut behind) = (Vec::new(), position);
     while let Some(row) = rows.next()? {
         behind = row.get(0)?;
+        check_entry(row, behind)?;
         entries.extend(read_entry(row)?);
     }
     Ok((entries, behind))

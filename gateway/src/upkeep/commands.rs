@@ -46,6 +46,22 @@ pub fn restore(file: &Path, archive: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Begins with an empty database where the one that is there is damaged and no backup is good.
+///
+/// # Errors
+/// When the database is sound, or the service runs.
+pub fn begin_anew(file: &Path) -> Result<()> {
+    let config = GatewayConfig::read(file)?;
+    rights::go_on_as_owner(&config.hall.data)?;
+    let aside = backup::begin_anew(&subject(&config, file), Clock::real_now())?;
+    println!("the damaged database is kept in {}", aside.display());
+    println!(
+        "next: systemctl start {PROGRAM}. Accounts are made anew with {PROGRAM} setup-code, and devices \
+         join again. What the centre has of this hall stays there."
+    );
+    Ok(())
+}
+
 /// Waits until the running service is well.
 ///
 /// # Errors

@@ -84,6 +84,7 @@ pub(super) fn examine(file: &Path) -> Report {
     }
     check_ports(&mut report, &config);
     doctor::check_database(&mut report, &subject);
+    doctor::check_incidents(&mut report, &subject);
     let backups = config.backup.folder_of(data);
     doctor::check_backup(&mut report, &subject, &backups, Clock::real_now());
     check_authority(&mut report, data);

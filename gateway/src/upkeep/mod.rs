@@ -12,15 +12,19 @@ use std::path::Path;
 
 use rusqlite::Connection;
 use zhiban_config::GatewayConfig;
-use zhiban_kernel::StoreError;
 use zhiban_kernel::backup::Subject;
-use zhiban_kernel::people::first_broken_link;
+use zhiban_kernel::people::{first_broken_link, note};
+use zhiban_kernel::{Clock, StoreError};
+
+use zhiban_vocabulary::device::{DeviceAlarm, Severity};
+use zhiban_vocabulary::report::Observation;
 
 use crate::appliance::DATABASE;
+use crate::devices::HALL;
 use crate::{devices, federation, journal};
 
 pub use api::{UpkeepState, add_routes};
-pub use commands::{back_up, doctor, health, restore, show_setup_code};
+pub use commands::{back_up, begin_anew, doctor, health, restore, show_setup_code};
 pub use settings::settled;
 
 /// Name of the program, its package and its service.
@@ -39,20 +43,37 @@ pub fn subject(config: &GatewayConfig, file: &Path) -> Subject {
         config: file.to_owned(),
         migrate: journal::migrate,
         read_through,
+        rescue: journal::rescue,
+        tell: tell_of_damage,
     }
 }
 
-/// Reads what the program reads: the journal's end, the devices, the outbox, the audit log.
+/// Reads what the program reads: the journal and the outbox row by row, the devices, the audit log.
 fn read_through(connection: &Connection) -> Result<(), StoreError> {
-    const LAST: i64 = 1_000;
-    let last = journal::counts(connection)?.last_id;
-    journal::entries_after(connection, last - LAST, 1_000)?;
+    journal::prove_rows(connection)?;
+    federation::prove_rows(connection)?;
     devices::wired_settings(connection)?;
-    federation::backlog(connection, zhiban_kernel::Clock::real_now())?;
+    federation::backlog(connection, Clock::real_now())?;
     match first_broken_link(connection)? {
         None => Ok(()),
         Some(line) => Err(StoreError::Database(format!(
             "line {line} of the audit log was changed or removed"
         ))),
     }
+}
+
+/// The way every alarm of the hall goes: to its own pages, and to the centre.
+fn tell_of_damage(connection: &Connection, text: &str) -> Result<(), StoreError> {
+    note(connection, PROGRAM, "", "box.database-mended", text)?;
+    let alarm = DeviceAlarm {
+        alarm: "database-damaged".into(),
+        severity: Severity::Warning,
+        text: Some(text.to_owned()),
+    };
+    journal::note_of_hall(
+        connection,
+        HALL,
+        &Observation::Alarm(alarm),
+        Clock::real_now(),
+    )
 }

@@ -124,7 +124,10 @@ fn pile_up_rows(data: &Path, facts: usize) -> rusqlite::Result<()> {
     let given: i64 = transaction.query_row(given, [], |row| row.get(0))?;
     for (seq, nth) in (given + 1..).zip(0..facts) {
         transaction
-            .prepare_cached("insert into federation_outbox values ('history', ?1, 0, ?2)")?
+            .prepare_cached(
+                "insert into federation_outbox (lane, seq, created_ms, body)
+                 values ('history', ?1, 0, ?2)",
+            )?
             .execute((seq, busy_fact(nth).to_string()))?;
     }
     let sql = "update federation_line set given = given + ?1 where lane = 'history'";

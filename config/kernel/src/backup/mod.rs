@@ -9,12 +9,15 @@
 //! ```
 
 mod archive;
+mod heal;
 mod manifest;
 mod nightly;
 mod restore;
+mod sound;
 mod take;
 #[cfg(test)]
 mod tests;
+mod wal;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,6 +26,7 @@ use rusqlite::Connection;
 
 use crate::StoreError;
 
+pub use heal::{Incident, Outcome, begin_anew, incidents, open_mended};
 pub use manifest::Manifest;
 pub use nightly::{Nightly, NightlyState};
 pub use restore::{Restored, finish_restore, restore};
@@ -51,6 +55,11 @@ pub struct Subject {
     pub migrate: fn(&mut Connection) -> Result<(), StoreError>,
     /// Reads through a database as the program does.
     pub read_through: fn(&Connection) -> Result<(), StoreError>,
+    /// Brings what a damaged database (the first) holds beyond a backup that was put back (the second)
+    /// over, as far as each row is proved; says how many rows that were.
+    pub rescue: fn(&Connection, &Connection) -> Result<u64, StoreError>,
+    /// Tells whoever should know what happened, in the database itself.
+    pub tell: fn(&Connection, &str) -> Result<(), StoreError>,
 }
 
 impl Subject {
@@ -92,10 +101,29 @@ pub enum BackupError {
     },
     #[error("{}: {error}; stop the service first", data.display())]
     Running { data: PathBuf, error: io::Error },
+    /// The database of the program; it is as it was found.
+    #[error("{} is damaged ({reason}) and was not mended: {problem}", file.display())]
+    Unmended {
+        file: PathBuf,
+        reason: String,
+        problem: String,
+    },
+    #[error("{} is sound: there is nothing to begin anew for", .0.display())]
+    Sound(PathBuf),
     #[error("database: {0}")]
     Database(#[from] rusqlite::Error),
     #[error("{0}")]
     Store(#[from] StoreError),
+}
+
+impl BackupError {
+    /// Whether what was backed up may be what is wrong.
+    fn may_be_damage(&self) -> bool {
+        matches!(
+            self,
+            Self::Damaged { .. } | Self::Database(_) | Self::Store(_)
+        )
+    }
 }
 
 /// Names the file in an error.

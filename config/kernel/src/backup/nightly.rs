@@ -10,10 +10,13 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{BackupError, Subject, Taken, keep_newest, newest, take, taken_at};
-use crate::Clock;
+use super::sound::{Depth, damage_in};
+use super::{
+    BackupError, Incident, Subject, Taken, incidents, keep_newest, newest, take, taken_at,
+};
 use crate::doctor::BACKUP_AGE_MAX;
 use crate::health::{Health, Status};
+use crate::{Clock, Store};
 
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 const SILENCE_MAX: Duration = Duration::from_secs(30);
@@ -24,6 +27,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(3_600);
 /// storm of backups, and one that was far ahead no year without.
 const NO_SOONER: Duration = Duration::from_secs(6 * 3_600);
 const NO_LATER: Duration = Duration::from_secs(26 * 3_600);
+/// How long a damaged database is spoken of.
+const SHOWN: SignedDuration = SignedDuration::from_hours(7 * 24);
 const PART: &str = "backup";
 
 /// How the nightly backup does.
@@ -35,12 +40,17 @@ pub struct NightlyState {
     pub bytes: Option<u64>,
     /// Why the last try failed; cleared by one that does not.
     pub problem: Option<String>,
+    /// What happened to the database last, in one line.
+    pub incident: Option<String>,
+    pub incident_at: Option<Timestamp>,
 }
 
 /// See the module.
 #[derive(Debug)]
 pub struct Nightly {
     pub subject: Subject,
+    /// Which stops when the backup finds the database damaged; none where it is a server's.
+    pub store: Option<Store>,
     pub folder: PathBuf,
     /// By the clock on the wall of `zone`.
     pub at: Time,
@@ -91,6 +101,14 @@ impl Nightly {
             state.last = file.as_deref().and_then(taken_at);
             let found = file.and_then(|file| std::fs::metadata(file).ok());
             state.bytes = found.map(|found| found.len());
+            let told = |(folder, incident): (PathBuf, Option<Incident>)| {
+                incident.map(|incident| (incident.told(&folder), incident.at))
+            };
+            let last = incidents(&self.subject)
+                .into_iter()
+                .filter_map(told)
+                .next_back();
+            (state.incident, state.incident_at) = last.unzip();
         });
     }
 
@@ -110,9 +128,14 @@ impl Nightly {
 
     async fn back_up(&self, now: Timestamp) -> Result<Taken, BackupError> {
         let (subject, folder, keep) = (self.subject.clone(), self.folder.clone(), self.keep);
+        let store = self.store.clone();
         let done = tokio::task::spawn_blocking(move || {
             make_folder(&subject, &folder)?;
-            let taken = take(&subject, &folder, now)?;
+            let taken = take(&subject, &folder, now).inspect_err(|error| {
+                if error.may_be_damage() {
+                    condemn_damaged(&subject, store.as_ref());
+                }
+            })?;
             // Only behind one that was proved.
             keep_newest(&subject, &folder, keep, now)?;
             Ok(taken)
@@ -145,6 +168,18 @@ impl Nightly {
     }
 }
 
+/// A backup that fails may be the database's fault: read it as a whole.
+fn condemn_damaged(subject: &Subject, store: Option<&Store>) {
+    let Some(store) = store else {
+        return;
+    };
+    match damage_in(subject, store.file(), Depth::Whole) {
+        Ok(Some(reason)) => store.condemn(&reason),
+        Ok(None) => {}
+        Err(error) => tracing::error!(%error, "the database could not be read through"),
+    }
+}
+
 /// Makes the folder in the data folder. One on another disk is never made: without that disk the
 /// backups would fill this one.
 fn make_folder(subject: &Subject, folder: &std::path::Path) -> Result<(), BackupError> {
@@ -172,6 +207,10 @@ fn is_missing(
 fn judge(state: &NightlyState, now: Timestamp, at: Time) -> (Status, String) {
     let age = state.last.map(|last| now.duration_since(last));
     let hours = age.map_or(0, |age: SignedDuration| age.as_hours());
+    let since = state.incident_at.map(|at| now.duration_since(at).abs());
+    if let (Some(told), true) = (&state.incident, since.is_some_and(|since| since < SHOWN)) {
+        return (Status::Degraded, told.clone());
+    }
     match (&state.problem, age) {
         (Some(problem), _) => (Status::Degraded, format!("failed: {problem}")),
         (None, None) => (

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::archive;
+use super::heal::DAMAGED;
 use super::manifest::Manifest;
 use super::take::check_database;
 use super::{BackupError, FOLDER, Subject, TRUST_LEDGER, of};
@@ -22,8 +23,9 @@ use crate::runtime::take_folder;
 pub(super) const STAGE: &str = "restoring";
 /// Begin of the name of the folder what was there is kept in.
 pub(super) const ASIDE: &str = "before-restore-";
-/// Everything is unpacked and checked; content: the folder for what was there.
-const READY: &str = ".ready";
+/// Everything is unpacked and checked; content: the folder for what was there, and below it the names
+/// of what goes there, where that is not everything.
+pub(super) const READY: &str = ".ready";
 /// What was there is aside.
 const EMPTIED: &str = ".emptied";
 
@@ -97,7 +99,11 @@ pub fn restore(subject: &Subject, file: &Path, now: Timestamp) -> Result<Restore
     })
 }
 
-fn check_origin(subject: &Subject, file: &Path, manifest: &Manifest) -> Result<(), BackupError> {
+pub(super) fn check_origin(
+    subject: &Subject,
+    file: &Path,
+    manifest: &Manifest,
+) -> Result<(), BackupError> {
     let foreign = |expected: String, found: String| BackupError::Foreign {
         file: file.to_owned(),
         expected,
@@ -129,7 +135,9 @@ fn check_origin(subject: &Subject, file: &Path, manifest: &Manifest) -> Result<(
 pub fn finish_restore(data: &Path) -> Result<(), BackupError> {
     let stage = data.join(STAGE);
     if let Ok(aside) = fs::read_to_string(stage.join(READY)) {
-        put_aside(data, Path::new(&aside))?;
+        let mut lines = aside.lines();
+        let folder = Path::new(lines.next().unwrap_or_default());
+        put_aside(data, folder, &lines.collect::<Vec<_>>())?;
         fs::rename(stage.join(READY), stage.join(EMPTIED)).map_err(of(&stage))?;
         sync(&stage)?;
     }
@@ -151,11 +159,14 @@ fn entries(folder: &Path) -> Result<Vec<fs::DirEntry>, BackupError> {
     found.map_err(of(folder))
 }
 
-/// Moves everything of the data folder that is neither this restore nor a backup.
-pub(super) fn put_aside(data: &Path, aside: &Path) -> Result<(), BackupError> {
+/// Moves what is named; where nothing is, everything of the data folder that is neither this restore nor
+/// a backup.
+pub(super) fn put_aside(data: &Path, aside: &Path, named: &[&str]) -> Result<(), BackupError> {
     let stays = |name: &str| {
-        ["lock", STAGE, FOLDER, TRUST_LEDGER, "upgrade.json"].contains(&name)
+        let is_ours = ["lock", STAGE, FOLDER, TRUST_LEDGER, "upgrade.json"].contains(&name)
             || name.starts_with(ASIDE)
+            || name.starts_with(DAMAGED);
+        is_ours || !(named.is_empty() || named.contains(&name))
     };
     for entry in entries(data)? {
         let name = entry.file_name();
@@ -201,7 +212,7 @@ fn own_as(data: &Path, path: &Path) -> Result<(), BackupError> {
     Ok(())
 }
 
-fn mark(stage: &Path, name: &str, content: &str) -> Result<(), BackupError> {
+pub(super) fn mark(stage: &Path, name: &str, content: &str) -> Result<(), BackupError> {
     let file = stage.join(name);
     crate::runtime::write_atomically(&file, content.as_bytes()).map_err(of(&file))
 }

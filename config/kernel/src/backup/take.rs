@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rusqlite::backup::{Backup, StepResult};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::archive::{self, Packed, note_of};
@@ -194,9 +195,13 @@ fn check_room(subject: &Subject, folder: &Path) -> Result<(), BackupError> {
 }
 
 /// Copies one snapshot and counts the rows in the same.
-fn copy_database(source: &Path, target: &Path) -> Result<BTreeMap<String, u64>, BackupError> {
+pub(super) fn copy_database(
+    source: &Path,
+    target: &Path,
+) -> Result<BTreeMap<String, u64>, BackupError> {
     // Writable, because a log that a killed program left behind is read in by whoever opens it.
     let source = Connection::open_with_flags(source, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    source.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     source.busy_timeout(std::time::Duration::from_secs(10))?;
     let snapshot = source.unchecked_transaction()?;
     let tables = count_rows(&snapshot)?;
@@ -243,6 +248,7 @@ fn is_left_out(subject: &Subject, name: &str) -> bool {
     LEFT_OUT.contains(&name)
         || name.starts_with(subject.database)
         || name.starts_with(super::restore::ASIDE)
+        || name.starts_with(super::heal::DAMAGED)
         || name.starts_with('.')
         || name == subject.config_name()
         || Path::new(name).extension() == Some(OsStr::new("new"))
@@ -299,7 +305,7 @@ pub(super) fn check_database(
 
 /// Backups of this installation in a folder, oldest first. Those dated after `now` are from a clock
 /// that was wrong, and come before all others: or they would be the newest for years.
-fn backups_in(subject: &Subject, folder: &Path, now: Timestamp) -> Vec<PathBuf> {
+pub(super) fn backups_in(subject: &Subject, folder: &Path, now: Timestamp) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else {
         return Vec::new();
     };

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OpenFlags};
 
 use super::{Mark, Report, Said};
-use crate::backup::{FOLDER, Subject, newest, taken_at};
+use crate::backup::{FOLDER, Incident, Outcome, Subject, incidents, newest, taken_at};
 
 /// A nightly backup older than this was missed.
 pub const BACKUP_AGE_MAX: SignedDuration = SignedDuration::from_hours(36);
@@ -38,12 +38,50 @@ pub fn check_database(report: &mut Report, subject: &Subject) {
         Ok(said) | Err(said) => {
             let program = subject.program;
             let advice = Said::new(
-                format!("停止服务，用最近的备份恢复：{program} restore FILE"),
-                format!("stop the service and restore the last backup: {program} restore FILE"),
+                format!("重启服务会自行恢复最近的备份；仍不行时：{program} restore FILE"),
+                format!(
+                    "restart the service, which puts the last backup back by itself; where it does not: {program} restore FILE"
+                ),
             );
             report.add(Mark::Bad, what, Said::same(said), advice);
         }
     }
+}
+
+/// Databases that were damaged and set aside.
+pub fn check_incidents(report: &mut Report, subject: &Subject) {
+    for (folder, incident) in incidents(subject) {
+        let what = Said::new("数据库曾损坏", "database was damaged");
+        let aside = folder.display();
+        let english = incident.as_ref().map(|found| found.told(&folder));
+        let english = english.unwrap_or_else(|| format!("as it was it is in {aside}"));
+        let found = Said::new(chinese(incident.as_ref(), &folder), english);
+        let advice = Said::new(
+            format!("检查磁盘（smartctl -a）；确认无误后删除：rm -r {aside}"),
+            format!("check the disk (smartctl -a); when all is well: rm -r {aside}"),
+        );
+        report.add(Mark::Look, what, found, advice);
+    }
+}
+
+fn chinese(incident: Option<&Incident>, aside: &Path) -> String {
+    let aside = aside.display();
+    let Some(Incident {
+        at,
+        reason,
+        outcome,
+        rescued,
+        ..
+    }) = incident
+    else {
+        return format!("原数据库在 {aside}");
+    };
+    let went_on = match outcome {
+        Outcome::Backup(taken) => format!("已用 {taken} 的备份恢复，另找回 {rescued} 条较新的报文"),
+        Outcome::CutShort => "保留了仍可读的部分，日志末尾的内容丢失".into(),
+        Outcome::Anew => "有人选择重新开始".into(),
+    };
+    format!("{at} 发现损坏（{reason}）；{went_on}；原数据库在 {aside}")
 }
 
 fn quick_check(subject: &Subject, file: &Path) -> Result<String, String> {

@@ -7,7 +7,7 @@ mod service;
 
 use std::fmt;
 
-pub use database::{BACKUP_AGE_MAX, check_backup, check_database, is_same_disk};
+pub use database::{BACKUP_AGE_MAX, check_backup, check_database, check_incidents, is_same_disk};
 pub use machine::{check_clock, check_disk, check_folder, check_fsync};
 pub use service::{
     Running, Update, check_listen, check_parts, check_service, check_update, last_update,

@@ -13,7 +13,7 @@ pub(super) const BUSY_WAIT: Duration = Duration::from_secs(5);
 const STATEMENTS_CACHED: usize = 128;
 
 /// The write-ahead log beside a database.
-pub(super) fn log_file(file: &Path) -> PathBuf {
+pub(crate) fn log_file(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push("-wal");
     name.into()

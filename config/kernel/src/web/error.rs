@@ -84,9 +84,10 @@ impl From<StoreError> for WebError {
                 reason,
                 facts,
             } => Self::Conflict(text).because(reason, facts),
-            StoreError::Full | StoreError::Stopped(_) | StoreError::Unreachable(_) => {
-                Self::Unavailable(error.to_string())
-            }
+            StoreError::Full
+            | StoreError::Stopped(_)
+            | StoreError::Damaged(_)
+            | StoreError::Unreachable(_) => Self::Unavailable(error.to_string()),
             StoreError::Database(detail) => Self::Internal(detail),
         }
     }

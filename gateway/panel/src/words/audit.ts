@@ -36,6 +36,7 @@ export const auditWords = {
     trust_revoke: ["停用营业厅", "Hall shut out"],
     box_confirm: ["确认开通清单的一项", "First step confirmed"],
     box_hall: ["修改厅名或营业时间", "Name or opening hours changed"],
+    "box_database-mended": ["数据库损坏后恢复", "Damaged database mended"],
     "box_test-alarm": ["测试告警", "Test alarm"],
     "box_hall-refused": ["修改厅名被拒：属中心主数据", "Change of the hall refused: master data"],
     masters_unit: ["新增或修改机构", "Unit made or changed"],
