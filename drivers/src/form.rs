@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::modbus::map;
+
 /// The questions of one driver.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -74,8 +76,11 @@ impl Form {
         let mut form: Self = toml::from_str(text).map_err(|error| error.to_string())?;
         for field in &mut form.fields {
             if field.choices == ["$maps"] {
-                let maps = crate::modbus::map::MAPS.iter();
-                let named = maps.map(|(name, text)| ((*name).to_owned(), title(text)));
+                let maps = map::names().into_iter();
+                let named = maps.map(|name| {
+                    let title = title(&map::text(&name).unwrap_or_default());
+                    (name, title)
+                });
                 (field.choices, field.titles) = named.unzip();
             }
         }

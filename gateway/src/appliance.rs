@@ -85,7 +85,7 @@ pub async fn run(config: GatewayConfig, config_file: &Path) -> Result<()> {
     let wake = Wake::default();
     start_followers(&tasks, &journal, &devices, &config, &wake);
     let keeper = Keeper::new(devices.clone(), journal.clone(), Arc::clone(&drivers));
-    tasks.spawn("devices keeper", keeper.run(stop.clone()));
+    tasks.spawn("devices keeper", keeper.run(&config.hall.store, &stop));
     start_commands(&tasks, &journal, &config, &drivers, &broker, &wake);
     let line = start_line(&tasks, &store, &config, clock, standing).await?;
 

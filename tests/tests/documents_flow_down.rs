@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use zhiban_tests::harness::configs::Folder;
 use zhiban_tests::harness::database::Copied;
@@ -124,8 +124,52 @@ async fn proposal_is_accepted(operator: &Account, manager: &Account) {
     .await;
 }
 
+/// A picture of about a megabyte that cannot be packed.
+fn picture() -> Vec<u8> {
+    let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
+    bytes.extend((0..125_000).flat_map(|_| rand::random::<[u8; 8]>()));
+    bytes
+}
+
+async fn bytes_of(who: &Account, path: &str) -> Vec<u8> {
+    let answer = who.request(Method::GET, path).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK, "{path}");
+    let policy = answer.headers()["content-security-policy"].to_str();
+    assert!(policy.unwrap().contains("sandbox"), "{path}");
+    answer.bytes().await.unwrap().to_vec()
+}
+
+/// A drawing is brought at the centre and looked at in the hall; a page in the clothes of one is not.
+async fn drawing_goes_down(operator: &Account, manager: &Account) -> (String, Vec<u8>) {
+    let drawings = format!("/api/v1/masters/halls/{STORE}/drawings");
+    let add = async |bytes: Vec<u8>| {
+        let path = format!("{drawings}?kind=floor-plan&title=%E4%B8%80%E5%B1%82");
+        let request = operator.request(Method::POST, &path).body(bytes);
+        request.send().await.unwrap()
+    };
+    let page = add(b"<html><script>alert(1)</script>".to_vec()).await;
+    assert_eq!(page.status(), StatusCode::CONFLICT);
+    let large = add([picture(), picture(), picture()].concat()).await;
+    assert_eq!(large.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    let (bytes, began) = (picture(), Instant::now());
+    let added = add(bytes.clone()).await;
+    assert_eq!(added.status(), StatusCode::OK);
+    let added: Value = serde_json::from_slice(&added.bytes().await.unwrap()).unwrap();
+    let id = added["id"].as_str().unwrap().to_owned();
+    shows(manager, "the drawing", |page| {
+        page["drawings"][0]["whole"] == true
+    })
+    .await;
+    println!("{} bytes to the hall: {:?}", bytes.len(), began.elapsed());
+    let at_hall = bytes_of(manager, &format!("/api/v1/masters/drawings/{id}")).await;
+    assert!(at_hall == bytes, "other bytes at the hall");
+    let at_centre = bytes_of(operator, &format!("{drawings}/{id}")).await;
+    assert!(at_centre == bytes, "other bytes at the centre");
+    (id, bytes)
+}
+
 /// The centre is away and the box starts anew: it works on what it has, and says how old it is.
-async fn alone(hall: &Hall, manager: &Account) {
+async fn alone(hall: &Hall, manager: &Account, (id, drawing): (String, Vec<u8>)) {
     let mut running = hall.start().await;
     let manager = Account::sign_in(&running, &manager.staff, &manager.password);
     let manager = manager.await.unwrap();
@@ -135,6 +179,8 @@ async fn alone(hall: &Hall, manager: &Account) {
         page["age"]["reached"].is_string() && page["taken"].is_string(),
         "{page}"
     );
+    let kept = bytes_of(&manager, &format!("/api/v1/masters/drawings/{id}")).await;
+    assert!(kept == drawing, "other bytes after the start");
     let news: Value = manager.get("/api/v1/announcements").await.unwrap();
     assert_eq!(news["announcements"][0]["seen"], true, "{news}");
     let floor: Value = manager.get("/api/v1/floor").await.unwrap();
@@ -188,10 +234,11 @@ async fn what_the_centre_edits_holds_at_the_hall_and_what_the_hall_proposes_beco
     manager.post::<Value>(&path, &json!({})).await.unwrap();
 
     proposal_is_accepted(&centre.operator, &manager).await;
+    let drawing = drawing_goes_down(&centre.operator, &manager).await;
     centre.running.kill().await.unwrap();
     assert_eq!(running.stop().await.unwrap(), Ended::Cleanly);
     let kept = Copied::of(&hall.program.data, "hall.db");
     let audited = "select count(*) from people_audit where action = 'box.hall-refused'";
     assert_eq!(kept.one::<i64>(audited), 1);
-    alone(&hall, &manager).await;
+    alone(&hall, &manager, drawing).await;
 }

@@ -23,12 +23,12 @@ pub(super) struct Actor {
 }
 
 impl Actor {
-    fn note(&self, tx: &dyn Sql, action: &str, detail: &str) -> Result<()> {
+    pub(super) fn note(&self, tx: &dyn Sql, action: &str, detail: &str) -> Result<()> {
         note(tx, &self.staff, &self.address, action, detail)
     }
 }
 
-fn refused(reason: &'static str, text: String, facts: Value) -> StoreError {
+pub(super) fn refused(reason: &'static str, text: String, facts: Value) -> StoreError {
     StoreError::RefusedBecause {
         text,
         reason,
@@ -36,12 +36,17 @@ fn refused(reason: &'static str, text: String, facts: Value) -> StoreError {
     }
 }
 
-fn unfit(unfit: &Unfit) -> StoreError {
-    let facts = json!({"field": unfit.field, "expected": unfit.expected, "found": unfit.found});
-    refused("unfit-value", unfit.to_string(), facts)
+pub(super) fn unfit(unfit: &Unfit) -> StoreError {
+    let facts = json!({"field": unfit.field, "expected": unfit.expected, "found": unfit.found,
+        "line": unfit.line});
+    let reason = match unfit.line {
+        Some(_) => "unfit-line",
+        None => "unfit-value",
+    };
+    refused(reason, unfit.to_string(), facts)
 }
 
-fn unknown(node: &str) -> StoreError {
+pub(super) fn unknown(node: &str) -> StoreError {
     let text = format!("{node}: neither a unit of the organization nor a hall");
     refused("unknown-scope", text, json!({"node": node}))
 }
@@ -56,7 +61,7 @@ fn is_scope(tx: &dyn Sql, scope: &str) -> Result<bool> {
     Ok(store::place(tx, scope)?.is_some() || is_known_hall(tx, scope)?)
 }
 
-fn is_known_hall(tx: &dyn Sql, hall: &str) -> Result<bool> {
+pub(super) fn is_known_hall(tx: &dyn Sql, hall: &str) -> Result<bool> {
     match hall.parse::<StoreId>() {
         Ok(id) => Ok(stores::one(tx, &id)?.is_some()),
         Err(_) => Ok(false),
@@ -258,6 +263,7 @@ fn check_id(family: &Family, id: &str, content: &Content) -> Result<()> {
             field: "id".into(),
             expected,
             found: id.chars().take(60).collect(),
+            line: None,
         }));
     }
     Ok(())

@@ -42,10 +42,16 @@ pub fn since(tx: &dyn Sql, hall: &StoreId, has: Cursor) -> Result<Fetched, Store
     let goes_on = has.life == life && (change == 0 || store::gave(tx, change)?);
     let from = if goes_on { change } else { 0 };
     let newest = store::newest(tx)?;
-    let found = store::after(tx, &chain, from, DOCUMENTS_MAX + 1)?;
-    let (documents, more) = fit(found);
-    let change = match documents.last() {
-        Some(last) if more => last.change,
+    // Only what the answer takes is read: drawings are large.
+    let sizes = store::sizes_after(tx, &chain, from, DOCUMENTS_MAX + 1)?;
+    let count = fit(sizes.iter().map(|(_, bytes)| *bytes));
+    let more = sizes.len() > count;
+    let documents = match sizes[..count].last() {
+        Some((last, _)) => store::between(tx, &chain, from, *last)?,
+        None => Vec::new(),
+    };
+    let change = match sizes[..count].last() {
+        Some((last, _)) if more => last.cast_unsigned(),
         _ => newest.cast_unsigned(),
     };
     Ok(Fetched {

@@ -2,6 +2,7 @@
 //! the organization they flow along, and what halls propose.
 
 mod api;
+mod drawings;
 mod edit;
 mod follow;
 mod model;

@@ -1,7 +1,7 @@
 //! Pure parts: the life of a hall's documents, and how much fits into one answer.
 
 use sha2::{Digest, Sha256};
-use zhiban_vocabulary::down::{DOCUMENTS_MAX, Document};
+use zhiban_vocabulary::down::DOCUMENTS_MAX;
 
 /// Levels of the organization below its top, halls counted.
 pub(super) const DEPTH_MAX: u32 = 12;
@@ -22,19 +22,16 @@ pub(super) fn life_of(chain: &[String]) -> u64 {
     (bits >> 11).max(1)
 }
 
-/// What of `documents` one answer takes; true when some are left for the next.
-pub(super) fn fit(mut documents: Vec<Document>) -> (Vec<Document>, bool) {
+/// How many documents of these sizes one answer takes.
+pub(super) fn fit(sizes: impl IntoIterator<Item = usize>) -> usize {
     let mut bytes = 0;
     let mut count = 0;
-    for document in documents.iter().take(DOCUMENTS_MAX) {
-        let content = document.content.as_ref();
-        bytes += 200 + content.map_or(0, |content| content.to_string().len());
+    for size in sizes.into_iter().take(DOCUMENTS_MAX) {
+        bytes += 200 + size;
         if count > 0 && bytes > BYTES_MAX {
             break;
         }
         count += 1;
     }
-    let left = documents.len() > count;
-    documents.truncate(count);
-    (documents, left)
+    count
 }

@@ -93,11 +93,30 @@ pub(super) fn export(sql: &dyn Sql) -> Result<String, StoreError> {
             },
         };
         lines
-            .write_record(columns().into_iter().map(cell))
+            .write_record(columns().into_iter().map(|column| harmless(cell(column))))
             .map_err(broken)?;
     }
     let bytes = lines.into_inner().unwrap_or_default();
     Ok(String::from_utf8(bytes).unwrap_or_default())
+}
+
+/// How cells begin that a spreadsheet takes for a formula, and the mark that makes them text.
+const FORMULAS: [char; 7] = ['=', '+', '-', '@', '\t', '\r', MADE_TEXT];
+const MADE_TEXT: char = '\'';
+
+/// A cell no spreadsheet runs; what began with the mark gets another, so that it comes back.
+fn harmless(cell: String) -> String {
+    match cell.starts_with(FORMULAS) {
+        true => format!("{MADE_TEXT}{cell}"),
+        false => cell,
+    }
+}
+
+/// A cell as it was before it was made harmless.
+fn plain(cell: &str) -> &str {
+    let marked = cell.strip_prefix(MADE_TEXT);
+    let marked = marked.filter(|rest| rest.starts_with(FORMULAS));
+    marked.unwrap_or(cell)
 }
 
 /// Units before what hangs below them.
@@ -130,7 +149,8 @@ pub(super) fn read(text: &str) -> Result<Vec<Row>, Wrong> {
         .from_reader(text.as_bytes());
     for (at, line) in reader.into_records().enumerate() {
         let line = line.map_err(|error| Wrong::new(at + 1, "-", "a row", &error.to_string()))?;
-        lines.push(line.iter().map(str::to_owned).collect::<Vec<_>>());
+        let cells = line.iter().map(|cell| plain(cell).to_owned());
+        lines.push(cells.collect::<Vec<_>>());
     }
     if lines.is_empty() {
         return Err(Wrong::new(1, "node", "the names of the columns", ""));
@@ -249,6 +269,23 @@ pub(super) fn import(tx: &dyn Sql, rows: &[Row], by: &Actor) -> Result<(), Store
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cell_that_looks_like_a_formula_is_made_text_and_comes_back() {
+        for cell in [
+            "=1+1", "+8", "-8", "@x", "\tx", "\rx", "'", "'=1", "''x", "'x", "x", "",
+        ] {
+            let out = harmless(cell.into());
+            assert!(
+                !out.starts_with(['=', '+', '-', '@', '\t', '\r']),
+                "{cell:?}"
+            );
+            assert_eq!(plain(&out), cell);
+        }
+        // Written by a person, or by a spreadsheet that dropped the mark.
+        assert_eq!(plain("'x"), "'x");
+        assert_eq!(plain("=1"), "=1");
+    }
 
     #[test]
     fn a_wrong_cell_is_named_by_row_and_column() {

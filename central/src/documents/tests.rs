@@ -10,14 +10,14 @@ use super::edit::{self, Actor};
 use super::*;
 use crate::tests::{Folder, Make, on_both};
 
-fn by() -> Actor {
+pub(super) fn by() -> Actor {
     Actor {
         staff: "1001".into(),
         address: "10.0.0.9".into(),
     }
 }
 
-fn hall(name: &str) -> StoreId {
+pub(super) fn hall(name: &str) -> StoreId {
     name.parse().unwrap()
 }
 
@@ -26,14 +26,18 @@ fn content(value: &Value) -> Content {
 }
 
 /// One edit, in a transaction of its own.
-async fn write(
+pub(super) async fn write(
     store: &Database,
     work: impl Fn(&dyn Sql) -> Result<(), StoreError> + Send + 'static,
 ) -> Result<(), StoreError> {
     store.write(work).await
 }
 
-async fn unit(store: &Database, id: &str, parent: Option<&str>) -> Result<(), StoreError> {
+pub(super) async fn unit(
+    store: &Database,
+    id: &str,
+    parent: Option<&str>,
+) -> Result<(), StoreError> {
     let (id, parent) = (id.to_owned(), parent.map(str::to_owned));
     let said = content(&json!({"name": id, "level": "city"}));
     write(store, move |tx| {
@@ -42,7 +46,11 @@ async fn unit(store: &Database, id: &str, parent: Option<&str>) -> Result<(), St
     .await
 }
 
-async fn place(store: &Database, name: &str, parent: Option<&str>) -> Result<(), StoreError> {
+pub(super) async fn place(
+    store: &Database,
+    name: &str,
+    parent: Option<&str>,
+) -> Result<(), StoreError> {
     let (id, parent) = (hall(name), parent.map(str::to_owned));
     write(store, move |tx| {
         edit::place_hall(tx, &id, parent.as_deref(), &by())
@@ -69,20 +77,20 @@ async fn announce(store: &Database, scope: &str, id: &str, title: Option<&str>) 
     write(store, put).await.is_ok()
 }
 
-async fn fetch(store: &Database, name: &str, has: Cursor) -> Fetched {
+pub(super) async fn fetch(store: &Database, name: &str, has: Cursor) -> Fetched {
     let id = hall(name);
     store.read(move |tx| since(tx, &id, has)).await.unwrap()
 }
 
 /// A hall that keeps what it fetches, as the wire has it.
 #[derive(Debug, Clone, Default)]
-struct ModelHall {
-    cursor: Cursor,
-    kept: BTreeMap<(String, String, String), Value>,
+pub(super) struct ModelHall {
+    pub(super) cursor: Cursor,
+    pub(super) kept: BTreeMap<(String, String, String), Value>,
 }
 
 impl ModelHall {
-    fn apply(&mut self, fetched: &Fetched) {
+    pub(super) fn apply(&mut self, fetched: &Fetched) {
         if fetched.afresh {
             self.kept.clear();
         }
@@ -97,7 +105,7 @@ impl ModelHall {
         self.cursor = fetched.upto;
     }
 
-    async fn follow(&mut self, store: &Database, name: &str) {
+    pub(super) async fn follow(&mut self, store: &Database, name: &str) {
         for _ in 0..100 {
             let fetched = fetch(store, name, self.cursor).await;
             self.apply(&fetched);
@@ -110,7 +118,10 @@ impl ModelHall {
 }
 
 /// What a hall should have: asked of the tables, not of `since`.
-async fn effective(store: &Database, name: &str) -> BTreeMap<(String, String, String), Value> {
+pub(super) async fn effective(
+    store: &Database,
+    name: &str,
+) -> BTreeMap<(String, String, String), Value> {
     let name = name.to_owned();
     let read = move |sql: &dyn Sql| {
         let mut found = BTreeMap::new();
@@ -385,12 +396,15 @@ async fn a_table_comes_back_as_it_went_out_and_a_wrong_one_changes_nothing(make:
     };
     // Units stand in the order a person wrote them, not from the top.
     let table = "node,kind,parent,level,name,area_m2\n\
-        wola,hall,district,,沃拉,620\n\
+        wola,hall,district,,'=HYPERLINK(1),620\n\
         district,unit,city,area,区,\n\
         city,unit,group,city,城,\n";
     import(table.into()).await.unwrap();
     let out = export().await;
-    assert!(out.contains("wola,hall,district,,沃拉"), "{out}");
+    assert!(out.contains("wola,hall,district,,'=HYPERLINK(1)"), "{out}");
+    let kept = effective(&store, "wola").await;
+    let master = &kept[&("hall".into(), "wola".into(), "wola".into())];
+    assert_eq!(master["name"], "=HYPERLINK(1)");
     import(out.clone()).await.unwrap();
     assert_eq!(export().await, out);
     let circle = "node,kind,parent,level,name\na,unit,b,city,甲\nb,unit,a,city,乙\n";

@@ -1,11 +1,11 @@
 //! Routes: the rows behind a figure, and who asked for them.
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::{Extension, Json};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 use zhiban_kernel::people::SignedIn;
@@ -15,7 +15,7 @@ use zhiban_vocabulary::StoreId;
 use zhiban_vocabulary::down::{About, Outcome, ROWS_MAX, Rows};
 use zhiban_vocabulary::roles::Capability;
 
-use super::store::{self, Past};
+use super::store::{self, Past, Wanted};
 use super::{Asker, Questions};
 use crate::stores::{self, Hall};
 
@@ -213,11 +213,30 @@ impl From<Past> for QuestionView {
     }
 }
 
-/// Who asked halls for rows, newest first.
-#[utoipa::path(get, path = "/api/v1/questions", tag = "halls",
+#[derive(Debug, Deserialize, IntoParams)]
+struct QuestionsQuery {
+    /// Of this hall alone.
+    store: Option<String>,
+    /// Of the person with this staff number alone.
+    asked_by: Option<String>,
+    /// Asked before.
+    #[param(value_type = Option<String>, format = DateTime)]
+    before: Option<Timestamp>,
+}
+
+/// Who asked halls for rows, newest first, 200 at most.
+#[utoipa::path(get, path = "/api/v1/questions", tag = "halls", params(QuestionsQuery),
     responses((status = 200, body = QuestionsView)))]
-async fn list_questions(State(questions): State<Questions>) -> Result<Json<QuestionsView>> {
-    let read = |sql: &dyn Sql| store::newest(sql);
+async fn list_questions(
+    State(questions): State<Questions>,
+    Query(query): Query<QuestionsQuery>,
+) -> Result<Json<QuestionsView>> {
+    let wanted = Wanted {
+        store: query.store.unwrap_or_default(),
+        asked_by: query.asked_by.unwrap_or_default(),
+        before: query.before,
+    };
+    let read = move |sql: &dyn Sql| store::newest(sql, &wanted);
     let found = questions.store.read(read).await?;
     let questions = found.into_iter().map(QuestionView::from).collect();
     Ok(Json(QuestionsView { questions }))

@@ -171,8 +171,16 @@ pub(super) struct Past {
     pub(super) rows: Option<i64>,
 }
 
-/// The newest questions.
-pub(super) fn newest(sql: &dyn Sql) -> Result<Vec<Past>> {
+/// Which questions are wanted; empty: whoever's, of every hall.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Wanted {
+    pub(super) store: String,
+    pub(super) asked_by: String,
+    pub(super) before: Option<Timestamp>,
+}
+
+/// The newest of the questions that are wanted.
+pub(super) fn newest(sql: &dyn Sql, wanted: &Wanted) -> Result<Vec<Past>> {
     let read = |row: &dyn Row| {
         Ok(Past {
             store: row.get(0)?,
@@ -187,8 +195,15 @@ pub(super) fn newest(sql: &dyn Sql) -> Result<Vec<Past>> {
     };
     sql.all(
         "select store, asked_ms, asked_by, roles, about, outcome, reason, rows
-         from questions_question order by asked_ms desc, id limit ?1",
-        values![SHOWN],
+         from questions_question
+         where (?2 = '' or store = ?2) and (?3 = '' or asked_by = ?3) and asked_ms < ?4
+         order by asked_ms desc, id limit ?1",
+        values![
+            SHOWN,
+            wanted.store,
+            wanted.asked_by,
+            wanted.before.map_or(i64::MAX, to_ms)
+        ],
         read,
     )
 }

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use zhiban_kernel::people::SignedIn;
 use zhiban_kernel::sql::Sql;
@@ -9,6 +10,7 @@ use zhiban_vocabulary::down::{About, Answered, Denial, Outcome, Question, Rows};
 use zhiban_vocabulary::envelope::PROTOCOL;
 use zhiban_vocabulary::roles::Role;
 
+use super::store::Wanted;
 use super::{ANSWER_KEPT, ANSWER_TIME_MAX, Asker, Questions, pending, store};
 use crate::tests::{Folder, Make, on_both, postgres};
 
@@ -82,13 +84,18 @@ async fn an_answer_that_comes_to_another_process_finds_who_asked_and_is_not_kept
         .read(move |sql| store::is_there(sql, question.id))
         .await;
     assert!(!left.unwrap(), "what was shown is kept");
-    let past = database.read(|sql| store::newest(sql)).await.unwrap();
+    let past = wanted(&database, Wanted::default()).await;
     let told = (
         past[0].outcome.as_deref(),
         past[0].rows,
         past[0].asked_by.as_str(),
     );
     assert_eq!(told, (Some("rows"), Some(1), "1001"));
+}
+
+async fn wanted(database: &Database, wanted: Wanted) -> Vec<store::Past> {
+    let read = move |sql: &dyn Sql| store::newest(sql, &wanted);
+    database.read(read).await.unwrap()
 }
 
 async fn a_hall_that_does_not_answer_is_away_and_what_it_says_later_changes_nothing(make: Make) {
@@ -108,8 +115,23 @@ async fn a_hall_that_does_not_answer_is_away_and_what_it_says_later_changes_noth
     };
     let late = questions.heard(answered(&question, denied)).await;
     assert!(!late.unwrap());
-    let past = database.read(|sql| store::newest(sql)).await.unwrap();
+    let past = wanted(&database, Wanted::default()).await;
     assert_eq!(past[0].outcome.as_deref(), Some("away"));
+    let of = |store: &str, asked_by: &str, before: Option<Timestamp>| Wanted {
+        store: store.into(),
+        asked_by: asked_by.into(),
+        before,
+    };
+    let asked = past[0].asked;
+    let later = Some(asked + SignedDuration::from_secs(1));
+    for (of, count) in [
+        (of("wola", "1001", later), 1),
+        (of("ursus", "", None), 0),
+        (of("", "1002", None), 0),
+        (of("", "", Some(asked)), 0),
+    ] {
+        assert_eq!(wanted(&database, of.clone()).await.len(), count, "{of:?}");
+    }
     let asked = database
         .read(|sql| store::halls_asked(sql, Clock::real_now()))
         .await;

@@ -173,6 +173,11 @@ fn request(
 const TABLE: &[(&str, &str, Access)] = &[
     (
         "DELETE",
+        "/api/v1/masters/halls/{store}/drawings/{drawing}",
+        Access::Needs(Capability::MastersManage),
+    ),
+    (
+        "DELETE",
         "/api/v1/masters/lists/{family}/{scope}/{id}",
         Access::Needs(Capability::MastersManage),
     ),
@@ -218,6 +223,11 @@ const TABLE: &[(&str, &str, Access)] = &[
     (
         "GET",
         "/api/v1/masters/halls/{store}",
+        Access::Needs(Capability::MastersRead),
+    ),
+    (
+        "GET",
+        "/api/v1/masters/halls/{store}/drawings/{drawing}",
         Access::Needs(Capability::MastersRead),
     ),
     (
@@ -281,6 +291,11 @@ const TABLE: &[(&str, &str, Access)] = &[
     ),
     (
         "POST",
+        "/api/v1/masters/halls/{store}/drawings",
+        Access::Needs(Capability::MastersManage),
+    ),
+    (
+        "POST",
         "/api/v1/masters/proposals/{store}/{id}",
         Access::Needs(Capability::MastersManage),
     ),
@@ -314,6 +329,11 @@ const TABLE: &[(&str, &str, Access)] = &[
     (
         "PUT",
         "/api/v1/masters/halls/{store}",
+        Access::Needs(Capability::MastersManage),
+    ),
+    (
+        "PUT",
+        "/api/v1/masters/halls/{store}/drawings/{drawing}",
         Access::Needs(Capability::MastersManage),
     ),
     (

@@ -117,6 +117,8 @@ pub enum Family {
     Hall,
     /// A drawing of a hall (营业厅图纸, E-02).
     Drawing,
+    /// A piece of a drawing (图纸分片); those of one drawing come before it.
+    Piece,
     /// An agent in a hall (进厅代理商, E-03).
     Agent,
     /// A threshold (阈值), dated and by scope.
@@ -135,10 +137,11 @@ pub enum Family {
 
 impl Family {
     /// The families there are today, apart from [`Other`](Self::Other).
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Unit,
         Self::Hall,
         Self::Drawing,
+        Self::Piece,
         Self::Agent,
         Self::Threshold,
         Self::Announcement,
@@ -153,6 +156,7 @@ impl Family {
             Self::Unit => "unit",
             Self::Hall => "hall",
             Self::Drawing => "drawing",
+            Self::Piece => "piece",
             Self::Agent => "agent",
             Self::Threshold => "threshold",
             Self::Announcement => "announcement",

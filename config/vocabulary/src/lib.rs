@@ -22,6 +22,7 @@ pub mod power;
 pub mod printer;
 pub mod queue;
 pub mod rating;
+pub mod registers;
 pub mod report;
 pub mod roles;
 pub mod time;

@@ -3,8 +3,11 @@
 //! The fields are data, not types: one list is what the centre checks before it accepts, what the hall
 //! checks before it proposes, what the panel makes forms of and what completeness is counted by.
 
+pub mod drawings;
 mod fields;
 mod thresholds;
+
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use jiff::civil::{Date, Time};
@@ -13,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::down::Family;
+use crate::registers;
 
 pub use fields::{Field, Form, fields};
 pub use thresholds::{Bound, Dated, Holds, THRESHOLDS, resolve, threshold};
@@ -27,22 +31,33 @@ pub const EXTRA_CHARS_MAX: usize = 200;
 /// Largest content as JSON; an answer to a poll has room for more than one.
 pub const CONTENT_BYTES_MAX: usize = 300 << 10;
 
+/// Of what was found, so much is told.
+const FOUND_CHARS_MAX: usize = 200;
+
 /// A value that does not fit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: expected {expected}, found {found}")]
+#[error("{field}: expected {expected}, found {found}{}", at(*.line))]
 pub struct Unfit {
     pub field: String,
     pub expected: String,
     pub found: String,
+    /// Of a text of many lines: the first that does not fit, from 1.
+    pub line: Option<usize>,
+}
+
+fn at(line: Option<usize>) -> String {
+    line.map(|line| format!(" in line {line}"))
+        .unwrap_or_default()
 }
 
 impl Unfit {
     fn new(field: &str, expected: impl Into<String>, found: &Value) -> Self {
-        let found: String = found.to_string().chars().take(60).collect();
+        let found: String = found.to_string().chars().take(FOUND_CHARS_MAX).collect();
         Self {
             field: field.into(),
             expected: expected.into(),
             found,
+            line: None,
         }
     }
 }
@@ -126,6 +141,19 @@ fn check_together(family: &Family, content: &Content) -> Result<(), Unfit> {
         let end = Value::from(end);
         return Err(Unfit::new(last, format!("later than {start}"), &end));
     }
+    if *family == Family::Definition
+        && let Some(map) = text(content, "text")
+    {
+        registers::read(map).map_err(|misread| Unfit {
+            field: "text".into(),
+            expected: "a register map".into(),
+            found: misread.what.chars().take(FOUND_CHARS_MAX).collect(),
+            line: Some(misread.line),
+        })?;
+    }
+    if *family == Family::Piece {
+        drawings::bytes_of(content)?;
+    }
     if *family == Family::Threshold
         && let (Some(name), Some(value)) = (text(content, "name"), content.get("value"))
     {
@@ -157,15 +185,18 @@ fn text<'c>(content: &'c Content, key: &str) -> Option<&'c str> {
     content.get(key)?.as_str()
 }
 
-/// How much of a hall's master data is there, in percent of the fields that count.
+/// How much of a hall's master data is there, in percent of the fields and of the kinds of drawings
+/// that count (S4-3.1.1.1-a, -b). `drawn`: the kinds there is a drawing of.
 #[must_use]
-pub fn completeness_percent(hall: &Content) -> u32 {
+pub fn completeness_percent<'k>(hall: &Content, drawn: impl IntoIterator<Item = &'k str>) -> u32 {
     let fields = fields(&Family::Hall);
-    let there = fields
-        .iter()
-        .filter(|field| hall.contains_key(field.key))
-        .count();
-    u32::try_from(there * 100 / fields.len().max(1)).unwrap_or_default()
+    let filled = fields.iter().filter(|field| hall.contains_key(field.key));
+    let drawn: BTreeSet<_> = drawn.into_iter().collect();
+    let counted = drawings::COUNTED;
+    let drawn = counted.iter().filter(|kind| drawn.contains(*kind));
+    let all = fields.len() + counted.len();
+    let there = filled.count() + drawn.count();
+    u32::try_from(there * 100 / all).unwrap_or_default()
 }
 
 /// A day as documents write it.
@@ -297,11 +328,16 @@ mod tests {
     }
 
     #[test]
-    fn completeness_counts_the_fields_that_are_there() {
-        assert_eq!(completeness_percent(&Content::new()), 0);
+    fn completeness_counts_the_fields_and_the_kinds_of_drawings_that_are_there() {
+        assert_eq!(completeness_percent(&Content::new(), ["other"]), 0);
         let all = fields(&Family::Hall)
             .iter()
             .map(|field| (field.key.to_owned(), Value::Null));
-        assert_eq!(completeness_percent(&all.collect()), 100);
+        let all: Content = all.collect();
+        let drawn = drawings::COUNTED;
+        assert_eq!(completeness_percent(&all, drawn.iter().copied()), 100);
+        let twice = ["circuit", "circuit", "water", "other"];
+        let of_33 = completeness_percent(&all, twice);
+        assert_eq!(of_33, 100 * 30 / 33, "two of five kinds");
     }
 }

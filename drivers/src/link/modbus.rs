@@ -12,13 +12,13 @@ use std::pin::Pin;
 use std::task::{Context as Poller, Poll};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_modbus::client::{Client, Context, rtu, tcp};
 use tokio_modbus::slave::SlaveContext;
 use tokio_modbus::{ExceptionCode, Request, Response, Slave};
 use tokio_serial::{ClearBuffer, SerialPort as _, SerialStream};
+pub use zhiban_vocabulary::registers::Function;
 
 use super::line::Tapped;
 use super::{Line, Link, LinkError, Open, Tap};
@@ -29,20 +29,6 @@ pub const WORDS_MAX: u16 = 125;
 /// How many deadlines a silent unit is left alone before its next request. Answers later than
 /// this after their request cannot be told apart on RTU.
 const GRACE_DEADLINES: u32 = 3;
-
-/// What of a unit is read. Written is only [`Master::switch`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Function {
-    /// 01
-    Coil,
-    /// 02
-    Discrete,
-    /// 03
-    Holding,
-    /// 04
-    Input,
-}
 
 /// A run of registers, or of bits, to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -229,7 +229,7 @@ pub(crate) fn fuzz(bytes: &[u8]) {
         .map(|pair| u16::from_be_bytes([pair[0], pair[1]]))
         .collect();
     for (name, _) in super::map::MAPS {
-        let Some(map) = RegisterMap::find(name) else {
+        let Some(map) = crate::modbus::map::find(name) else {
             continue;
         };
         let answers = plan(&map).into_iter().map(|read| (read, words.clone()));
@@ -253,7 +253,7 @@ mod tests {
     }
 
     fn shipped(name: &str) -> RegisterMap {
-        RegisterMap::find(name).unwrap()
+        crate::modbus::map::find(name).unwrap()
     }
 
     fn sample(temperature: i32, humidity: Option<i32>) -> ClimateSample {

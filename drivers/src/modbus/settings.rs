@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::map::{MAPS, RegisterMap};
+use super::map::{self, RegisterMap};
 use crate::SettingsError;
 use crate::link::{Link, LinkSettings};
 
@@ -44,18 +44,17 @@ pub(crate) fn decode(table: toml::Table) -> Result<Settings, SettingsError> {
     Ok(Settings {
         link: written.link.check()?,
         unit: written.unit,
-        map: map(written.map)?,
+        map: read_map(written.map)?,
         poll: Duration::from_secs_f64(poll_s),
         deadline: Duration::from_millis(timeout_ms),
     })
 }
 
 /// A shipped map by name, or one written out in place.
-fn map(value: toml::Value) -> Result<RegisterMap, SettingsError> {
+fn read_map(value: toml::Value) -> Result<RegisterMap, SettingsError> {
     let map = match value {
-        toml::Value::String(name) => RegisterMap::find(&name).ok_or_else(|| {
-            let known: Vec<&str> = MAPS.iter().map(|(name, _)| *name).collect();
-            let expected = format!("one of {} or a table", known.join(", "));
+        toml::Value::String(name) => map::find(&name).ok_or_else(|| {
+            let expected = format!("one of {} or a table", map::names().join(", "));
             SettingsError::new("map", expected, format!("{name:?}"))
         })?,
         toml::Value::Table(table) => crate::settings::decode(table).map_err(below_map)?,
@@ -64,7 +63,14 @@ fn map(value: toml::Value) -> Result<RegisterMap, SettingsError> {
             return Err(SettingsError::new("map", expected, other.type_str()));
         }
     };
-    map.check()?;
+    map.check().map_err(|wrong| SettingsError {
+        key: match wrong.key.as_str() {
+            "" => "map".into(),
+            key => format!("map.{key}"),
+        },
+        expected: wrong.expected,
+        found: wrong.found,
+    })?;
     Ok(map)
 }
 

@@ -47,7 +47,7 @@ impl ModbusSimulator {
         let unknown = || io::Error::other(format!("no register map {map_name:?}"));
         let sensor = Self {
             unit,
-            map: RegisterMap::find(map_name).ok_or_else(unknown)?,
+            map: super::map::find(map_name).ok_or_else(unknown)?,
             state: Shared::default(),
         };
         for (name, _, _) in sensor.map.polled() {

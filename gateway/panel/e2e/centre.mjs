@@ -1,6 +1,6 @@
 // The central panel.
 import { equal, expect, Visitor } from "./browser.mjs";
-import { walkOrganization } from "./masters.mjs";
+import { walkOrganization, walkQuestions } from "./masters.mjs";
 import { firstBoot, newColleague, signIn } from "./door.mjs";
 
 export async function walkCentre(browser, tally, { base, code, shots, account, day }) {
@@ -25,6 +25,7 @@ export async function walkCentre(browser, tally, { base, code, shots, account, d
     },
   });
   if (capabilities.includes("masters.manage")) await walkOrganization(visitor, tally);
+  if (capabilities.includes("audit.read")) await walkQuestions(visitor, tally);
   if (capabilities.includes("fleet.trust")) await trust(visitor, tally);
   if (capabilities.includes("people.manage")) {
     await visitor.everywhere(tally, "people", "/people");

@@ -155,6 +155,17 @@ export function central({ speed, quiet }) {
         completeness_bp: date > DAY ? null : Math.floor((known * 10000) / (date === DAY ? Math.max(1, elapsed()) : SLOTS)), data_through: known ? stamp(offset + OPENS + known * 900) : null,
       };
     },
+    "GET /api/v1/questions": ({ request, query }) => {
+      need(request, "audit.read");
+      const past = [
+        { store: halls[0].store, asked: stamp(now() - 40), asked_by: "1001", roles: ["operator"], about: { rows: "tickets", day: DAY, queue: "A", limit: 100 }, outcome: null, reason: null, rows: null },
+        { store: halls[0].store, asked: stamp(now() - 400), asked_by: "1001", roles: ["operator"], about: { rows: "tickets", day: DAY, counter: "3", limit: 100 }, outcome: "rows", reason: null, rows: 42 },
+        { store: halls[1].store, asked: stamp(now() - 900), asked_by: "1002", roles: ["auditor"], about: { rows: "reports", day: DAY, device: "tm-1", limit: 100 }, outcome: "denied", reason: "right", rows: null },
+        { store: halls[2].store, asked: stamp(now() - 4000), asked_by: "1002", roles: ["auditor"], about: { rows: "alarms", limit: 100 }, outcome: "away", reason: null, rows: null },
+      ];
+      const fits = (one) => (!query.get("store") || one.store === query.get("store")) && (!query.get("asked_by") || one.asked_by === query.get("asked_by")) && !query.get("before");
+      return { questions: quiet ? [] : past.filter(fits) };
+    },
     "POST /api/v1/halls/:store/rows": ({ request, body, parameters }) => {
       need(request, "halls.drill");
       const hall = halls.find((each) => each.store === parameters.store);

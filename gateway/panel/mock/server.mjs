@@ -1,6 +1,7 @@
 // Development only: both programs without Rust. `npm run mock`, then the built pages are on the printed addresses, or
 // `npm run dev` (PANEL=centre HALL_URL=http://127.0.0.1:8702 npm run dev for the centre) for live editing.
-// MOCK_SPEED clock speed (1 is real time), MOCK_BIG=1 sixteen queues and twenty counters, MOCK_QUIET=1 nothing known yet.
+// MOCK_SPEED clock speed (1 is real time), MOCK_BIG=1 sixteen queues and twenty counters, MOCK_QUIET=1 nothing known yet,
+// MOCK_HALLS so many more halls in the tree of the organization.
 import { central } from "./central.mjs";
 import { gateway } from "./gateway.mjs";
 import { program } from "./web.mjs";

@@ -163,14 +163,15 @@ export function program({ name, kind, code, firstRoles, clock, timeZone, page, r
       if (!fits) continue;
       let text = "";
       for await (const chunk of request) text += chunk;
-      const body = text ? JSON.parse(text) : {};
+      const body = text && request.headers["content-type"]?.includes("json") ? JSON.parse(text) : {};
       const answer = await route.handler({ request, response, parameters, query: url.searchParams, body });
       if (answer === undefined) return;
       if (answer === null) {
         response.writeHead(204).end();
         return;
       }
-      send(response, response.statusCode, "application/json", JSON.stringify(answer));
+      if (Buffer.isBuffer(answer.file)) send(response, 200, answer.type, answer.file);
+      else send(response, response.statusCode, "application/json", JSON.stringify(answer));
       return;
     }
     throw new Problem(404, "not-found", "no such route");

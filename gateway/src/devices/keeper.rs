@@ -9,10 +9,11 @@ use rusqlite::Connection;
 use tokio_util::sync::CancellationToken;
 use zhiban_drivers::supervise::{Supervisor, WiredDevice};
 use zhiban_kernel::StoreError;
-use zhiban_vocabulary::DeviceId;
+use zhiban_vocabulary::{DeviceId, StoreId};
 
 use super::model::{Device, State};
 use super::{Devices, HALL, file, store};
+use crate::documents;
 use crate::journal::{Door, Journal, Submission};
 
 const LOOK_EVERY: Duration = Duration::from_secs(30);
@@ -24,8 +25,30 @@ pub struct Keeper {
     devices: Devices,
     journal: Journal,
     drivers: Arc<Supervisor>,
-    /// Driver and settings each wired device runs with.
-    running: BTreeMap<DeviceId, (String, String)>,
+    running: BTreeMap<DeviceId, RunsWith>,
+}
+
+/// What a wired device runs with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct RunsWith {
+    driver: String,
+    settings: String,
+    /// The text of the register map its settings name: a new one starts its driver anew.
+    map: Option<String>,
+}
+
+impl RunsWith {
+    fn of(driver: String, settings: String) -> Self {
+        let table: serde_json::Value = serde_json::from_str(&settings).unwrap_or_default();
+        let map = table["map"]
+            .as_str()
+            .and_then(zhiban_drivers::modbus::map::text);
+        Self {
+            driver,
+            settings,
+            map,
+        }
+    }
 }
 
 impl Keeper {
@@ -39,11 +62,19 @@ impl Keeper {
         }
     }
 
-    /// Runs until `shutdown`.
-    pub async fn run(mut self, shutdown: CancellationToken) {
+    /// Runs until `shutdown`. `hall` is whose register maps count.
+    pub fn run(
+        self,
+        hall: &StoreId,
+        shutdown: &CancellationToken,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        self.keep(hall.clone(), shutdown.clone())
+    }
+
+    async fn keep(mut self, hall: StoreId, shutdown: CancellationToken) {
         let devices = self.devices.clone();
         loop {
-            let pause = match self.mend().await {
+            let pause = match self.mend(&hall).await {
                 Ok(()) => LOOK_EVERY,
                 Err(error) => {
                     tracing::warn!(%error, "devices will be looked at again");
@@ -58,26 +89,27 @@ impl Keeper {
         }
     }
 
-    async fn mend(&mut self) -> Result<(), StoreError> {
+    async fn mend(&mut self, hall: &StoreId) -> Result<(), StoreError> {
         self.devices.reload().await?;
         self.devices.expel_strangers();
-        let all = self
-            .devices
-            .0
-            .store
-            .read(|connection| Ok(store::all(connection)?))
-            .await?;
+        let hall = hall.clone();
+        let read = move |connection: &Connection| {
+            let maps = documents::register_maps(connection, &hall)?;
+            Ok((store::all(connection)?, maps))
+        };
+        let (all, maps) = self.devices.0.store.read(read).await?;
+        zhiban_drivers::modbus::map::give(maps);
         self.mend_drivers(all);
         self.report_alarms().await
     }
 
     fn mend_drivers(&mut self, all: Vec<Device>) {
-        let wanted: BTreeMap<DeviceId, (String, String)> = all
+        let wanted: BTreeMap<DeviceId, RunsWith> = all
             .into_iter()
             .filter(|device| device.is_wired() && device.state == State::Active)
             .map(|device| {
                 let settings = device.settings.unwrap_or_else(|| "{}".into());
-                (device.device, (device.driver, settings))
+                (device.device, RunsWith::of(device.driver, settings))
             })
             .collect();
         let gone: Vec<DeviceId> = self
@@ -127,9 +159,10 @@ impl Keeper {
     }
 }
 
-fn wired(device: &DeviceId, (driver, settings): &(String, String)) -> Option<WiredDevice> {
+fn wired(device: &DeviceId, wanted: &RunsWith) -> Option<WiredDevice> {
+    let driver = wanted.driver.as_str();
     let kind = zhiban_drivers::find(driver);
-    let settings = serde_json::from_str(settings);
+    let settings = serde_json::from_str(&wanted.settings);
     let (Some(driver), Ok(settings)) = (kind, settings) else {
         tracing::error!(%device, driver, "device not started: no such driver, or no settings");
         return None;

@@ -20,6 +20,7 @@ use zhiban_vocabulary::down::Family;
 use zhiban_vocabulary::masters::{Content, completeness_percent, fields};
 use zhiban_vocabulary::roles::Capability;
 
+use super::drawings::{self, DrawingView};
 use super::model::{Level, word};
 use super::store::{self, Kept};
 use crate::routes::with_state;
@@ -44,6 +45,7 @@ pub fn add_routes(api: Api, state: &DocumentsState) -> Api {
     let floor = Access::Needs(Capability::FloorRead);
     api.route(read, with_state(routes!(read_forms), state))
         .route(read, with_state(routes!(read_master), state))
+        .route(read, with_state(routes!(drawings::read_drawing), state))
         .route(propose, with_state(routes!(propose_change), state))
         .route(read, with_state(routes!(read_announcements), state))
         .route(read, with_state(routes!(mark_seen), state))
@@ -95,6 +97,7 @@ struct MasterView {
     /// The units above the hall, the nearest first.
     above: Vec<UnitView>,
     agents: Vec<Value>,
+    drawings: Vec<DrawingView>,
     thresholds: Vec<Level>,
     /// Documents this version of the program cannot use.
     unread: Vec<UnreadView>,
@@ -179,15 +182,18 @@ fn master_view(
         why,
     };
     let hours = super::hours_of(connection, day)?;
+    let drawings = drawings::of_hall(connection, hall.as_str())?;
     Ok(MasterView {
         age: age(connection)?,
-        complete_percent: master
-            .as_ref()
-            .map_or(0, |master| completeness_percent(&master.content)),
+        complete_percent: master.as_ref().map_or(0, |master| {
+            let kinds = drawings.iter().map(|drawing| drawing.kind.as_str());
+            completeness_percent(&master.content, kinds)
+        }),
         taken: master.as_ref().map(|master| master.taken),
         content: master.map(|master| master.content),
         above: above.collect::<rusqlite::Result<_>>()?,
         agents: agents.into_iter().map(|kept| kept.content.into()).collect(),
+        drawings,
         thresholds: super::thresholds(connection, hall, day)?,
         unread: store::unread(connection)?.into_iter().map(unread).collect(),
         proposals: store::proposals(connection, SHOWN)?

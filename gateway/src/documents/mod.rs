@@ -5,10 +5,13 @@
 //! here knows are kept unread for the version that does; what cannot be used is kept, flagged and shown.
 
 mod api;
+mod drawings;
 mod model;
 mod store;
 #[cfg(test)]
 mod tests;
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use jiff::civil::{Date, Time};
@@ -151,6 +154,26 @@ pub fn thresholds(
     let set: Vec<Dated> = set.iter().filter_map(dated).collect();
     let level = |bound| Level::of(bound, &resolve(bound, &chain, &set, day));
     Ok(THRESHOLDS.iter().map(level).collect())
+}
+
+/// The register maps of the centre by name; of those of one name the nearest holds.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn register_maps(
+    connection: &Connection,
+    hall: &StoreId,
+) -> rusqlite::Result<BTreeMap<String, String>> {
+    let set = store::usable(connection, &Family::Definition)?;
+    let mut maps = BTreeMap::new();
+    for scope in chain(connection, hall)? {
+        for kept in set.iter().filter(|kept| kept.scope == scope) {
+            if let Some(text) = model::word(&kept.content, "text") {
+                maps.entry(kept.id.clone()).or_insert(text);
+            }
+        }
+    }
+    Ok(maps)
 }
 
 /// The opening hours of one day, where the hall set its own.

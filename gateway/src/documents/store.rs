@@ -54,7 +54,15 @@ pub(super) fn keep(
     unread: Option<&str>,
     now: Timestamp,
 ) -> Result<()> {
-    let sql = "insert or replace into documents_document values (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    // A definition that cannot be used leaves the one before in use.
+    let sql = "insert into documents_document
+             (family, scope, id, change, content, taken_ms, unread, former)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, null)
+         on conflict (family, scope, id) do update set
+             former = case when excluded.unread is null or family <> 'definition' then null
+                 when unread is null then content else former end,
+             change = excluded.change, content = excluded.content,
+             taken_ms = excluded.taken_ms, unread = excluded.unread";
     connection.prepare_cached(sql)?.execute(params![
         document.family.as_str(),
         document.scope,
@@ -86,8 +94,9 @@ pub(super) struct Kept {
 
 /// Documents of a family that can be used, in the order of their changes.
 pub(super) fn usable(connection: &Connection, family: &Family) -> Result<Vec<Kept>> {
-    let sql = "select scope, id, change, content, taken_ms from documents_document
-         where family = ?1 and unread is null order by change";
+    let sql = "select scope, id, change, coalesce(former, content), taken_ms
+         from documents_document
+         where family = ?1 and (unread is null or former is not null) order by change";
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map([family.as_str()], read_kept)?;
     rows.collect()
@@ -116,6 +125,20 @@ pub(super) fn one(
     let mut statement = connection.prepare_cached(sql)?;
     let found = statement.query_row([family.as_str(), scope, id], read_kept);
     found.optional()
+}
+
+/// How many documents of a family and scope begin so and can be used.
+pub(super) fn count_usable(
+    connection: &Connection,
+    family: &Family,
+    scope: &str,
+    prefix: &str,
+) -> Result<u64> {
+    let sql = "select count(*) from documents_document where family = ?1 and scope = ?2
+         and substr(id, 1, length(?3)) = ?3 and unread is null";
+    let mut statement = connection.prepare_cached(sql)?;
+    let count: i64 = statement.query_row([family.as_str(), scope, prefix], |row| row.get(0))?;
+    Ok(count.cast_unsigned())
 }
 
 /// Documents this program cannot use: family, scope, id and why.

@@ -1,4 +1,7 @@
+use rand::SeedableRng as _;
+use rand::seq::SliceRandom as _;
 use serde_json::{Value, json};
+use zhiban_vocabulary::masters::drawings::{self as drawings_of, Drawing};
 
 use super::*;
 
@@ -221,4 +224,127 @@ fn a_proposal_goes_up_once_and_hears_what_became_of_it() {
         propose(&connection, area, None, "1001", at(6)).is_err(),
         "too many wait"
     );
+}
+
+fn picture(seed: u8) -> Vec<u8> {
+    let mut bytes = vec![seed; 450_000];
+    bytes[..8].copy_from_slice(b"\x89PNG\r\n\x1a\n");
+    bytes
+}
+
+fn pieces_of(id: &str, bytes: &[u8]) -> (Drawing, Vec<Document>) {
+    let drawing = Drawing::new("water", "水路", bytes).unwrap();
+    let ids = drawing.piece_ids(id).into_iter();
+    let pieces = ids
+        .zip(drawings_of::cut(bytes))
+        .map(|(piece, content)| document(Family::Piece, "wola", &piece, 0, content.into()));
+    let pieces = pieces.collect();
+    (drawing, pieces)
+}
+
+#[test]
+fn a_drawing_is_shown_when_all_its_pieces_are_there_in_whatever_order_they_came() {
+    let (first, second) = (picture(1), picture(2));
+    let head =
+        |drawing: &Drawing| document(Family::Drawing, "wola", "d", 0, drawing.content().into());
+    let mut random = rand::rngs::StdRng::seed_from_u64(7);
+    for _ in 0..40 {
+        let connection = database();
+        let mut change = 0;
+        let mut take = |one: &Document| {
+            change += 1;
+            let one = Document {
+                change,
+                ..one.clone()
+            };
+            apply(&connection, &answer(7, false, vec![one]), at(0)).unwrap();
+        };
+        let shown = || {
+            let found = drawings::whole(&connection, "wola", "d").unwrap();
+            found.map(|(_, bytes)| bytes)
+        };
+        let (drawing, mut documents) = pieces_of("d", &first);
+        let pieces = documents.clone();
+        documents.push(head(&drawing));
+        documents.shuffle(&mut random);
+        for one in &documents {
+            assert_eq!(shown(), None);
+            take(one);
+        }
+        assert_eq!(shown().as_ref(), Some(&first));
+        // As the centre replaces one: new pieces, the drawing, and the old pieces taken back.
+        let (newer, mut after) = pieces_of("d", &second);
+        // One piece was spoilt on its way; it is flagged and comes again.
+        let mut spoilt = after[0].clone();
+        spoilt.content.as_mut().unwrap()["digest"] = drawing.sha256.clone().into();
+        take(&spoilt);
+        assert_eq!(store::unread(&connection).unwrap().len(), 1);
+        after.shuffle(&mut random);
+        for one in &after {
+            take(one);
+            assert_eq!(
+                shown().as_ref(),
+                Some(&first),
+                "half of the new one is here"
+            );
+        }
+        take(&head(&newer));
+        assert_eq!(shown().as_ref(), Some(&second));
+        for one in &pieces {
+            take(&Document {
+                content: None,
+                ..one.clone()
+            });
+        }
+        assert_eq!(shown().as_ref(), Some(&second));
+        assert_eq!(ids(&connection, &Family::Piece).len(), after.len());
+        let listed = drawings::of_hall(&connection, "wola").unwrap();
+        assert!(listed.len() == 1 && listed[0].whole);
+        take(&Document {
+            content: None,
+            ..after[1].clone()
+        });
+        assert!(!drawings::of_hall(&connection, "wola").unwrap()[0].whole);
+        assert_eq!(shown(), None);
+    }
+}
+
+#[test]
+fn the_nearest_register_map_holds_and_one_that_cannot_be_read_leaves_the_one_before() {
+    let connection = database();
+    let map = |address: u16| format!("title = 'x'\n[switch]\naddress = {address}\n");
+    let define = |scope: &str, id: &str, change, text: String| {
+        let content = json!({"kind": "register-map", "text": text});
+        document(Family::Definition, scope, id, change, content)
+    };
+    let maps = || register_maps(&connection, &hall()).unwrap();
+    let take = |documents| apply(&connection, &answer(7, false, documents), at(0)).unwrap();
+    take(vec![
+        wola(1, json!({"unit": "city"})),
+        define("wola", "meter", 2, map(1)),
+        define("city", "meter", 3, map(2)),
+        define("city", "door", 4, map(3)),
+        define("city", "broken", 5, "title = ".into()),
+    ]);
+    let expected = [("door", map(3)), ("meter", map(1))];
+    let expected = expected.map(|(name, text)| (name.to_owned(), text));
+    assert_eq!(maps(), BTreeMap::from(expected.clone()));
+    for change in [6, 7] {
+        take(vec![define("wola", "meter", change, "[switch".into())]);
+        assert_eq!(maps(), BTreeMap::from(expected.clone()), "the former one");
+    }
+    let unread = store::unread(&connection).unwrap();
+    assert_eq!(unread.len(), 2, "{unread:?}");
+    assert!(unread[1][3].contains("line 1"), "{unread:?}");
+    take(vec![define("wola", "meter", 8, map(9))]);
+    assert_eq!(maps()["meter"], map(9));
+    assert_eq!(store::unread(&connection).unwrap().len(), 1);
+    take(vec![document(
+        Family::Definition,
+        "wola",
+        "meter",
+        10,
+        Value::Null,
+    )]);
+    assert_eq!(maps()["meter"], map(2), "that of the city");
 }

@@ -68,7 +68,7 @@ pub(super) fn csv_of(
 
 /// A cell a spreadsheet would take for a formula is made text.
 fn safe(cell: String) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t']) {
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         format!("'{cell}")
     } else {
         cell

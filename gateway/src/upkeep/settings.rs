@@ -185,13 +185,8 @@ mod tests {
 
     #[test]
     fn the_panel_counts_above_the_file_as_far_as_the_file_allows_it() {
-        let connection = Connection::open_in_memory().unwrap();
-        for sql in [
-            include_str!("../../migrations/V0011__hall.sql"),
-            include_str!("../../migrations/V0012__documents.sql"),
-        ] {
-            connection.execute_batch(sql).unwrap();
-        }
+        let mut connection = Connection::open_in_memory().unwrap();
+        crate::journal::migrate(&mut connection).unwrap();
         let sample = include_str!("../../../config/samples/gateway.toml");
         let config = GatewayConfig::parse(Path::new("gateway.toml"), sample).unwrap();
         let at = |hour| jiff::civil::time(hour, 0, 0, 0);

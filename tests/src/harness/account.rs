@@ -123,6 +123,11 @@ impl Account {
         self.send(Method::PUT, path, Some(body)).await
     }
 
+    /// A request of this person whose body or answer is not JSON.
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.base))
+    }
+
     async fn send<T: DeserializeOwned>(
         &self,
         method: Method,

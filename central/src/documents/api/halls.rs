@@ -12,7 +12,8 @@ use zhiban_kernel::web::{Peer, Result, WebError};
 use zhiban_vocabulary::down::Family;
 use zhiban_vocabulary::masters::{Content, Dated, THRESHOLDS, completeness_percent, resolve};
 
-use super::super::{edit, store};
+use super::super::{drawings, edit, store};
+use super::drawings::DrawingView;
 use super::{VersionView, actor, change, hall_id};
 use crate::centre::Centre;
 use crate::stores;
@@ -34,6 +35,7 @@ pub(super) struct HallMaster {
     #[schema(value_type = Object)]
     content: Content,
     complete_percent: u32,
+    drawings: Vec<DrawingView>,
     versions: Vec<VersionView>,
 }
 
@@ -55,13 +57,17 @@ pub(super) async fn read_hall(
         }
         let mut content = store::content_of(sql, &Family::Hall, node, node)?.unwrap_or_default();
         content.remove("unit");
+        let drawings = drawings::of_hall(sql, node)?;
+        let kinds = drawings.iter().map(|(_, drawing)| drawing.kind.as_str());
+        let complete_percent = completeness_percent(&content, kinds);
         let versions = store::versions(sql, (&Family::Hall, node, node), VERSIONS_MAX)?;
         Ok(Some(HallMaster {
             store: id.to_string(),
             told_name: known.and_then(|hall| Some(hall.profile?.name)),
             unit: place.and_then(|place| place.parent),
             above: store::chain(sql, node)?.split_off(1),
-            complete_percent: completeness_percent(&content),
+            complete_percent,
+            drawings: drawings.into_iter().map(DrawingView::from).collect(),
             content,
             versions: versions.into_iter().map(VersionView::from).collect(),
         }))

@@ -1,4 +1,5 @@
-//! Routes about documents people keep in lists: agents, thresholds, announcements, staff.
+//! Routes about documents people keep in lists: agents, thresholds, announcements, staff,
+//! definitions.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -17,11 +18,12 @@ use super::super::{edit, store};
 use super::{VersionView, actor, change};
 use crate::centre::Centre;
 
-const LISTS: [Family; 4] = [
+const LISTS: [Family; 5] = [
     Family::Agent,
     Family::Threshold,
     Family::Announcement,
     Family::Person,
+    Family::Definition,
 ];
 /// Versions shown of one document.
 const VERSIONS_MAX: u32 = 50;

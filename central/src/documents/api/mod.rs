@@ -1,5 +1,6 @@
 //! Routes: the organization, what is kept of its halls, and what halls propose.
 
+mod drawings;
 mod halls;
 mod lists;
 mod proposals;
@@ -40,6 +41,12 @@ pub fn add_routes(api: Api, centre: &Centre) -> Api {
         .route(manage, centre.with(routes!(halls::set_hall)))
         .route(manage, centre.with(routes!(halls::place_hall)))
         .route(read, centre.with(routes!(halls::read_thresholds)))
+        .route(manage, centre.with(routes!(drawings::add_drawing)))
+        .route(
+            manage,
+            centre.with(routes!(drawings::replace_drawing, drawings::remove_drawing)),
+        )
+        .route(read, centre.with(routes!(drawings::read_drawing)))
         .route(read, centre.with(routes!(lists::read_list)))
         .route(
             manage,

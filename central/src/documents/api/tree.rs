@@ -14,7 +14,7 @@ use zhiban_kernel::web::{Peer, Result, WebError};
 use zhiban_vocabulary::down::Family;
 use zhiban_vocabulary::masters::{Content, completeness_percent};
 
-use super::super::{edit, store, table};
+use super::super::{drawings, edit, store, table};
 use super::{actor, change};
 use crate::centre::Centre;
 use crate::stores;
@@ -52,6 +52,11 @@ fn read_nodes(sql: &dyn Sql) -> zhiban_kernel::sql::Result<Vec<NodeView>> {
             contents.insert(document.scope, content.unwrap_or_default());
         }
     }
+    let kinds = drawings::kinds(sql)?;
+    let complete = |node: &str, content: &Content| {
+        let drawn = kinds.get(node).into_iter().flatten();
+        completeness_percent(content, drawn.map(String::as_str))
+    };
     let mut known: BTreeMap<String, String> = stores::all(sql)?
         .into_iter()
         .map(|hall| (hall.store.to_string(), hall.name().to_owned()))
@@ -65,19 +70,19 @@ fn read_nodes(sql: &dyn Sql) -> zhiban_kernel::sql::Result<Vec<NodeView>> {
                 .or(told)
                 .unwrap_or_else(|| place.node.clone()),
             level: word(&content, "level"),
-            complete_percent: place.is_hall.then(|| completeness_percent(&content)),
+            complete_percent: place.is_hall.then(|| complete(&place.node, &content)),
             node: place.node,
             parent: place.parent,
             is_hall: place.is_hall,
         });
     }
     nodes.extend(known.into_iter().map(|(node, name)| NodeView {
+        complete_percent: Some(complete(&node, &Content::new())),
         node,
         parent: None,
         is_hall: true,
         name,
         level: None,
-        complete_percent: Some(0),
     }));
     Ok(nodes)
 }

@@ -59,7 +59,7 @@ pub(super) fn save(
         values![family.as_str(), scope, id, change, text],
     )?;
     // What a drawing looked like is not kept.
-    let kept = text.filter(|_| *family != Family::Drawing);
+    let kept = text.filter(|_| *family != Family::Piece);
     tx.execute(
         "insert into documents_version (change, family, scope, id, content, at_ms, who)
          values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -101,24 +101,70 @@ fn read_content(text: &str) -> Result<Content> {
     serde_json::from_str(text).map_err(|error| damaged(0, error))
 }
 
-/// Documents of these scopes after a change, in the order of their changes; one more than `limit`
-/// when there are more.
-pub(super) fn after(
+/// Numbers of the changes to documents of these scopes after a change, in their order, with how many
+/// bytes each is; at most `limit`.
+pub(super) fn sizes_after(
     sql: &dyn Sql,
     scopes: &[String],
     change: i64,
     limit: usize,
-) -> Result<Vec<Document>> {
-    let places: Vec<_> = (0..scopes.len()).map(|n| format!("?{}", n + 3)).collect();
+) -> Result<Vec<(i64, usize)>> {
     let query = format!(
-        "select family, scope, id, change, content from documents_document
-         where change > ?1 and scope in ({}) order by change limit ?2",
-        places.join(", ")
+        "select change, cast(coalesce(octet_length(content), 0) as bigint)
+         from documents_document where change > ?1 and scope in ({}) order by change limit ?2",
+        marks(scopes.len())
     );
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut bound = vec![Bound::Integer(Some(change)), Bound::Integer(Some(limit))];
-    bound.extend(scopes.iter().map(|scope| Bound::Text(Some(scope))));
-    sql.all(&query, &bound, read_document)
+    sql.all(&query, &bound(change, limit, scopes), |row| {
+        Ok((row.get(0)?, row.get::<u32>(1)? as usize))
+    })
+}
+
+/// Documents of these scopes after a change and up to another, in the order of their changes.
+pub(super) fn between(
+    sql: &dyn Sql,
+    scopes: &[String],
+    change: i64,
+    upto: i64,
+) -> Result<Vec<Document>> {
+    let query = format!(
+        "select family, scope, id, change, content from documents_document
+         where change > ?1 and change <= ?2 and scope in ({}) order by change",
+        marks(scopes.len())
+    );
+    sql.all(&query, &bound(change, upto, scopes), read_document)
+}
+
+/// Marks of so many scopes behind two others.
+fn marks(scopes: usize) -> String {
+    let marks: Vec<_> = (0..scopes).map(|n| format!("?{}", n + 3)).collect();
+    marks.join(", ")
+}
+
+fn bound(first: i64, second: i64, scopes: &[String]) -> Vec<Bound<'_>> {
+    let numbers = [first, second].map(|number| Bound::Integer(Some(number)));
+    let scopes = scopes.iter().map(|scope| Bound::Text(Some(scope)));
+    numbers.into_iter().chain(scopes).collect()
+}
+
+/// Ids of the pieces of a drawing that stand; the drawing's id has nothing but letters and digits.
+pub(super) fn pieces(sql: &dyn Sql, hall: &str, drawing: &str) -> Result<Vec<String>> {
+    sql.all(
+        "select id from documents_document
+         where family = ?1 and scope = ?2 and id like ?3 and content is not null",
+        values![Family::Piece.as_str(), hall, format!("{drawing}.%")],
+        |row| row.get(0),
+    )
+}
+
+/// Documents of a family and scope that stand, by id.
+pub(super) fn of_both(sql: &dyn Sql, family: &Family, scope: &str) -> Result<Vec<Document>> {
+    sql.all(
+        "select family, scope, id, change, content from documents_document
+         where family = ?1 and scope = ?2 and content is not null order by id",
+        values![family.as_str(), scope],
+        read_document,
+    )
 }
 
 /// Documents of a family that stand, by scope and id.

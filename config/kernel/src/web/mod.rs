@@ -4,9 +4,11 @@
 mod access;
 mod assets;
 mod error;
+mod file;
 mod server;
 
 pub use access::{Access, Api, RouteRule};
 pub use assets::{asset, entry_page};
 pub use error::{ErrorBody, Result, WebError};
+pub use file::file;
 pub use server::{Peer, finish, serve};

@@ -5,9 +5,10 @@ use jiff::civil::Time;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::is_day;
-use crate::StaffId;
+use super::drawings::{KINDS, MEDIA};
+use super::{CONTENT_BYTES_MAX, is_day};
 use crate::down::Family;
+use crate::{StaffId, registers};
 
 /// The form of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -177,6 +178,35 @@ const UNIT: &[Field] = &[
     ),
 ];
 
+const DIGEST: Form = Form::Text { max: 64 };
+
+/// E-02: what a drawing is; its bytes come in pieces.
+const DRAWING: &[Field] = &[
+    needed("kind", Form::Choice { words: KINDS }),
+    needed("title", LINE),
+    needed("media", Form::Choice { words: MEDIA }),
+    needed(
+        "bytes",
+        Form::Number {
+            min: 1,
+            max: 2_000_000,
+        },
+    ),
+    needed("sha256", DIGEST),
+    needed("pieces", Form::Number { min: 1, max: 100 }),
+];
+
+/// `digest` is that of the bytes of this piece.
+const PIECE: &[Field] = &[
+    needed("digest", DIGEST),
+    needed(
+        "data",
+        Form::Long {
+            max: CONTENT_BYTES_MAX,
+        },
+    ),
+];
+
 /// E-03
 const AGENT: &[Field] = &[
     needed("name", LINE),
@@ -214,6 +244,22 @@ const PERSON: &[Field] = &[
     needed("active", Form::Flag),
 ];
 
+/// The id of a register map is its name.
+const DEFINITION: &[Field] = &[
+    needed(
+        "kind",
+        Form::Choice {
+            words: &["register-map"],
+        },
+    ),
+    needed(
+        "text",
+        Form::Long {
+            max: registers::TEXT_CHARS_MAX,
+        },
+    ),
+];
+
 /// The fields of a family; none for families that have a form of their own.
 #[must_use]
 pub const fn fields(family: &Family) -> &'static [Field] {
@@ -224,7 +270,10 @@ pub const fn fields(family: &Family) -> &'static [Field] {
         Family::Threshold => THRESHOLD,
         Family::Announcement => ANNOUNCEMENT,
         Family::Person => PERSON,
-        Family::Drawing | Family::Definition | Family::Proposal | Family::Other(_) => &[],
+        Family::Drawing => DRAWING,
+        Family::Piece => PIECE,
+        Family::Definition => DEFINITION,
+        Family::Proposal | Family::Other(_) => &[],
     }
 }
 

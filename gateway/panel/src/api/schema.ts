@@ -470,6 +470,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/masters/drawings/{drawing}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A drawing of this hall as the centre has it. */
+        get: operations["read_drawing"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/masters/forms": {
         parameters: {
             query?: never;
@@ -1149,6 +1166,21 @@ export interface components {
             mqtt: components["schemas"]["MqttView"];
             wired: components["schemas"]["DriverView"][];
         };
+        /** @description A drawing of this hall. */
+        DrawingView: {
+            /** Format: int64 */
+            bytes: number;
+            id: string;
+            /** @description `floor-plan`, `design-rendering`, `circuit`, `water`, `network` or `other` */
+            kind: string;
+            /** @description `image/png`, `image/jpeg` or `application/pdf` */
+            media: string;
+            /** @description Begins its address anew when it was replaced. */
+            sha256: string;
+            title: string;
+            /** @description False while pieces are on their way. */
+            whole: boolean;
+        };
         DriverView: {
             /** Format: int64 */
             bad_frames: number;
@@ -1440,6 +1472,7 @@ export interface components {
             complete_percent: number;
             /** @description By the keys of the form; `null` while the centre keeps none. */
             content: Record<string, never> | null;
+            drawings: components["schemas"]["DrawingView"][];
             proposals: components["schemas"]["ProposalView"][];
             /**
              * Format: date-time
@@ -2571,6 +2604,32 @@ export interface operations {
             };
         };
     };
+    read_drawing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                drawing: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     read_forms: {
         parameters: {
             query?: never;
@@ -3294,6 +3353,42 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/masters/halls/{store}/drawings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Adds a drawing: a PNG, JPEG or PDF of up to 2 MB. It answers with its id. */
+        post: operations["add_drawing"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/masters/halls/{store}/drawings/{drawing}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A drawing as it was brought. */
+        get: operations["read_drawing"];
+        /** Replaces a drawing; without a body its kind and title. */
+        put: operations["replace_drawing"];
+        post?: never;
+        /** Takes a drawing back. */
+        delete: operations["remove_drawing"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/masters/halls/{store}/place": {
         parameters: {
             query?: never;
@@ -3515,7 +3610,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Who asked halls for rows, newest first. */
+        /** Who asked halls for rows, newest first, 200 at most. */
         get: operations["list_questions"];
         put?: never;
         post?: never;
@@ -3863,6 +3958,18 @@ export interface components {
             id: string;
             scope: string;
         };
+        /** @description A drawing of a hall. */
+        DrawingView: {
+            /** Format: int64 */
+            bytes: number;
+            id: string;
+            /** @description `floor-plan`, `design-rendering`, `circuit`, `water`, `network` or `other` */
+            kind: string;
+            /** @description `image/png`, `image/jpeg` or `application/pdf` */
+            media: string;
+            sha256: string;
+            title: string;
+        };
         /**
          * @description How current the figures of a hall are.
          * @enum {string}
@@ -3876,6 +3983,7 @@ export interface components {
             complete_percent: number;
             /** @description By the keys of the form; empty where nothing is kept. */
             content: Record<string, never>;
+            drawings: components["schemas"]["DrawingView"][];
             store: string;
             /** @description As the hall calls itself; `null` before it was heard. */
             told_name: string | null;
@@ -4607,6 +4715,148 @@ export interface operations {
             };
         };
     };
+    add_drawing: {
+        parameters: {
+            query: {
+                /** @description `floor-plan`, `design-rendering`, `circuit`, `water`, `network` or `other` */
+                kind: string;
+                /** @description Up to 60 characters. */
+                title: string;
+            };
+            header?: never;
+            path: {
+                store: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    read_drawing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                store: string;
+                drawing: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    replace_drawing: {
+        parameters: {
+            query: {
+                /** @description `floor-plan`, `design-rendering`, `circuit`, `water`, `network` or `other` */
+                kind: string;
+                /** @description Up to 60 characters. */
+                title: string;
+            };
+            header?: never;
+            path: {
+                store: string;
+                drawing: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    remove_drawing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                store: string;
+                drawing: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     place_hall: {
         parameters: {
             query?: never;
@@ -5037,7 +5287,14 @@ export interface operations {
     };
     list_questions: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Of this hall alone. */
+                store?: string | null;
+                /** @description Of the person with this staff number alone. */
+                asked_by?: string | null;
+                /** @description Asked before. */
+                before?: string | null;
+            };
             header?: never;
             path?: never;
             cookie?: never;

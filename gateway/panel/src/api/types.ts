@@ -149,6 +149,7 @@ export type Comparison = C["Comparison"];
 export type CompareSeries = C["Series"];
 export type HallDay = C["DayView"];
 export type HallRowsAsked = C["RowsAsked"];
+export type Questions = C["QuestionsView"];
 export type HallRows = Shaped<C["RowsView"], { rows: Json[] }>;
 export type CentralBox = C["BoxView"];
 export type FleetMember = Narrow<C["MemberView"], { state: "member" | "invited" | "revoked" | "ended" | "none" }>;

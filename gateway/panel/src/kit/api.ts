@@ -53,6 +53,10 @@ export function post<T>(path: string, body: unknown, timeoutMs = TIMEOUT_MS): Pr
 export function postText<T>(path: string, text: string, type: string): Promise<T> {
   return call<T>("POST", path, new Blob([text], { type }));
 }
+/** A file as it is. */
+export function sendFile<T>(method: "POST" | "PUT", path: string, file: Blob): Promise<T> {
+  return call<T>(method, path, file, undefined, 120_000);
+}
 export function put<T>(path: string, body: unknown): Promise<T> {
   return call<T>("PUT", path, body);
 }

@@ -21,7 +21,7 @@ describe("sorting", () => {
 
 describe("csv", () => {
   it("quotes, keeps unknown empty and defuses formulas", () => {
-    expect(csv(["a", "b"], [['x,"y"', null], ["=1+1", 0], ["-", -5]])).toBe('\uFEFFa,b\r\n"x,""y""",\r\n\'=1+1,0\r\n\'-,-5\r\n');
+    expect(csv(["a", "b"], [['x,"y"', null], ["=1+1", 0], ["-", -5], ["\rx", "@y"]])).toBe('\uFEFFa,b\r\n"x,""y""",\r\n\'=1+1,0\r\n\'-,-5\r\n"\'\rx",\'@y\r\n');
   });
 });
 

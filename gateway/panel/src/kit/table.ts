@@ -44,7 +44,7 @@ export function csv(header: string[], rows: (string | number | null | undefined)
   const cell = (value: string | number | null | undefined): string => {
     if (value === null || value === undefined) return "";
     let text = String(value);
-    if (typeof value === "string" && /^[=+\-@\t]/.test(text)) text = `'${text}`;
+    if (typeof value === "string" && /^[=+\-@\t\r]/.test(text)) text = `'${text}`;
     return needsQuotes.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
   };
   return `\uFEFF${[header, ...rows].map((row) => row.map(cell).join(",")).join("\r\n")}\r\n`;

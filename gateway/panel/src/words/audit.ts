@@ -43,6 +43,8 @@ export const auditWords = {
     "masters_unit-removed": ["删除机构", "Unit removed"],
     "masters_hall-placed": ["移动营业厅", "Hall placed"],
     masters_hall: ["修改营业厅主数据", "Master data of a hall changed"],
+    masters_drawing: ["上传或修改图纸", "Drawing brought or changed"],
+    "masters_drawing-removed": ["撤回图纸", "Drawing taken back"],
     masters_document: ["发布或修改下发内容", "Document published"],
     "masters_document-removed": ["撤回下发内容", "Document taken back"],
     "masters_proposal-accepted": ["采纳建议", "Proposal accepted"],

@@ -172,7 +172,10 @@ export const devicesWords = {
   },
   reason: {
     "unfit-value": ["“{field}”的值不合要求：应为 {expected}，实为 {found}。", "{field} does not fit: expected {expected}, found {found}."],
+    "unfit-line": ["第 {line} 行有误：{found}", "Line {line} is wrong: {found}"],
     "unknown-scope": ["没有找到“{node}”：既不是机构，也不是营业厅。", "{node} was not found: neither a unit nor a hall."],
+    "drawing-too-large": ["文件为 {found}，超过 2 MB。请压缩图片或降低扫描分辨率。", "The file has {found}; up to 2 MB is taken. Make the picture smaller or scan it coarser."],
+    "too-many-drawings": ["该厅已有 {max} 张图纸，请先撤回不用的。", "This hall has {max} drawings already; take one back first."],
     misplaced: ["“{node}”不能放在这里：{why}", "{node} cannot be there: {why}"],
     "not-empty": ["“{node}”下还有 {below} 个机构或营业厅，请先移走。", "{below} units or halls still hang below {node}: move them first."],
     "unknown-proposal": ["没有这条建议。", "There is no such proposal."],

@@ -49,23 +49,45 @@ export interface Version {
   content: Content | null;
 }
 
+/** A drawing of a hall (E-02); `whole` is said by the hall only. */
+export interface Drawing {
+  id: string;
+  kind: string;
+  title: string;
+  media: string;
+  bytes: number;
+  sha256: string;
+  whole?: boolean;
+}
+export const DRAWING_BYTES_MAX = 2_000_000;
+export const DRAWING_KINDS = ["floor-plan", "design-rendering", "circuit", "water", "network", "other"] as const;
+/** Kinds a hall has to have and has not. Pure. */
+export const missingKinds = (drawings: readonly Drawing[]): string[] => DRAWING_KINDS.filter((kind) => kind !== "other" && !drawings.some((one) => one.kind === kind));
+
+/** What a register map calls itself. Pure. */
+export const titleOfMap = (text: string): string => /^title\s*=\s*(["'])(.*)\1\s*$/m.exec(text)?.[2] ?? "";
+
 export const useForms = (): Ref<Forms | null> => useLoad(() => get<Forms>("/api/v1/masters/forms")).data;
 export const useTree = () => useLoad(() => get<{ nodes: Node[] }>("/api/v1/masters/tree"), { every: 60_000 });
 
 export interface Line extends Node {
   depth: number;
 }
+/** One for all: making it anew for each pair of 3,000 names takes seconds. */
+const byName = new Intl.Collator("zh-CN", { numeric: true });
 /** Units with what hangs below them, then halls without a place. Pure. */
 export function lines(nodes: readonly Node[]): Line[] {
   const below = new Map<string | null, Node[]>();
   const known = new Set(nodes.map((node) => node.node));
   for (const node of nodes) {
     const parent = node.parent !== null && known.has(node.parent) ? node.parent : null;
-    below.set(parent, [...(below.get(parent) ?? []), node]);
+    const siblings = below.get(parent);
+    if (siblings) siblings.push(node);
+    else below.set(parent, [node]);
   }
   const found: Line[] = [];
   const walk = (parent: string | null, depth: number): void => {
-    const nodes = [...(below.get(parent) ?? [])].sort((a, b) => Number(a.is_hall) - Number(b.is_hall) || a.name.localeCompare(b.name, "zh-CN", { numeric: true }));
+    const nodes = (below.get(parent) ?? []).sort((a, b) => Number(a.is_hall) - Number(b.is_hall) || byName.compare(a.name, b.name));
     for (const node of nodes) {
       found.push({ ...node, depth });
       walk(node.node, depth + 1);
@@ -73,6 +95,35 @@ export function lines(nodes: readonly Node[]): Line[] {
   };
   walk(null, 0);
   return found;
+}
+
+/** What of a tree is shown: what hangs below opened units or, while something is searched, what has it in its name or
+ * number, with the path to it. Pure. */
+export function visible(all: readonly Line[], opened: ReadonlySet<string>, search: string): { lines: Line[]; found: Set<string> } {
+  const needle = search.trim().toLocaleLowerCase();
+  const found = new Set<string>();
+  if (needle === "") {
+    let closed = Number.POSITIVE_INFINITY;
+    const shown = all.filter((line) => {
+      if (line.depth > closed) return false;
+      closed = line.is_hall || opened.has(line.node) ? Number.POSITIVE_INFINITY : line.depth;
+      return true;
+    });
+    return { lines: shown, found };
+  }
+  const shown: Line[] = [];
+  // From the end: a line is shown when it fits, or when one that is deeper and shown follows below it.
+  let wanted = -1;
+  for (let at = all.length - 1; at >= 0; at -= 1) {
+    const line = all[at];
+    const fits = line.name.toLocaleLowerCase().includes(needle) || line.node.toLocaleLowerCase().includes(needle);
+    if (fits) found.add(line.node);
+    if (fits || line.depth === wanted) {
+      shown.push(line);
+      wanted = line.depth - 1;
+    } else if (line.depth < wanted) wanted = -1;
+  }
+  return { lines: shown.reverse(), found };
 }
 
 /** Fields of the province as lines, such as `grid: 7`. Pure. */
