@@ -20,6 +20,9 @@ panel := gateway/panel
 panel_sources := $(shell find $(panel) \( -name node_modules -o -name dist -o -name '*.d.ts' \) -prune \
 	-o -type f -print)
 
+# One set of flags for all that is optimized, so that it is compiled once; paths of this machine stay out of it.
+release := RUSTFLAGS="--remap-path-prefix=$(CURDIR)=zhiban --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo" $(CARGO)
+
 .PHONY: setup setup-build build panel demo test test-panel torture bench check fuzz deb transcript
 
 setup:
@@ -67,7 +70,7 @@ fuzz:
 # must be caught.
 torture: build
 	deploy/setup/peers.sh
-	$(CARGO) test --release -p zhiban-sync --test storm -- --seeds $(or $(SEEDS),10000)
+	$(release) test --release --workspace --test storm -- --seeds $(or $(SEEDS),10000)
 	ZHIBAN_KILLS=100 $(CARGO) test --workspace --test killed --test kill_nine_loses_nothing -- --nocapture
 	ZHIBAN_CUTS=50 $(CARGO) test --workspace --test a_power_cut_loses_nothing -- --nocapture
 	ZHIBAN_CRASHES=5 $(CARGO) test --workspace --test killed_at_every_step -- --nocapture
@@ -79,22 +82,21 @@ torture: build
 
 # Figures are worth something from an optimized build only.
 bench: panel
-	$(CARGO) build --release --workspace --bins
-	$(CARGO) bench -p zhiban-central --bench centre -- $(ARGS)
-	$(CARGO) bench -p zhiban-tests --bench line -- $(ARGS)
-	$(CARGO) bench -p zhiban-tests --bench bench -- $(ARGS)
+	$(release) build --release --workspace --bins
+	$(release) bench --workspace --bench centre -- $(ARGS)
+	$(release) bench --workspace --bench line -- $(ARGS)
+	$(release) bench --workspace --bench bench -- $(ARGS)
 
 check: panel
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' $(CARGO) doc --workspace --no-deps --document-private-items
 
-# Debian packages of both programs into target/debian. Paths of this machine stay out of them.
+# Debian packages of both programs into target/debian.
 cargo_deb_version := 3.6.4
 
 deb: panel target/tools/bin/cargo-deb
-	RUSTFLAGS="--remap-path-prefix=$(CURDIR)=zhiban --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo" \
-		$(CARGO) build --release -p zhiban-gateway -p zhiban-central --bins
+	$(release) build --release --workspace --bins
 	for p in gateway central; do \
 		PATH="$(CURDIR)/target/tools/bin:$$PATH" $(CARGO) deb --no-build --no-strip -p zhiban-$$p || exit 1; \
 	done

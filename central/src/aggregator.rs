@@ -8,7 +8,6 @@ use std::sync::Arc;
 use anyhow::Context;
 use axum::Router;
 use serde::Serialize;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
 use zhiban_config::CentralConfig;
@@ -19,7 +18,7 @@ use zhiban_kernel::notify::{feed_watchdog, notify};
 use zhiban_kernel::people::{self, People, Program};
 use zhiban_kernel::runtime::{FolderLock, RunFile, Tasks, take_folder};
 use zhiban_kernel::sql::Sql;
-use zhiban_kernel::web::{self, Api, RouteRule};
+use zhiban_kernel::web::{Api, Listeners, RouteRule};
 use zhiban_kernel::{Clock, Database, Store, StoreError, store};
 use zhiban_vocabulary::StoreId;
 use zhiban_vocabulary::enrolment::EnrolmentCode;
@@ -44,6 +43,8 @@ pub const DATABASE: &str = "central.db";
 pub struct Aggregator {
     /// Where pages are served.
     pub web: SocketAddr,
+    /// Of the encrypted pages.
+    pub webs: Option<SocketAddr>,
     /// Where halls come in.
     pub door: SocketAddr,
     /// First boot only: the code the first person signs in with.
@@ -58,6 +59,7 @@ pub struct Aggregator {
 struct Running<'r> {
     pid: u32,
     web: SocketAddr,
+    webs: Option<SocketAddr>,
     door: SocketAddr,
     zenoh: &'r [String],
 }
@@ -76,7 +78,7 @@ impl Aggregator {
         let (people, setup_code) = open_people(&store, config, clock).await?;
 
         let authority = open_authority(config)?;
-        let trust = open_trust(config, &store, authority).await?;
+        let trust = open_trust(config, &store, Arc::clone(&authority)).await?;
         let intake = Intake::new(store.clone(), clock, trust.members().clone());
         let questions = intake.questions().clone();
         let downlink = start_downlink(&tasks, &store, &trust, &questions);
@@ -98,10 +100,8 @@ impl Aggregator {
         };
         let state = trust_pages(config, &centre, &trust, door_address);
         let (router, _, _) = routes(people, &centre, state.as_ref(), &questions);
-        let socket = TcpListener::bind(config.web.listen)
-            .await
-            .with_context(|| format!("cannot listen on {}", config.web.listen))?;
-        let web = socket.local_addr()?;
+        let pages = Listeners::open(&config.web, &authority, &[]).await?;
+        let (web, webs) = (pages.plain_addr()?, pages.tls_addr());
         let probe = Probe {
             store,
             health: centre.health.clone(),
@@ -116,19 +116,21 @@ impl Aggregator {
         if config.database.is_some() {
             share(&tasks, &centre, intake);
         }
-        tasks.spawn("web", web::serve(socket, router, stop()));
+        tasks.spawn("web", pages.serve(router, stop()));
         tasks.spawn("probe", probe.run(stop()));
         start_upkeep(&tasks, &centre, own, config, config_file);
 
         let running = Running {
             pid: std::process::id(),
             web,
+            webs,
             door: door_address,
             zenoh: &endpoints,
         };
         let run_file = RunFile::write(&config.centre.data, &running).context("run.json")?;
         Ok(Self {
             web,
+            webs,
             door: door_address,
             setup_code,
             tasks,

@@ -12,6 +12,7 @@ use zhiban_central::postgres::Options;
 use zhiban_central::upkeep;
 use zhiban_config::CentralConfig;
 use zhiban_kernel::doctor::Language;
+use zhiban_kernel::web::page_address;
 use zhiban_kernel::{rights, telemetry};
 use zhiban_vocabulary::StoreId;
 
@@ -144,10 +145,8 @@ async fn run(file: PathBuf) -> anyhow::Result<()> {
     tracing::info!(web = %aggregator.web, door = %aggregator.door, "running");
     if let Some(code) = &aggregator.setup_code {
         // For the person who starts it; it works once, and only until the first account.
-        eprintln!(
-            "\n  设置码 setup code: {code}\n  http://{}/\n",
-            aggregator.web
-        );
+        let page = page_address(aggregator.web, aggregator.webs);
+        eprintln!("\n  设置码 setup code: {code}\n  {page}\n");
     }
     aggregator.run().await;
     tracing::info!("stopped");

@@ -157,7 +157,7 @@ pub fn health(file: &Path, wait: Duration) -> anyhow::Result<()> {
 /// When the service has not started yet, or somebody has signed in.
 pub fn show_setup_code(file: &Path) -> anyhow::Result<()> {
     let config = CentralConfig::read(file)?;
-    println!("{}", setup_code(&config.centre.data, config.web.listen)?);
+    println!("{}", setup_code(&config.centre.data, &config.web)?);
     Ok(())
 }
 
@@ -192,6 +192,9 @@ fn examine(file: &Path) -> Report {
     doctor::check_clock(&mut report);
     let running = doctor::check_service(&mut report, PROGRAM, data);
     doctor::check_listen(&mut report, "web", config.web.listen, running.is_some());
+    if let Some(tls) = &config.web.tls {
+        doctor::check_listen(&mut report, "web.tls", tls.listen, running.is_some());
+    }
     let door = config.door.listen;
     doctor::check_listen(&mut report, "door", door, running.is_some());
     doctor::check_database(&mut report, &subject);

@@ -5,6 +5,9 @@ mod halls;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -16,6 +19,7 @@ use halls::{key, sealed};
 
 const BATCH_ITEMS: u64 = 10;
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Centre {
     folder: PathBuf,
@@ -110,14 +114,23 @@ fn let_in(folder: &Path) {
     }
 }
 
-/// Sends until `until`, or until nobody answers; gives the highest acknowledged number.
-fn send(endpoint: &str, mut acknowledged: u64, until: Instant) -> u64 {
+/// What the sender and who kills tell each other.
+#[derive(Default)]
+struct Ledger {
+    /// The highest number the centre acknowledged.
+    acknowledged: AtomicU64,
+    enough: AtomicBool,
+}
+
+/// Sends until there is enough, or until nobody answers.
+fn send(endpoint: &str, ledger: &Ledger) {
     let Ok(session) = links::open_client(endpoint) else {
         std::thread::sleep(Duration::from_millis(50));
-        return acknowledged;
+        return;
     };
     let key = topics::up(&"wola".parse().unwrap());
-    while Instant::now() < until {
+    while !ledger.enough.load(Relaxed) {
+        let acknowledged = ledger.acknowledged.load(Relaxed);
         let reply = links::ask(&session, &key, batch(acknowledged + 1), ANSWER_TIME_MAX);
         let Ok(Some(reply)) = reply else { break };
         let committed = match serde_json::from_slice(&reply).unwrap() {
@@ -131,38 +144,66 @@ fn send(endpoint: &str, mut acknowledged: u64, until: Instant) -> u64 {
             other => panic!("{other:?}"),
         };
         assert!(committed.history >= acknowledged, "the cursor went back");
-        acknowledged = committed.history;
+        ledger.acknowledged.store(committed.history, Relaxed);
     }
     links::close(&session);
-    acknowledged
+}
+
+/// How long after `started` the centre acknowledges again.
+fn acknowledges_again(ledger: &Ledger, sender: &JoinHandle<()>, started: Instant) -> Duration {
+    let before = ledger.acknowledged.load(Relaxed);
+    while ledger.acknowledged.load(Relaxed) == before {
+        assert!(!sender.is_finished(), "the sender broke off");
+        assert!(
+            started.elapsed() < PATIENCE,
+            "nothing is acknowledged any more"
+        );
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    started.elapsed()
 }
 
 #[test]
 fn what_was_acknowledged_is_there_once_however_often_the_centre_is_killed() {
     let kills = std::env::var("ZHIBAN_KILLS").ok();
-    let kills: u32 = kills.and_then(|text| text.parse().ok()).unwrap_or(5);
+    let kills: u64 = kills.and_then(|text| text.parse().ok()).unwrap_or(5);
     let mut centre = Centre::start();
     let_in(&centre.folder);
-    let endpoint = centre.endpoint.clone();
-    let stop = Instant::now() + Duration::from_secs(3 * u64::from(kills));
+    let ledger = Arc::new(Ledger::default());
+    let (endpoint, shared) = (centre.endpoint.clone(), Arc::clone(&ledger));
     let sender = std::thread::spawn(move || {
-        let mut acknowledged = 0;
-        while Instant::now() < stop {
-            acknowledged = send(&endpoint, acknowledged, stop);
+        while !shared.enough.load(Relaxed) {
+            send(&endpoint, &shared);
         }
-        acknowledged
     });
+    acknowledges_again(&ledger, &sender, Instant::now());
+    let mut ready = Vec::new();
     for kill in 0..kills {
-        // Not in step with anything.
-        std::thread::sleep(Duration::from_millis(2_000 + u64::from(kill) * 137));
+        // Not in step with anything, and always while it is sent.
+        std::thread::sleep(Duration::from_millis(kill * 137 % 1_000));
         centre.kill_and_start_again();
+        ready.push(acknowledges_again(&ledger, &sender, Instant::now()));
     }
-    let acknowledged = sender.join().unwrap();
-    assert!(acknowledged > 0, "nothing was sent");
+    ledger.enough.store(true, Relaxed);
+    sender.join().unwrap();
+    let acknowledged = ledger.acknowledged.load(Relaxed);
     centre.program.kill().unwrap();
     centre.program.wait().unwrap();
+    judge(&centre.folder, acknowledged);
+    ready.sort();
+    let at = |percent: usize| ready[(ready.len() - 1) * percent / 100];
+    println!("n = {kills} kills: {acknowledged} acknowledged");
+    println!(
+        "ready again p50 {:?}, p95 {:?}, max {:?}",
+        at(50),
+        at(95),
+        at(100)
+    );
+}
 
-    let database = rusqlite::Connection::open(centre.folder.join("data/central.db")).unwrap();
+/// Everything acknowledged had its effect, and had it once.
+fn judge(folder: &Path, acknowledged: u64) {
+    let database = rusqlite::Connection::open(folder.join("data/central.db")).unwrap();
     let number = |sql: &str| {
         database
             .query_row(sql, [], |row| row.get::<_, u64>(0))
@@ -179,5 +220,4 @@ fn what_was_acknowledged_is_there_once_however_often_the_centre_is_killed() {
     assert_eq!(kept, committed.min(zhiban_sync::intake::ITEMS_KEPT));
     assert_eq!(number("select issued from facts_queue_quarter"), committed);
     assert_eq!(number("select issued from facts_hall_day"), committed);
-    println!("{acknowledged} acknowledged over {kills} kills");
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::read::{ConfigError, Problem, parse, read};
 use crate::shared::{
-    Backup, ReplayClock, WebConfig, check_backup, check_clock, check_host_and_port, check_listen,
+    Backup, ReplayClock, WebConfig, check_backup, check_clock, check_host_and_port, check_web,
 };
 
 /// Configuration of the aggregator.
@@ -140,14 +140,9 @@ impl CentralConfig {
 
 fn check(config: &CentralConfig) -> Vec<Problem> {
     let mut problems = Vec::new();
-    check_listen(
-        "web",
-        config.web.listen,
-        config.web.allow_plaintext,
-        &mut problems,
-    );
+    check_web(&config.web, &mut problems);
     check_clock(config.clock.as_ref(), &mut problems);
-    check_backup(&config.backup, &mut problems);
+    check_backup(&config.backup, &config.centre.data, &mut problems);
     if jiff::tz::TimeZone::get(&config.centre.time_zone).is_err() {
         let zone = &config.centre.time_zone;
         problems.push(Problem::new(

@@ -22,6 +22,7 @@ pub use retention::Retention;
 use crate::read::{ConfigError, Problem, parse, read};
 use crate::shared::{
     Backup, ReplayClock, WebConfig, check_backup, check_clock, check_host_and_port, check_listen,
+    check_web,
 };
 
 /// Configuration of one hall's gateway.
@@ -291,12 +292,7 @@ impl GatewayConfig {
 
 fn check(config: &GatewayConfig) -> Vec<Problem> {
     let mut problems = Vec::new();
-    check_listen(
-        "web",
-        config.web.listen,
-        config.web.allow_plaintext,
-        &mut problems,
-    );
+    check_web(&config.web, &mut problems);
     check_listen(
         "mqtt",
         config.mqtt.listen,
@@ -328,7 +324,7 @@ fn check(config: &GatewayConfig) -> Vec<Problem> {
     );
     check_device_counters(config, &mut problems);
     closing::check(&config.closing, &config.hall, &mut problems);
-    check_backup(&config.backup, &mut problems);
+    check_backup(&config.backup, &config.hall.data, &mut problems);
     retention::check(&config.retention, &mut problems);
     check_uplink(&config.uplink, &mut problems);
     let (low, high) = (config.climate.band_low, config.climate.band_high);

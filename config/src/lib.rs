@@ -10,4 +10,4 @@ pub mod shared;
 pub use central::CentralConfig;
 pub use gateway::GatewayConfig;
 pub use read::{ConfigError, Problem};
-pub use shared::{ReplayClock, WebConfig};
+pub use shared::{ReplayClock, WebConfig, WebTls};

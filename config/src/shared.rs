@@ -18,6 +18,27 @@ pub struct WebConfig {
     /// Allows plain HTTP on an address other than loopback.
     #[serde(default)]
     pub allow_plaintext: bool,
+    /// The encrypted panel; absent: there is none.
+    #[serde(default)]
+    pub tls: Option<WebTls>,
+}
+
+/// `[web.tls]`: the same pages within TLS 1.2 or 1.3.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebTls {
+    /// Address and port; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Host names people call this machine by, besides the address they reach it at.
+    #[serde(default)]
+    pub names: Vec<String>,
+    /// A certificate of the company's own authority and what leads to it (PEM), read anew every hour.
+    /// Absent: one of our own authority.
+    #[serde(default)]
+    pub certificate: Option<PathBuf>,
+    /// Its key (PEM).
+    #[serde(default)]
+    pub key: Option<PathBuf>,
 }
 
 /// `[clock]`: the program lives at another time, for replays of recorded days. Shown on every
@@ -67,7 +88,7 @@ impl Backup {
     }
 }
 
-pub(crate) fn check_backup(backup: &Backup, problems: &mut Vec<Problem>) {
+pub(crate) fn check_backup(backup: &Backup, data: &Path, problems: &mut Vec<Problem>) {
     if !(1..=366).contains(&backup.keep) {
         problems.push(Problem::new(
             "backup.keep",
@@ -82,6 +103,27 @@ pub(crate) fn check_backup(backup: &Backup, problems: &mut Vec<Problem>) {
     {
         let expected = "an absolute path";
         problems.push(Problem::new("backup.folder", expected, folder.display()));
+    }
+    // It would hold itself, and double each night.
+    let folder = backup.folder_of(data);
+    if folder.starts_with(data) && folder != data.join(BACKUP_FOLDER) {
+        let expected = format!("a folder outside {}", data.display());
+        problems.push(Problem::new("backup.folder", expected, folder.display()));
+    }
+}
+
+pub(crate) fn check_web(web: &WebConfig, problems: &mut Vec<Problem>) {
+    check_listen("web", web.listen, web.allow_plaintext, problems);
+    let Some(tls) = &web.tls else { return };
+    if tls.certificate.is_some() != tls.key.is_some() {
+        let expected = "web.tls.certificate and web.tls.key, or neither";
+        problems.push(Problem::new("web.tls", expected, "one of them"));
+    }
+    for (key, file) in [("certificate", &tls.certificate), ("key", &tls.key)] {
+        if let Some(file) = file.as_ref().filter(|file| !file.is_absolute()) {
+            let key = format!("web.tls.{key}");
+            problems.push(Problem::new(key, "an absolute path", file.display()));
+        }
     }
 }
 

@@ -7,22 +7,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use serde::Serialize;
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use utoipa::OpenApi;
 use zhiban_config::GatewayConfig;
-use zhiban_drivers::supervise::{Supervisor, WiredDevice};
-use zhiban_drivers::{Binding, Delivery, DriverKind, deliveries};
+use zhiban_drivers::supervise::Supervisor;
+use zhiban_drivers::{Delivery, deliveries};
 use zhiban_kernel::authority::Authority;
 use zhiban_kernel::health::Health;
-use zhiban_kernel::notify::notify;
 use zhiban_kernel::people::{self, People, Program};
 use zhiban_kernel::runtime::{RunFile, Tasks};
-use zhiban_kernel::web::{self, Api};
+use zhiban_kernel::web::{Api, Listeners};
 use zhiban_kernel::{Clock, Store};
 use zhiban_sync::courier::Standing;
-use zhiban_vocabulary::BootId;
 use zhiban_vocabulary::envelope::Item;
 use zhiban_vocabulary::facts::HallProfile;
 
@@ -31,7 +27,7 @@ use crate::broker::{Broker, Door};
 use crate::chain::{self, BoxState, Watch};
 use crate::climate::ClimateFollower;
 use crate::commands::{self, CommandsFollower, Dispatcher, Switching, Wake};
-use crate::devices::{self, Devices, DevicesFollower, Keeper, NewDevice};
+use crate::devices::{self, Devices, DevicesFollower, Keeper};
 use crate::documents::{self, DocumentsState};
 use crate::federation::{
     self, AlarmsFollower, Courier, LettersState, Line, MemberState, UplinkState,
@@ -43,12 +39,17 @@ use crate::queue::{self, Names, QueueFollower, SlotCloser};
 use crate::upkeep::{self, UpkeepState};
 use crate::{doors, panel};
 
+mod announce;
 mod describe;
 mod looked_after;
+mod wired;
 
 pub use describe::describe;
+pub use wired::wired_devices;
 
+use announce::{Addresses, announce};
 use looked_after::{open_data, start_upkeep, upkeep_state};
+use wired::{new_boot, sync_wired};
 
 /// Name of the database in the data directory.
 pub const DATABASE: &str = "hall.db";
@@ -76,7 +77,12 @@ pub async fn run(config: GatewayConfig, config_file: &Path) -> Result<()> {
     let (delivered, from_drivers) = deliveries();
     let drivers = Supervisor::start(Vec::new(), delivered, new_boot(), stop.clone());
     let authority = open_authority(&config)?;
-    let joining = Joining::new(store.clone(), clock, devices.clone(), authority);
+    let joining = Joining::new(
+        store.clone(),
+        clock,
+        devices.clone(),
+        Arc::clone(&authority),
+    );
     let door = open_mqtt(&config, &journal, &devices, &joining).await?;
     let (mqtt, mqtts, broker) = (door.local_addr()?, door.tls_addr(), door.broker());
     let advert = advert(&config, mqtt, mqtts, &joining);
@@ -131,40 +137,14 @@ pub async fn run(config: GatewayConfig, config_file: &Path) -> Result<()> {
     let router = api
         .merge(chain::health_router(watch.clone()))
         .merge(panel::router(&config.hall.name, watch));
-    let listener = TcpListener::bind(config.web.listen)
-        .await
-        .with_context(|| format!("web.listen {} cannot be used", config.web.listen))?;
-    let addresses = Addresses {
-        pid: std::process::id(),
-        web: listener.local_addr()?.to_string(),
-        mqtt: mqtt.to_string(),
-        mqtts: mqtts.map(|address| address.to_string()),
-    };
-    tasks.spawn("web", web::serve(listener, router, stop));
+    let names = [host_name(config.hall.store.as_str())];
+    let pages = Listeners::open(&config.web, &authority, &names).await?;
+    let addresses = Addresses::of(&pages, mqtt, mqtts)?;
+    tasks.spawn("web", pages.serve(router, stop));
     let _run_file = RunFile::write(data, &addresses)?;
     announce(&config, &addresses, setup_code.as_deref());
     tasks.run_until_stopped().await;
     Ok(())
-}
-
-/// `run.json`
-#[derive(Serialize)]
-struct Addresses {
-    pid: u32,
-    web: String,
-    mqtt: String,
-    /// Of the encrypted door.
-    mqtts: Option<String>,
-}
-
-fn announce(config: &GatewayConfig, addresses: &Addresses, setup_code: Option<&str>) {
-    let (store, web, mqtt) = (&config.hall.store, &addresses.web, &addresses.mqtt);
-    tracing::info!(%store, %web, %mqtt, "gateway is ready");
-    if let Some(code) = setup_code {
-        // For the person in front of the box; it works once, and only until the first account.
-        eprintln!("\n  设置码 setup code: {code}\n  http://{web}/\n");
-    }
-    notify("READY=1");
 }
 
 fn program(config: &GatewayConfig, clock: Clock) -> Program {
@@ -220,86 +200,6 @@ async fn open_mqtt(
     .await
     .map(|door| door.named(config.hall.store.as_str()))
     .with_context(|| format!("the MQTT door at {} cannot be opened", config.mqtt.listen))
-}
-
-/// A name for this run of the program, under which wired reports are numbered.
-fn new_boot() -> BootId {
-    let random: u64 = rand::random();
-    format!("run-{random:016x}")
-        .parse()
-        .expect("a valid boot id")
-}
-
-/// The wired devices of the configuration with their drivers' settings checked.
-///
-/// # Errors
-/// Names device, key, expected and found.
-pub fn wired_devices(config: &GatewayConfig) -> Result<Vec<WiredDevice>> {
-    let mut wired = Vec::new();
-    for device in &config.devices {
-        let driver = zhiban_drivers::find(&device.driver).with_context(|| {
-            let known: Vec<_> = zhiban_drivers::DRIVERS
-                .iter()
-                .map(|kind| kind.name)
-                .collect();
-            let (id, name) = (&device.id, &device.driver);
-            format!(
-                "device {id}.driver: expected one of {}, found {name:?}",
-                known.join(", ")
-            )
-        })?;
-        (driver.build)(device.settings.clone())
-            .map(drop)
-            .with_context(|| format!("device {}.settings", device.id))?;
-        check_place(device, driver, &wired)?;
-        wired.push(WiredDevice {
-            device: device.id.clone(),
-            driver,
-            settings: device.settings.clone(),
-        });
-    }
-    Ok(wired)
-}
-
-/// No other device of the configuration may hang where this one does, as it is written: a hall opens
-/// also when two names of ports are one today.
-fn check_place(
-    device: &zhiban_config::gateway::WiredDevice,
-    driver: &DriverKind,
-    others: &[WiredDevice],
-) -> Result<()> {
-    let Some(own) = Binding::as_written(driver, device.settings.clone()) else {
-        return Ok(());
-    };
-    for other in others {
-        let theirs = Binding::as_written(other.driver, other.settings.clone());
-        if let Some(place) = theirs.and_then(|theirs| own.shared_with(&theirs)) {
-            let (id, owner) = (&device.id, &other.device);
-            anyhow::bail!("device {id}.settings: {place} belongs to device {owner}");
-        }
-    }
-    Ok(())
-}
-
-async fn sync_wired(store: &Store, config: &GatewayConfig, clock: Clock) -> Result<()> {
-    let row = |device: &zhiban_config::gateway::WiredDevice| {
-        let driver = zhiban_drivers::find(&device.driver)?;
-        let kind = (driver.build)(device.settings.clone()).ok()?.device();
-        let name = device.name.clone().unwrap_or_else(|| device.id.to_string());
-        let new = NewDevice {
-            device: device.id.clone(),
-            kind,
-            name,
-            counter: device.counter.clone(),
-        };
-        let settings = serde_json::to_string(&device.settings).unwrap_or_default();
-        Some((new, driver.name, settings))
-    };
-    let wired: Vec<_> = config.devices.iter().filter_map(row).collect();
-    store
-        .write(move |c| devices::sync_wired(c, &wired, clock.now()))
-        .await?;
-    Ok(())
 }
 
 /// What the centre must know to read this hall's facts.

@@ -47,7 +47,10 @@ async fn a_configuration_with_a_typo_is_refused_with_file_key_expected_and_found
     const METER: &str = "link = { tcp = \"h:502\" }\nunit = 1\nmap = \"sdm630\"";
     let twins = device(METER, "modbus")
         + &format!("[[device]]\nid = \"th-2\"\ndriver = \"modbus\"\n[device.settings]\n{METER}\n");
+    let inside = hall.program.data.join("nightly");
+    let inside = format!("{good}\n[backup]\nfolder = {inside:?}\n");
     for (text, expected) in [
+        (inside, vec!["backup.folder", "a folder outside"]),
         (with("time_zone", "time_zon"), vec!["time_zon", "expected"]),
         (
             with("Asia/Shanghai", "Asia/Shangai"),

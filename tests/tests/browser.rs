@@ -119,12 +119,19 @@ fn walk() -> Command {
     command
 }
 
+/// As people reach the panels: within TLS.
+fn encrypt(config: &mut toml::Table) {
+    let web = config["web"].as_table_mut().unwrap();
+    web.insert("tls".into(), toml::toml! { listen = "127.0.0.1:0" }.into());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn both_panels_work_in_a_browser_and_have_no_barriers() {
     let folder = Folder::new("browser");
     let clock = ReplayClock::from_now(format!("{DAY}T02:02:00Z").parse().unwrap(), 1);
     let (central, mut config) = centre(folder.path()).unwrap();
     clock.put(&mut config);
+    encrypt(&mut config);
     central.write_config(&config).unwrap();
     let mut central = central.start().await.unwrap();
     let sensor = Port::pty(ModbusSimulator::new(1, "xy-md02").unwrap()).unwrap();
@@ -132,6 +139,7 @@ async fn both_panels_work_in_a_browser_and_have_no_barriers() {
     let devices = ["tm-1 ticket-machine", "pad-1 evaluation-pad 1"];
     let hall = Hall::prepare(folder.path(), "browser-hall", &devices, |config| {
         clock.put(config);
+        encrypt(config);
         let wired = json!([
             {"id": "th-1", "name": "大厅温湿度", "driver": "modbus", "settings": {
                 "link": {"serial": sensor.path()}, "unit": 1, "map": "xy-md02", "poll_s": 1}},
@@ -144,7 +152,6 @@ async fn both_panels_work_in_a_browser_and_have_no_barriers() {
     enrol(&central, &hall.program, &hall.store).await.unwrap();
     let mut gateway = hall.start().await;
     morning(&gateway, &hall.secrets[0]).await;
-    let code = |running: &Running| running.program.setup_code().expect("a first boot");
     until(
         "the centre heard of the hall",
         Duration::from_secs(20),
@@ -156,15 +163,24 @@ async fn both_panels_work_in_a_browser_and_have_no_barriers() {
         },
     )
     .await;
+    walk_both(&gateway, &central).await;
+    gateway.stop().await.unwrap();
+    central.stop().await.unwrap();
+}
+
+/// The person's walk through all pages of both programs, in a browser.
+async fn walk_both(gateway: &Running, central: &Running) {
+    let pages = |running: &Running| {
+        let address = running.addresses.webs.as_ref();
+        format!("https://{}", address.expect("encrypted pages"))
+    };
+    let code = |running: &Running| running.program.setup_code().expect("a first boot");
     let shots = workspace().join("target/screenshots");
     let log = shots.with_extension("log");
     let said = std::fs::File::create(&log).expect("target can be written");
     let walked = walk()
-        .envs([("HALL_URL", gateway.url()), ("CENTRE_URL", central.url())])
-        .envs([
-            ("HALL_CODE", code(&gateway)),
-            ("CENTRE_CODE", code(&central)),
-        ])
+        .envs([("HALL_URL", pages(gateway)), ("CENTRE_URL", pages(central))])
+        .envs([("HALL_CODE", code(gateway)), ("CENTRE_CODE", code(central))])
         .envs([("CENTRE_DAY", DAY), ("VERBOSE", "1")])
         .env("SHOTS_DIR", &shots)
         .stdin(Stdio::null())
@@ -180,6 +196,4 @@ async fn both_panels_work_in_a_browser_and_have_no_barriers() {
         .collect();
     assert!(ended.unwrap().success(), "{}", failed.join("\n"));
     println!("{}\npictures in {}", failed.join("\n"), shots.display());
-    gateway.stop().await.unwrap();
-    central.stop().await.unwrap();
 }

@@ -105,7 +105,8 @@ async fn every_route_asks_every_role_for_its_right() {
             let path = path
                 .replace("{day}", "2026-03-02")
                 .replace("{number}", "A1")
-                .replace("{change}", "9");
+                .replace("{change}", "9")
+                .replace("{drawing}", "plan");
             assert!(
                 !path.contains('{'),
                 "{path}: a parameter this test does not know"

@@ -20,6 +20,7 @@ use zhiban_vocabulary::StoreId;
 use zhiban_vocabulary::down::{About, Answered, Outcome};
 
 pub use api::add_routes;
+use store::GivenUp;
 pub(crate) use store::{halls_asked, pending};
 use waiting::Waiting;
 
@@ -32,6 +33,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long an answer nobody took is kept.
 const ANSWER_KEPT: SignedDuration = SignedDuration::from_secs(60);
 const CLEAN_EVERY: Duration = Duration::from_secs(20);
+/// Who asks says when it is over, by a clock of its own; other processes wait this much longer.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(5);
+/// How long it stays known who asked for what.
+const KNOWN: SignedDuration = SignedDuration::from_hours(400 * 24);
+/// How long an answer may take from its row to who waits for it, in this process.
+const HAND_OVER_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// Questions and those who wait for answers; cheap to clone.
 #[derive(Debug, Clone)]
@@ -75,7 +82,7 @@ impl Questions {
         asker: Asker,
     ) -> Result<Option<Outcome>, StoreError> {
         let id = rand::random::<u64>() >> 11;
-        let answer = self.waiting.wait_for(id);
+        let mut answer = self.waiting.wait_for(id);
         let text = serde_json::to_string(about);
         let text = text.map_err(|error| StoreError::Database(error.to_string()))?;
         let keep = move |tx: &dyn Sql| {
@@ -98,7 +105,7 @@ impl Questions {
         self.bell.ring();
         let found = tokio::time::timeout(ANSWER_TIME_MAX, async {
             tokio::select! {
-                Ok(outcome) = answer => Ok(outcome),
+                Ok(outcome) = &mut answer => Ok(outcome),
                 outcome = self.look_for(id) => outcome,
             }
         });
@@ -106,8 +113,15 @@ impl Questions {
             Ok(outcome) => outcome.map(Some),
             Err(_) => {
                 let away = move |tx: &dyn Sql| store::give_up(tx, id, Clock::real_now());
-                // It may have come in this very moment.
-                self.store.write(away).await
+                match self.store.write(away).await? {
+                    GivenUp::Away => Ok(None),
+                    // It came in this very moment.
+                    GivenUp::Answered(outcome) => Ok(Some(outcome)),
+                    GivenUp::HandedOver => {
+                        let handed = tokio::time::timeout(HAND_OVER_TIME_MAX, answer).await;
+                        Ok(handed.ok().and_then(Result::ok))
+                    }
+                }
             }
         }
     }
@@ -143,11 +157,12 @@ impl Questions {
         Ok(counts)
     }
 
-    /// Forgets answers nobody took, until `shutdown`.
+    /// Forgets answers nobody took and what is long past, ends questions whose asker went away, until
+    /// `shutdown`.
     pub async fn clean(self, shutdown: CancellationToken) {
         loop {
-            let before = Clock::real_now() - ANSWER_KEPT;
-            if let Err(error) = self.store.write(move |tx| store::forget(tx, before)).await {
+            let now = Clock::real_now();
+            if let Err(error) = self.store.write(move |tx| store::clean(tx, now)).await {
                 tracing::warn!(%error, "answers of halls are forgotten later");
             }
             tokio::select! {

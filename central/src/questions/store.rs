@@ -11,6 +11,7 @@ use zhiban_vocabulary::StoreId;
 use zhiban_vocabulary::down::{Outcome, Question};
 
 use super::model::told;
+use super::{ANSWER_KEPT, CLOCKS_DIFFER, KNOWN};
 
 /// Questions a hall gets at once.
 const AT_ONCE: u32 = 16;
@@ -53,7 +54,7 @@ pub(crate) fn pending(sql: &dyn Sql, hall: &StoreId, now: Timestamp) -> Result<V
     sql.all(
         "select id, asked_by, roles, about from questions_question
          where store = ?1 and outcome is null and until_ms > ?2 order by asked_ms limit ?3",
-        values![hall.as_str(), to_ms(now), AT_ONCE],
+        values![hall.as_str(), to_ms(now - CLOCKS_DIFFER), AT_ONCE],
         |row| {
             let about = row.get::<String>(3)?;
             Ok(Question {
@@ -77,7 +78,7 @@ pub(crate) fn pending(sql: &dyn Sql, hall: &StoreId, now: Timestamp) -> Result<V
 pub(crate) fn halls_asked(sql: &dyn Sql, now: Timestamp) -> Result<BTreeSet<StoreId>> {
     let halls = sql.all(
         "select distinct store from questions_question where outcome is null and until_ms > ?1",
-        values![to_ms(now)],
+        values![to_ms(now - CLOCKS_DIFFER)],
         |row| row.get::<String>(0),
     )?;
     Ok(halls.iter().filter_map(|hall| hall.parse().ok()).collect())
@@ -98,7 +99,7 @@ pub(super) fn end(
     let changed = tx.execute(
         "update questions_question
          set outcome = ?3, reason = ?4, rows = ?5, ended_ms = ?6, answer = ?7
-         where id = ?1 and store = ?2 and outcome is null and until_ms > ?6",
+         where id = ?1 and store = ?2 and outcome is null and until_ms > ?8",
         values![
             id.cast_signed(),
             hall.as_str(),
@@ -106,7 +107,8 @@ pub(super) fn end(
             reason,
             rows,
             to_ms(now),
-            answer
+            answer,
+            to_ms(now - CLOCKS_DIFFER)
         ],
     )?;
     Ok(changed > 0)
@@ -140,21 +142,42 @@ pub(super) fn take(tx: &dyn Sql, id: u64) -> Result<Option<Outcome>> {
         .map_err(|error| StoreError::Database(format!("damaged answer {id}: {error}")))
 }
 
-/// Nobody waits any more; the answer, if it came after all.
-pub(super) fn give_up(tx: &dyn Sql, id: u64, now: Timestamp) -> Result<Option<Outcome>> {
-    tx.execute(
+/// What a question that nobody waits for any more had come to.
+pub(super) enum GivenUp {
+    Away,
+    /// The answer had been put down.
+    Answered(Outcome),
+    /// The answer goes to who waits in this process.
+    HandedOver,
+}
+
+/// Nobody waits any more.
+pub(super) fn give_up(tx: &dyn Sql, id: u64, now: Timestamp) -> Result<GivenUp> {
+    let ended = tx.execute(
         "update questions_question set outcome = 'away', ended_ms = ?2
          where id = ?1 and outcome is null",
         values![id.cast_signed(), to_ms(now)],
     )?;
-    take(tx, id)
+    if ended > 0 {
+        return Ok(GivenUp::Away);
+    }
+    Ok(take(tx, id)?.map_or(GivenUp::HandedOver, GivenUp::Answered))
 }
 
-/// Forgets answers that came before this time.
-pub(super) fn forget(tx: &dyn Sql, before: Timestamp) -> Result<()> {
+/// Forgets answers nobody took, ends questions whose asker went away, deletes those long past.
+pub(super) fn clean(tx: &dyn Sql, now: Timestamp) -> Result<()> {
     tx.execute(
         "update questions_question set answer = null where answer is not null and ended_ms < ?1",
-        values![to_ms(before)],
+        values![to_ms(now - ANSWER_KEPT)],
+    )?;
+    tx.execute(
+        "update questions_question set outcome = 'away', ended_ms = until_ms
+         where outcome is null and until_ms < ?1",
+        values![to_ms(now - CLOCKS_DIFFER)],
+    )?;
+    tx.execute(
+        "delete from questions_question where asked_ms < ?1",
+        values![to_ms(now - KNOWN)],
     )?;
     Ok(())
 }

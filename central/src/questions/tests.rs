@@ -11,7 +11,7 @@ use zhiban_vocabulary::envelope::PROTOCOL;
 use zhiban_vocabulary::roles::Role;
 
 use super::store::Wanted;
-use super::{ANSWER_KEPT, ANSWER_TIME_MAX, Asker, Questions, pending, store};
+use super::{ANSWER_KEPT, ANSWER_TIME_MAX, Asker, CLOCKS_DIFFER, KNOWN, Questions, pending, store};
 use crate::tests::{Folder, Make, on_both, postgres};
 
 pub(crate) fn test_asker() -> Asker {
@@ -154,12 +154,12 @@ async fn an_answer_nobody_took_is_forgotten(make: Make) {
     };
     assert!(questions.heard(answered(&question, rows)).await.unwrap());
     let id = question.id;
-    for (before, kept) in [
-        (Clock::real_now() - ANSWER_KEPT, true),
-        (Clock::real_now() + ANSWER_KEPT, false),
+    for (now, kept) in [
+        (Clock::real_now(), true),
+        (Clock::real_now() + 2 * ANSWER_KEPT, false),
     ] {
         database
-            .write(move |tx| store::forget(tx, before))
+            .write(move |tx| store::clean(tx, now))
             .await
             .unwrap();
         let is_there = database.read(move |sql| store::is_there(sql, id)).await;
@@ -167,7 +167,35 @@ async fn an_answer_nobody_took_is_forgotten(make: Make) {
     }
 }
 
+async fn a_question_whose_asker_went_away_is_over_in_time(make: Make) {
+    let folder = Folder::on(make);
+    let database = folder.store();
+    let asking = {
+        let questions = Questions::new(database.clone());
+        tokio::spawn(async move { questions.ask(wola(), &alarms(), test_asker()).await })
+    };
+    the_question(&database).await;
+    asking.abort();
+    let clean = async |now| {
+        database
+            .write(move |tx| store::clean(tx, now))
+            .await
+            .unwrap();
+    };
+    let outcome = async || {
+        let past = wanted(&database, Wanted::default()).await;
+        past.into_iter().map(|one| one.outcome).next()
+    };
+    clean(Clock::real_now()).await;
+    assert_eq!(outcome().await, Some(None), "another clock may be behind");
+    clean(Clock::real_now() + 2 * CLOCKS_DIFFER).await;
+    assert_eq!(outcome().await, Some(Some("away".to_owned())));
+    clean(Clock::real_now() + 2 * KNOWN).await;
+    assert_eq!(outcome().await, None);
+}
+
 on_both!(threads:
+    a_question_whose_asker_went_away_is_over_in_time,
     an_answer_that_comes_to_another_process_finds_who_asked_and_is_not_kept,
     a_hall_that_does_not_answer_is_away_and_what_it_says_later_changes_nothing,
     an_answer_nobody_took_is_forgotten,

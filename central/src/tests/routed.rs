@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use zhiban_kernel::authority::Authority;
 use zhiban_kernel::people::{People, Program};
-use zhiban_kernel::web::{Access, RouteRule, finish};
+use zhiban_kernel::web::{Access, Caller, RouteRule, Transport, finish};
 use zhiban_kernel::{Clock, health::Health};
 use zhiban_vocabulary::roles::{Capability, Role};
 
@@ -165,7 +165,10 @@ fn request(
         request = request.header(header::COOKIE, cookie);
     }
     let from = SocketAddr::new(address.parse().unwrap(), 40_000);
-    let request = request.extension(ConnectInfo(from));
+    let request = request.extension(ConnectInfo(Caller {
+        address: from,
+        transport: Transport::Plain,
+    }));
     request.body(Body::from(body.to_string())).unwrap()
 }
 
@@ -276,6 +279,7 @@ const TABLE: &[(&str, &str, Access)] = &[
         "/api/v1/trust",
         Access::Needs(Capability::FleetTrust),
     ),
+    ("GET", "/api/v1/trust/authority.pem", Access::Public),
     (
         "GET",
         "/api/v1/trust/{store}/certificates",

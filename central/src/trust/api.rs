@@ -1,7 +1,8 @@
 //! Routes: which halls belong to the fleet, codes for new ones, shutting one out.
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
 use axum::{Extension, Json};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -38,7 +39,8 @@ pub fn add_routes(api: Api, state: &TrustState) -> Api {
         (schemas, paths, handlers.with_state(state.clone()))
     }
     let needs = Access::Needs(Capability::FleetTrust);
-    api.route(needs, with(state, routes!(read_trust)))
+    api.route(Access::Public, with(state, routes!(read_authority)))
+        .route(needs, with(state, routes!(read_trust)))
         .route(needs, with(state, routes!(read_certificates)))
         .route(needs, with(state, routes!(make_code, drop_code)))
         .route(needs, with(state, routes!(revoke)))
@@ -93,6 +95,15 @@ impl From<Line> for MemberView {
             last_seen: line.last_seen,
         }
     }
+}
+
+/// The certificate of the centre's authority (PEM). No secret: a browser must have it before it can
+/// trust the pages.
+#[utoipa::path(get, path = "/api/v1/trust/authority.pem", tag = "trust",
+    responses((status = 200, body = String, content_type = "application/x-pem-file")))]
+async fn read_authority(State(state): State<TrustState>) -> impl IntoResponse {
+    let pem = state.trust.authority().pem().to_owned();
+    ([(header::CONTENT_TYPE, "application/x-pem-file")], pem)
 }
 
 /// Halls that belong to the fleet, did, or may.

@@ -108,8 +108,15 @@ impl Ledger {
     pub(super) fn append(&self, rows: &[Row]) -> io::Result<()> {
         let text: String = rows.iter().map(line).collect();
         let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
-        end.write_all(text.as_bytes())?;
-        end.sync_data()
+        let before = end.metadata()?.len();
+        let written = end
+            .write_all(text.as_bytes())
+            .and_then(|()| end.sync_data());
+        if written.is_err() {
+            // Half a line would take the next one with it.
+            let _ = end.set_len(before);
+        }
+        written
     }
 }
 

@@ -3,6 +3,8 @@
 //! The hall's signs its devices and its own doors. Certificates are judged by the real clock, never
 //! by that of a replay.
 
+mod shown;
+
 use std::fs;
 use std::io;
 use std::net::IpAddr;
@@ -21,6 +23,8 @@ use sha2::{Digest, Sha256};
 
 use crate::Clock;
 use crate::runtime::write_atomically;
+
+pub use shown::{Shown, Source};
 
 /// 2025-01-01: no certificate begins later, so that a clock that is behind does no harm.
 const BEGINS: Duration = Duration::from_secs(1_735_689_600);

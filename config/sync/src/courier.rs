@@ -272,11 +272,7 @@ impl Courier {
         Cargo {
             lane,
             after: line.sent(),
-            rows_max: if line.is_narrow() {
-                1
-            } else {
-                self.limits.rows_max
-            },
+            rows_max: line.rows_max(self.limits.rows_max),
             bytes_max: self.bytes,
             epoch: self.epoch,
             claims: self.claims(),

@@ -146,9 +146,22 @@ impl Line {
         free.then_some(self.not_before_ms)
     }
 
-    /// Whether one row at a time is enough: the next is one the centre may refuse.
-    pub(crate) fn is_narrow(&self) -> bool {
+    /// Whether one batch at a time is enough: the centre may refuse it.
+    fn is_narrow(&self) -> bool {
         self.narrow || self.refused.is_some()
+    }
+
+    /// How many of at most `most` rows the next batch may hold: up to the refused item, which goes
+    /// alone.
+    pub(crate) fn rows_max(&self, most: u32) -> u32 {
+        if self.narrow {
+            return 1;
+        }
+        let Some((item, _)) = &self.refused else {
+            return most;
+        };
+        let before = item.seq.saturating_sub(self.sent + 1);
+        u32::try_from(before).unwrap_or(most).clamp(1, most)
     }
 
     pub(crate) fn depart(&mut self, ticket: Ticket, last: u64) {
@@ -185,7 +198,9 @@ impl Line {
 
     /// The centre took what stands before `item` and refused it.
     pub(crate) fn refuse(&mut self, ticket: Ticket, item: RefusedItem, committed: u64) {
-        let in_order = self.flying.keys().next() == Some(&ticket);
+        // A batch before it that was lost may have met other rows under the same numbers.
+        let is_first = self.flying.keys().next() == Some(&ticket);
+        let in_order = is_first && self.hole.is_none_or(|hole| ticket < hole);
         if in_order && item.seq > self.verified + 1 {
             self.verified = (item.seq - 1)
                 .min(self.sent)
@@ -354,6 +369,31 @@ mod tests {
             Some(1),
             "another item"
         );
+    }
+
+    #[test]
+    fn what_stands_before_a_refused_item_is_not_settled_across_a_hole() {
+        let mut line = line(23, 28);
+        line.depart(Ticket(1), 27);
+        line.depart(Ticket(2), 28);
+        line.refuse(Ticket(1), refusal(27), 26);
+        // Another box gave the centre a 27 of its own meanwhile.
+        line.refuse(Ticket(2), refusal(28), 27);
+        assert_eq!(line.to_settle(), Some(26));
+        assert_eq!(line.sent(), 26);
+    }
+
+    #[test]
+    fn rows_before_a_refused_item_go_together_and_the_item_alone() {
+        let mut line = line(0, 40);
+        line.depart(Ticket(1), 10);
+        line.depart(Ticket(2), 20);
+        line.lose(Ticket(1));
+        line.refuse(Ticket(2), refusal(15), 14);
+        assert_eq!((line.sent(), line.rows_max(500)), (0, 14));
+        line.depart(Ticket(3), 14);
+        line.answer(Ticket(3), 14);
+        assert_eq!((line.sent(), line.rows_max(500)), (14, 1));
     }
 
     #[test]

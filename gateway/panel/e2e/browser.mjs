@@ -61,7 +61,7 @@ export async function agree(what, read, attempts = 25) {
 /** One visitor. Every request that leaves the origin and every console error is kept until it is asked for. */
 export class Visitor {
   static async enter(browser, base, shots, name) {
-    const context = await browser.newContext({ viewport: WIDTHS[1], locale: "zh-CN", acceptDownloads: true });
+    const context = await browser.newContext({ viewport: WIDTHS[1], locale: "zh-CN", acceptDownloads: true, ignoreHTTPSErrors: true });
     const page = await context.newPage();
     return new Visitor(context, page, new URL(base).origin, shots, name);
   }

@@ -14,7 +14,7 @@ export class Cable {
   }
 
   get origin() {
-    return `http://${this.target.hostname}:${this.port}`;
+    return `${this.target.protocol}//${this.target.hostname}:${this.port}`;
   }
 
   async join(port = this.port) {

@@ -46,6 +46,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use zhiban_config::gateway::{Mqtt, MqttTls};
+use zhiban_kernel::authority::Shown;
 use zhiban_kernel::health::Health;
 use zhiban_kernel::{Clock, Store, StoreError};
 use zhiban_vocabulary::DeviceId;
@@ -64,7 +65,6 @@ use packet::Qos;
 use retained::Keep;
 use rights::Rights;
 use sessions::Sessions;
-use tls::Tls;
 
 /// How long connections may take to end when the gateway stops.
 const STOP_TIME_MAX: Duration = Duration::from_secs(6);
@@ -98,7 +98,7 @@ struct Shared {
 pub struct Door {
     listener: TcpListener,
     /// The encrypted one.
-    tls: Option<(TcpListener, Arc<Tls>)>,
+    tls: Option<(TcpListener, Arc<Shown>)>,
     shared: Arc<Shared>,
 }
 
@@ -220,7 +220,7 @@ impl Door {
     fn take(
         &self,
         stream: TcpStream,
-        tls: Option<Arc<Tls>>,
+        tls: Option<Arc<Shown>>,
         address: IpAddr,
         shutdown: &CancellationToken,
         connections: &TaskTracker,
@@ -243,21 +243,25 @@ impl Door {
     }
 }
 
-async fn open_tls(wanted: &MqttTls, joining: &Joining) -> std::io::Result<(TcpListener, Arc<Tls>)> {
+async fn open_tls(
+    wanted: &MqttTls,
+    joining: &Joining,
+) -> std::io::Result<(TcpListener, Arc<Shown>)> {
     let of_key = |key: &str, error: std::io::Error| {
         std::io::Error::new(error.kind(), format!("mqtt.tls.{key}: {error}"))
     };
     let authority = Arc::clone(joining.authority());
-    let tls = Tls::new(authority, wanted.names.clone()).map_err(|error| of_key("names", error))?;
+    let tls =
+        tls::shown(authority, wanted.names.clone()).map_err(|error| of_key("names", error))?;
     let listener = TcpListener::bind(wanted.listen).await;
     let listener = listener.map_err(|error| of_key("listen", error))?;
     Ok((listener, Arc::new(tls)))
 }
 
-type Accepted = (std::io::Result<(TcpStream, SocketAddr)>, Option<Arc<Tls>>);
+type Accepted = (std::io::Result<(TcpStream, SocketAddr)>, Option<Arc<Shown>>);
 
 /// The next encrypted connection; never where there is no such listener.
-async fn accept_tls(tls: Option<&(TcpListener, Arc<Tls>)>) -> Accepted {
+async fn accept_tls(tls: Option<&(TcpListener, Arc<Shown>)>) -> Accepted {
     match tls {
         Some((listener, tls)) => (listener.accept().await, Some(Arc::clone(tls))),
         None => std::future::pending().await,
@@ -266,7 +270,7 @@ async fn accept_tls(tls: Option<&(TcpListener, Arc<Tls>)>) -> Accepted {
 
 async fn serve_tls(
     shared: Arc<Shared>,
-    tls: &Tls,
+    tls: &Shown,
     stream: TcpStream,
     address: IpAddr,
     shutdown: CancellationToken,
@@ -276,7 +280,7 @@ async fn serve_tls(
             let certificate = tls::certificate(&stream);
             greet::serve(shared, stream, certificate, address, shutdown).await;
         }
-        Err(refusal) => shared.refuse(&refusal, None, address),
+        Err(error) => shared.refuse(&Refusal::Tls(error.to_string()), None, address),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Routes: health, metrics, and the box page.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -18,7 +18,7 @@ use zhiban_drivers::supervise::{DriverState, Supervisor};
 use zhiban_kernel::health::{Health, Report, Status};
 use zhiban_kernel::people::People;
 use zhiban_kernel::store::WriterState;
-use zhiban_kernel::web::{Access, Api, Peer, Result, WebError};
+use zhiban_kernel::web::{Access, Api, Caller, Result, WebError};
 use zhiban_kernel::{Store, telemetry};
 use zhiban_vocabulary::StoreId;
 use zhiban_vocabulary::envelope::Epoch;
@@ -81,26 +81,23 @@ pub struct Watch {
 impl Watch {
     /// The health of the parts; in words only for this host and those with the right, because
     /// details name devices and addresses.
-    pub async fn report(&self, address: IpAddr, headers: &HeaderMap) -> Report {
+    pub async fn report(&self, caller: Caller, headers: &HeaderMap) -> Report {
         let mut report = self.health.report();
-        if !self.sees_details(address, headers).await {
+        if !self.sees_details(caller, headers).await {
             report.parts.iter_mut().for_each(|part| part.detail.clear());
         }
         report
     }
 
-    async fn sees_details(&self, address: IpAddr, headers: &HeaderMap) -> bool {
-        let signed_in = self.people.signed_in(headers).await;
-        address.is_loopback() || signed_in.is_some_and(|who| who.may(Capability::BoxRead))
+    async fn sees_details(&self, caller: Caller, headers: &HeaderMap) -> bool {
+        let signed_in = self.people.signed_in(headers, caller.transport).await;
+        caller.address.ip().is_loopback()
+            || signed_in.is_some_and(|who| who.may(Capability::BoxRead))
     }
 }
 
-async fn read_health(
-    State(watch): State<Watch>,
-    Peer(address): Peer,
-    headers: HeaderMap,
-) -> Response {
-    let report = watch.report(address, &headers).await;
+async fn read_health(State(watch): State<Watch>, caller: Caller, headers: HeaderMap) -> Response {
+    let report = watch.report(caller, &headers).await;
     let code = match report.status {
         Status::Ok | Status::Degraded => StatusCode::OK,
         Status::Failing => StatusCode::SERVICE_UNAVAILABLE,
@@ -108,12 +105,8 @@ async fn read_health(
     (code, Json(report)).into_response()
 }
 
-async fn read_metrics(
-    State(watch): State<Watch>,
-    Peer(address): Peer,
-    headers: HeaderMap,
-) -> Response {
-    if watch.sees_details(address, &headers).await {
+async fn read_metrics(State(watch): State<Watch>, caller: Caller, headers: HeaderMap) -> Response {
+    if watch.sees_details(caller, &headers).await {
         return telemetry::figures().into_response();
     }
     WebError::Forbidden(Capability::BoxRead).into_response()

@@ -45,10 +45,14 @@ pub fn apply(connection: &Connection, fetched: &Fetched, now: Timestamp) -> Resu
         return reached(connection, before, now);
     }
     if fetched.afresh {
-        store::forget_all(connection)?;
+        store::begin_afresh(connection)?;
     }
     for document in &fetched.documents {
         keep(connection, document, now)?;
+    }
+    // Until the last page the hall works on with what it had.
+    if !fetched.more {
+        store::end_afresh(connection)?;
     }
     let is_new = fetched.afresh || !fetched.documents.is_empty();
     let after = State {

@@ -41,8 +41,16 @@ pub(super) fn set_state(connection: &Connection, state: &State) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn forget_all(connection: &Connection) -> Result<()> {
-    connection.execute("delete from documents_document", [])?;
+/// All of it is of before.
+pub(super) fn begin_afresh(connection: &Connection) -> Result<()> {
+    connection.execute("update documents_document set stale = 1", [])?;
+    Ok(())
+}
+
+/// What is new has come: what is of before goes.
+pub(super) fn end_afresh(connection: &Connection) -> Result<()> {
+    let sql = "delete from documents_document where stale = 1";
+    connection.prepare_cached(sql)?.execute([])?;
     Ok(())
 }
 
@@ -61,7 +69,7 @@ pub(super) fn keep(
          on conflict (family, scope, id) do update set
              former = case when excluded.unread is null or family <> 'definition' then null
                  when unread is null then content else former end,
-             change = excluded.change, content = excluded.content,
+             stale = 0, change = excluded.change, content = excluded.content,
              taken_ms = excluded.taken_ms, unread = excluded.unread";
     connection.prepare_cached(sql)?.execute(params![
         document.family.as_str(),

@@ -76,9 +76,13 @@ fn another_place_is_begun_afresh_also_page_by_page() {
     let old = answer(7, false, vec![agent("a", 500, named.clone())]);
     let page = answer(8, true, vec![agent("b", 3, named.clone())]);
     let rest = answer(8, false, vec![agent("c", 4, named)]);
-    for fetched in [&old, &page, &rest] {
+    let page = Fetched { more: true, ..page };
+    for fetched in [&old, &page] {
         apply(&connection, fetched, at(0)).unwrap();
     }
+    // Were the line cut here, the hall would work on.
+    assert_eq!(ids(&connection, &Family::Agent), ["b", "a"]);
+    apply(&connection, &rest, at(0)).unwrap();
     assert_eq!(ids(&connection, &Family::Agent), ["b", "c"]);
     // One of the place before that was late.
     apply(&connection, &old, at(0)).unwrap();

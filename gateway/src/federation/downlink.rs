@@ -1,10 +1,13 @@
 //! Asks the centre what is new, with one long poll after the other, beside the courier: neither
 //! waits for the other.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rand::RngExt as _;
@@ -33,8 +36,12 @@ const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// Longest pause.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 
-/// Time for all answers that came with one poll.
-const ANSWERS_TIME_MAX: Duration = Duration::from_secs(10);
+/// Time for an answer: nobody waits longer.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
+/// Questions that are answered at once; more come with a later poll again.
+const ANSWERS_MAX: usize = 16;
+/// Until the next poll, where the last one brought only what is being answered.
+const ANSWERING: Duration = Duration::from_millis(500);
 
 /// How the way down does.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -73,6 +80,29 @@ enum Problem {
     Behind,
 }
 
+/// Answers in the making, beside the polls: a slow one keeps nobody else waiting.
+#[derive(Default)]
+struct Answers<'d> {
+    running: FuturesUnordered<BoxFuture<'d, u64>>,
+    /// Their questions, which come with each poll until they are answered.
+    under_way: HashSet<u64>,
+}
+
+impl Answers<'_> {
+    /// Does something while answers go on.
+    async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                Some(id) = self.running.next() => {
+                    self.under_way.remove(&id);
+                }
+            }
+        }
+    }
+}
+
 /// What comes after a poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
@@ -84,16 +114,19 @@ impl Downlink {
     /// Polls until `shutdown`.
     pub(super) async fn run(self, shutdown: CancellationToken) {
         let mut failures = 0;
+        let mut answers = Answers::default();
         loop {
             let round = tokio::select! {
                 () = shutdown.cancelled() => return,
-                round = self.round() => round,
+                round = answers.beside(self.round()) => round,
             };
             let pause = match round {
-                Ok(next) => {
+                Ok((next, questions)) => {
                     failures = 0;
+                    let is_new = self.answer_all(questions, &mut answers);
                     match next {
-                        Next::AtOnce => continue,
+                        Next::AtOnce if is_new => continue,
+                        Next::AtOnce => ANSWERING,
                         Next::After(pause) => pause,
                     }
                 }
@@ -106,13 +139,29 @@ impl Downlink {
             let pause = pause.mul_f64(0.5 + 0.5 * rand::rng().random::<f64>());
             tokio::select! {
                 () = shutdown.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
+                () = answers.beside(tokio::time::sleep(pause)) => {}
             }
         }
     }
 
-    /// One poll, and what comes of it.
-    async fn round(&self) -> Result<Next, Problem> {
+    /// Begins to answer what is not being answered yet; false when there was nothing but such.
+    fn answer_all<'d>(&'d self, questions: Vec<Question>, answers: &mut Answers<'d>) -> bool {
+        let mut is_new = questions.is_empty();
+        for question in questions {
+            if answers.under_way.len() < ANSWERS_MAX && answers.under_way.insert(question.id) {
+                is_new = true;
+                answers.running.push(Box::pin(async move {
+                    let id = question.id;
+                    let _ = tokio::time::timeout(ANSWER_TIME_MAX, self.answer(question)).await;
+                    id
+                }));
+            }
+        }
+        is_new
+    }
+
+    /// One poll: when to ask again, and what the centre asks.
+    async fn round(&self) -> Result<(Next, Vec<Question>), Problem> {
         let poll = self.next_poll().await?;
         let (has, number, asked) = (poll.has, poll.number, Instant::now());
         let message = pack(&serde_json::to_vec(&poll)?);
@@ -125,7 +174,7 @@ impl Downlink {
             Polled::Refused { reason } => return Err(Problem::Refused(reason)),
             Polled::Busy { retry_after_ms } => {
                 let pause = Duration::from_millis(retry_after_ms.into());
-                return Ok(Next::After(2 * pause.min(PAUSE_MAX)));
+                return Ok((Next::After(2 * pause.min(PAUSE_MAX)), Vec::new()));
             }
         };
         let moved = fetched.upto != has || !fetched.questions.is_empty();
@@ -134,11 +183,7 @@ impl Downlink {
             (true, _) | (false, true) => Next::AtOnce,
             (false, false) => return Err(Problem::NoProgress),
         };
-        let questions = self.keep(fetched).await?;
-        let answers = join_all(questions.into_iter().map(|question| self.answer(question)));
-        // Nobody waits longer.
-        let _ = tokio::time::timeout(ANSWERS_TIME_MAX, answers).await;
-        Ok(next)
+        Ok((next, self.keep(fetched).await?))
     }
 
     /// Answers a question. One whose answer is lost comes with the next poll again, while somebody

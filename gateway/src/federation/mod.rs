@@ -37,7 +37,7 @@ pub use letters::unsent_letters;
 pub use line::Line;
 pub use member::{Member, Standing as Membership};
 pub use outbox::{Backlog, backlog, prove_rows, prune, put};
-pub use prune::{drop_settled, drop_unsent, settle_alone};
+pub use prune::{Spared, drop_settled, drop_unsent, settle_alone};
 pub use trust_api::{MemberState, add_trust_routes, door_of};
 pub use uplink::{Uplink, UplinkError};
 

@@ -1,6 +1,7 @@
 //! What leaves the outbox when the box has too little room, or nobody to send to.
 
 use rusqlite::{Connection, Result, params};
+use zhiban_sync::courier::Limits;
 use zhiban_vocabulary::envelope::{Item, Lane, SetAside};
 
 use super::outbox::sum_at_0;
@@ -18,6 +19,28 @@ pub fn settle_alone(connection: &Connection) -> Result<()> {
     let sql = "update federation_line set settled = given where settled < given";
     connection.prepare_cached(sql)?.execute([])?;
     Ok(())
+}
+
+/// Rows that wait and are never emptied.
+#[derive(Debug, Clone, Copy)]
+pub struct Spared {
+    /// So many after the settled ones: they may have been sent, and the centre would take another row
+    /// under the number of one it has for that of another box.
+    pub sent: u32,
+    /// So many of the newest: where even they are too many, something else fills the disk, and
+    /// emptying facts for ever would not help.
+    pub newest: u32,
+}
+
+impl Default for Spared {
+    fn default() -> Self {
+        let limits = Limits::default();
+        Self {
+            // Twice what may be on its way.
+            sent: 2 * limits.window as u32 * limits.rows_max,
+            newest: 20_000,
+        }
+    }
 }
 
 /// Deletes the oldest settled rows, at most `limit`: the centre has them.
@@ -38,14 +61,14 @@ pub fn drop_settled(connection: &Connection, limit: u32) -> Result<usize> {
     Ok(gone)
 }
 
-/// Empties the oldest rows that wait, at most `limit`, history before live. A word takes the place of
-/// each: numbers must have no gaps, and the centre learns that something is missing.
+/// Empties the oldest rows that wait and are not spared, at most `limit`, history before live. A word takes the place of each: numbers must have no gaps, and the centre learns that
+/// something is missing.
 ///
 /// # Errors
 /// When the database refuses.
-pub fn drop_unsent(connection: &Connection, limit: u32) -> Result<usize> {
+pub fn drop_unsent(connection: &Connection, limit: u32, spared: Spared) -> Result<usize> {
     for lane in [Lane::History, Lane::Live] {
-        let gone = drop_unsent_of(connection, lane, limit)?;
+        let gone = drop_unsent_of(connection, lane, limit, spared)?;
         if gone > 0 {
             return Ok(gone);
         }
@@ -53,16 +76,24 @@ pub fn drop_unsent(connection: &Connection, limit: u32) -> Result<usize> {
     Ok(0)
 }
 
-fn drop_unsent_of(connection: &Connection, lane: Lane, limit: u32) -> Result<usize> {
+fn drop_unsent_of(
+    connection: &Connection,
+    lane: Lane,
+    limit: u32,
+    spared: Spared,
+) -> Result<usize> {
     // Up to here rows were emptied before.
     let mark = format!("dropped_{}", lane.as_str());
-    let sql = "select max(settled, ?2), given from federation_line where lane = ?1";
+    let sql = "select max(settled + ?3, ?2), given from federation_line where lane = ?1";
     let (after, given): (i64, i64) = connection.query_row(
         sql,
-        params![lane.as_str(), value(connection, &mark)?],
+        params![lane.as_str(), value(connection, &mark)?, spared.sent],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
-    let upto = given.min(after + i64::from(limit));
+    let upto = (given - i64::from(spared.newest)).min(after + i64::from(limit));
+    if upto <= after {
+        return Ok(0);
+    }
     let word = Item::SetAside(SetAside {
         reason: WORD.into(),
     });

@@ -7,7 +7,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use rust_embed::RustEmbed;
 use zhiban_kernel::health::Status;
-use zhiban_kernel::web::{Peer, WebError, asset, entry_page};
+use zhiban_kernel::web::{Caller, WebError, asset, entry_page};
 
 use crate::chain::Watch;
 
@@ -56,10 +56,10 @@ struct StatusPage {
 /// Works without script, in any browser.
 async fn status_page(
     State(status): State<StatusPage>,
-    Peer(address): Peer,
+    caller: Caller,
     headers: HeaderMap,
 ) -> Html<String> {
-    let report = status.watch.report(address, &headers).await;
+    let report = status.watch.report(caller, &headers).await;
     let rows: String = report
         .parts
         .iter()

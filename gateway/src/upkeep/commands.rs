@@ -91,6 +91,6 @@ pub fn doctor(file: &Path, language: Option<Language>) -> Result<()> {
 /// When the service has not started yet, or somebody has signed in.
 pub fn show_setup_code(file: &Path) -> Result<()> {
     let config = GatewayConfig::read(file)?;
-    println!("{}", setup_code(&config.hall.data, config.web.listen)?);
+    println!("{}", setup_code(&config.hall.data, &config.web)?);
     Ok(())
 }

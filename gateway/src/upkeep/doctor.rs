@@ -119,6 +119,8 @@ fn listeners(config: &GatewayConfig) -> Vec<(&'static str, SocketAddr)> {
     let mut all = vec![("web", config.web.listen), ("mqtt", config.mqtt.listen)];
     let tls = config.mqtt.tls.as_ref();
     all.extend(tls.map(|tls| ("mqtt.tls", tls.listen)));
+    let pages = config.web.tls.as_ref();
+    all.extend(pages.map(|tls| ("web.tls", tls.listen)));
     all
 }
 

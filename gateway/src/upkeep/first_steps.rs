@@ -126,7 +126,8 @@ fn view(state: &UpkeepState, known: Known) -> FirstSteps {
         .map(|nightly| nightly.borrow().clone());
     let nightly = nightly.unwrap_or_default();
     let in_force = HallSettings::of(&state.config);
-    let listen = state.config.web.listen;
+    let web = &state.config.web;
+    let listen = web.tls.as_ref().map_or(web.listen, |tls| tls.listen);
     let uplink = state.line.state.borrow().clone();
     let centre_connected = uplink.enrolled.then_some(uplink.connected);
     let backup_same_disk = doctor::is_same_disk(&state.config.hall.data, &state.backup_folder);

@@ -106,6 +106,9 @@ pub struct Addresses {
     pub web: String,
     #[serde(default)]
     pub mqtt: Option<String>,
+    /// Of the encrypted pages.
+    #[serde(default)]
+    pub webs: Option<String>,
     /// Of the encrypted door.
     #[serde(default)]
     pub mqtts: Option<String>,
@@ -233,6 +236,7 @@ impl Program {
             pid: 0,
             web: String::new(),
             mqtt: None,
+            webs: None,
             mqtts: None,
             door: None,
         };

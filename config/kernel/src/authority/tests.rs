@@ -144,3 +144,57 @@ fn a_wrong_name_is_named() {
     let error = authority.issue_server(&["大厅".into()]).unwrap_err();
     assert!(error.to_string().starts_with("name \"大厅\""), "{error}");
 }
+
+fn shown(authority: Authority) -> Shown {
+    let source = Source::Authority {
+        authority: Arc::new(authority),
+        names: vec!["hall.example".into()],
+    };
+    Shown::new(source, None).unwrap()
+}
+
+#[test]
+fn a_servers_certificate_is_made_for_the_address_and_anew_in_time() {
+    let folder = Folder::new("shown");
+    let shown = shown(Authority::open(&folder.file(), "hall").unwrap());
+    let start: jiff::Timestamp = "2030-01-01T00:00:00Z".parse().unwrap();
+    let day = jiff::SignedDuration::from_hours(24);
+    let (here, there) = ([10, 0, 0, 1].into(), [192, 168, 1, 7].into());
+    let at = |local, time| shown.at(local, time).unwrap();
+    let first = at(here, start);
+    assert!(Arc::ptr_eq(&first, &at(here, start + 29 * day)));
+    assert!(!Arc::ptr_eq(&first, &at(there, start)), "another address");
+    let second = at(here, start + 31 * day);
+    assert!(!Arc::ptr_eq(&first, &second));
+    assert!(
+        !Arc::ptr_eq(&second, &at(here, start)),
+        "the clock was set back"
+    );
+}
+
+#[test]
+fn certificates_of_files_are_read_anew_and_a_bad_file_changes_nothing() {
+    let folder = Folder::new("files");
+    let authority = Authority::open(&folder.file(), "company").unwrap();
+    let (certificate, key) = (folder.0.join("panel.pem"), folder.0.join("panel.key"));
+    let key_pair = KeyPair::generate().unwrap();
+    let params = params("panel.example", 30);
+    let made = params.signed_by(&key_pair, &authority.issuer).unwrap();
+    fs::write(&certificate, made.pem()).unwrap();
+    let source = || Source::Files {
+        certificate: certificate.clone(),
+        key: key.clone(),
+    };
+    let missing = Shown::new(source(), None).unwrap_err().to_string();
+    assert!(missing.contains("panel.key"), "{missing}");
+    fs::write(&key, key_pair.serialize_pem()).unwrap();
+    let shown = Shown::new(source(), None).unwrap();
+    let start: jiff::Timestamp = "2030-01-01T00:00:00Z".parse().unwrap();
+    let hour = jiff::SignedDuration::from_hours(1);
+    let at = |time| shown.at([10, 0, 0, 1].into(), time).unwrap();
+    let first = at(start);
+    let second = at(start + 2 * hour);
+    assert!(!Arc::ptr_eq(&first, &second), "read anew");
+    fs::write(&key, "no key").unwrap();
+    assert!(Arc::ptr_eq(&second, &at(start + 4 * hour)), "shown on");
+}

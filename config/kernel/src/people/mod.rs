@@ -18,7 +18,10 @@ pub use api::{SessionView, add_routes};
 pub use audit::{Audit, first_broken_link, note};
 pub use model::{Account, SignedIn};
 
+use zhiban_config::WebConfig;
+
 use crate::people::throttle::Throttle;
+use crate::web::page_address;
 use crate::{Clock, Database, StoreError};
 
 /// Which program the sign-in page belongs to.
@@ -95,13 +98,14 @@ fn setup_code_file(data: &Path) -> PathBuf {
 ///
 /// # Errors
 /// When there is no code: before the first start, and after the first account.
-pub fn setup_code(data: &Path, web: std::net::SocketAddr) -> std::io::Result<String> {
+pub fn setup_code(data: &Path, web: &WebConfig) -> std::io::Result<String> {
     let file = setup_code_file(data);
     let code = std::fs::read_to_string(&file).map_err(|error| {
         let why = "the service has not started yet, or the first account was made already";
         std::io::Error::new(error.kind(), format!("{}: {why}", file.display()))
     })?;
-    Ok(format!("http://{web}/  {}", code.trim()))
+    let page = page_address(web.listen, web.tls.as_ref().map(|tls| tls.listen));
+    Ok(format!("{page}  {}", code.trim()))
 }
 
 /// The tables of this module.

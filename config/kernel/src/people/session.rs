@@ -9,6 +9,7 @@ use zhiban_vocabulary::roles::Role;
 use super::model::{Account, SignedIn};
 use super::{People, store};
 use crate::sql::Sql;
+use crate::web::Transport;
 use crate::{Clock, StoreError};
 
 const IDLE_MAX: SignedDuration = SignedDuration::from_mins(30);
@@ -20,8 +21,8 @@ const TOUCH_EVERY: SignedDuration = SignedDuration::from_mins(1);
 
 impl People {
     /// The person a request's cookie stands for; `None` when there is none or it has ended.
-    pub async fn signed_in(&self, headers: &HeaderMap) -> Option<SignedIn> {
-        let hash = token_hash(&self.cookie(), headers)?;
+    pub async fn signed_in(&self, headers: &HeaderMap, transport: Transport) -> Option<SignedIn> {
+        let hash = token_hash(&self.cookie(transport), headers)?;
         let key = hash.clone();
         let found = self.store().read(move |connection| {
             let Some(session) = store::session(connection, &key)? else {
@@ -50,18 +51,35 @@ impl People {
         })
     }
 
-    fn cookie(&self) -> String {
-        format!("zhiban-session-{}", self.0.program.id)
+    /// What came encrypted is never sent in the clear, and nothing in the clear can take its place.
+    fn cookie(&self, transport: Transport) -> String {
+        let prefix = match transport {
+            Transport::Plain => "",
+            Transport::Tls => "__Host-",
+        };
+        format!("{prefix}zhiban-session-{}", self.0.program.id)
+    }
+
+    fn set_cookie(&self, transport: Transport, token: &str) -> String {
+        let name = self.cookie(transport);
+        let secure = match transport {
+            Transport::Plain => "",
+            Transport::Tls => "; Secure",
+        };
+        format!("{name}={token}; Path=/; HttpOnly; SameSite=Strict{secure}")
     }
 
     /// The cookie that takes a session out of the browser.
-    pub(super) fn no_cookie(&self) -> String {
-        let name = self.cookie();
-        format!("{name}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0")
+    pub(super) fn no_cookie(&self, transport: Transport) -> String {
+        self.set_cookie(transport, "") + "; Max-Age=0"
     }
 
     /// Starts a session and gives its cookie.
-    pub(super) async fn start_session(&self, account: &Account) -> Result<String, StoreError> {
+    pub(super) async fn start_session(
+        &self,
+        account: &Account,
+        transport: Transport,
+    ) -> Result<String, StoreError> {
         let token = random_token();
         let hash = Sha256::digest(token.as_bytes()).to_vec();
         let staff = account.staff.to_string();
@@ -73,14 +91,15 @@ impl People {
                 store::add_session(connection, &hash, &staff, now)
             })
             .await?;
-        Ok(format!(
-            "{}={token}; Path=/; HttpOnly; SameSite=Strict",
-            self.cookie()
-        ))
+        Ok(self.set_cookie(transport, &token))
     }
 
-    pub(super) async fn end_session(&self, headers: &HeaderMap) -> Result<(), StoreError> {
-        let Some(hash) = token_hash(&self.cookie(), headers) else {
+    pub(super) async fn end_session(
+        &self,
+        headers: &HeaderMap,
+        transport: Transport,
+    ) -> Result<(), StoreError> {
+        let Some(hash) = token_hash(&self.cookie(transport), headers) else {
             return Ok(());
         };
         self.store()

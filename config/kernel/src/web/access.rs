@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use zhiban_vocabulary::roles::Capability;
 
-use super::WebError;
+use super::{Transport, WebError};
 use crate::people::{People, SignedIn};
 
 /// Who may use a route.
@@ -115,7 +115,11 @@ async fn check(State(guard): State<Guard>, mut request: Request, next: Next) -> 
     if let Err(error) = refuse_other_sites(request.method(), request.headers()) {
         return error.into_response();
     }
-    let signed_in = guard.people.signed_in(request.headers()).await;
+    let transport = match Transport::of(request.extensions()) {
+        Ok(transport) => transport,
+        Err(code) => return code.into_response(),
+    };
+    let signed_in = guard.people.signed_in(request.headers(), transport).await;
     if let Err(error) = judge(guard.access, signed_in.as_ref()) {
         return error.into_response();
     }

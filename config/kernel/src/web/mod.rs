@@ -5,10 +5,12 @@ mod access;
 mod assets;
 mod error;
 mod file;
+mod listen;
 mod server;
 
 pub use access::{Access, Api, RouteRule};
 pub use assets::{asset, entry_page};
 pub use error::{ErrorBody, Result, WebError};
 pub use file::file;
-pub use server::{Peer, finish, serve};
+pub use listen::{Listeners, page_address};
+pub use server::{Caller, Peer, Transport, finish};

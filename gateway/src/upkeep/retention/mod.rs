@@ -17,7 +17,7 @@ use zhiban_config::gateway::Retention;
 use zhiban_kernel::health::{Health, Status};
 use zhiban_kernel::{Store, StoreError};
 
-use crate::federation::Line;
+use crate::federation::{Line, Spared};
 use crate::journal::{Journal, SeenPlace};
 
 pub use store::{Dropped, dropped, used_bytes};
@@ -76,6 +76,7 @@ impl Keeper {
             limit_bytes: limit_bytes(store, self.retention).unwrap_or(u64::MAX),
             stands_alone: self.line.member.borrow().is_none(),
             seen,
+            spared: Spared::default(),
             now: self.journal.clock().now(),
         };
         let work = move |connection: &rusqlite::Connection| Ok(store::step(connection, &step)?);
@@ -101,6 +102,14 @@ fn judge(
     dropped: &[Dropped],
     now: jiff::Timestamp,
 ) -> (Status, String) {
+    let (used_mib, limit_mib) = (used >> 20, limit.map(|limit| limit >> 20));
+    if limit.is_some_and(|limit| used > limit.saturating_add(limit / 20)) {
+        let share = limit_mib.unwrap_or_default();
+        let detail = format!(
+            "{used_mib} of {share} MiB used, and nothing is left that may be dropped: a larger disk or share is needed"
+        );
+        return (Status::Degraded, detail);
+    }
     let recent = |one: &&Dropped| now.duration_since(one.last) < SHOWN_FOR;
     // What nobody has any more stays shown.
     let shown = |one: &&Dropped| one.what == "unsent" || recent(one);
@@ -113,9 +122,8 @@ fn judge(
         let detail = format!("dropped before their time: {}", shown.join("; "));
         return (Status::Degraded, detail);
     }
-    let used = used >> 20;
-    let share = limit.map_or("?".to_owned(), |limit| (limit >> 20).to_string());
-    (Status::Ok, format!("{used} of {share} MiB used"))
+    let share = limit_mib.map_or("?".to_owned(), |limit| limit.to_string());
+    (Status::Ok, format!("{used_mib} of {share} MiB used"))
 }
 
 /// Bytes the database may use: a share of its disk. `None` when the disk cannot be asked.

@@ -27,6 +27,7 @@ pub(super) struct Step {
     pub(super) limit_bytes: u64,
     pub(super) stands_alone: bool,
     pub(super) seen: SeenPlace,
+    pub(super) spared: federation::Spared,
     pub(super) now: Timestamp,
 }
 
@@ -55,7 +56,7 @@ pub(super) fn step(connection: &Connection, step: &Step) -> Result<Done> {
         seen = journal::prune_seen(connection, &step.seen, forgotten, STEP)?.1;
     }
     let dropped = if used_bytes(connection)? > step.limit_bytes {
-        drop_oldest(connection, step.now)?
+        drop_oldest(connection, step)?
     } else {
         0
     };
@@ -95,7 +96,7 @@ fn mark_before(connection: &Connection, day: i64) -> Result<Option<(i64, i64)>> 
 }
 
 /// Drops some of the first kind there is any of, and counts it.
-fn drop_oldest(connection: &Connection, now: Timestamp) -> Result<usize> {
+fn drop_oldest(connection: &Connection, step: &Step) -> Result<usize> {
     for what in KINDS {
         let rows = match what {
             "settled" => federation::drop_settled(connection, STEP)?,
@@ -105,10 +106,10 @@ fn drop_oldest(connection: &Connection, now: Timestamp) -> Result<usize> {
             }
             "command" => commands::prune_ended(connection, STEP)?,
             "letter" => journal::prune_letters(connection, STEP)?,
-            _ => federation::drop_unsent(connection, STEP)?,
+            _ => federation::drop_unsent(connection, STEP, step.spared)?,
         };
         if rows > 0 {
-            note_dropped(connection, what, rows, now)?;
+            note_dropped(connection, what, rows, step.now)?;
             return Ok(rows);
         }
     }

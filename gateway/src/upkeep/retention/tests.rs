@@ -6,6 +6,7 @@ use zhiban_config::gateway::Retention;
 use zhiban_vocabulary::envelope::{Item, Lane, SetAside};
 
 use super::store::{Done, KINDS, Step, dropped, step, used_bytes};
+use crate::federation::Spared;
 use crate::{federation, journal};
 
 const DAY_MS: i64 = 24 * 3_600_000;
@@ -103,6 +104,10 @@ fn plan(ran_ms: i64, limit_bytes: u64) -> Step {
         limit_bytes,
         stands_alone: false,
         seen: None,
+        spared: Spared {
+            sent: 500,
+            newest: 1_000,
+        },
         now: Timestamp::from_second(1_800_000_000).unwrap(),
     }
 }
@@ -172,6 +177,11 @@ fn room_is_made_by_what_matters_least_and_unsent_facts_go_last() {
         3_000
     );
     assert_eq!(hall.count("select count(*) from journal_report"), 1);
+    // What the centre may have, and the newest, stay whatever it is that fills the disk.
+    hall.settle_down(&plan(0, 1));
+    let words_at = |seq: u32| hall.count(&format!("{words} and lane = 'history' and seq = {seq}"));
+    let emptied: Vec<_> = [3_500, 3_501, 5_000, 5_001].map(words_at).into();
+    assert_eq!(emptied, [0, 1, 1, 0]);
     let kinds: Vec<_> = hall.dropped().into_iter().map(|(what, _)| what).collect();
     assert_eq!(kinds, ["report", "settled", "unsent"]);
     assert!(kinds.iter().all(|kind| KINDS.contains(&kind.as_str())));
