@@ -61,6 +61,7 @@ fn on_server(place: &Place) -> anyhow::Result<Site> {
     let options = Options::of(&zhiban_config::central::Database {
         url: place.url.clone(),
         password_file: Some(place.password_file.clone()),
+        authority: None,
         allow_plaintext: false,
     })?;
     Ok(Site {

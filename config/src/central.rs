@@ -57,6 +57,10 @@ pub struct Database {
     /// File whose first line is the password; a bare name is that of a systemd credential.
     #[serde(default)]
     pub password_file: Option<PathBuf>,
+    /// File of the authorities (PEM) the server's certificate must come from, for the name in the
+    /// address; then the connection is encrypted.
+    #[serde(default)]
+    pub authority: Option<PathBuf>,
     /// Allows an unencrypted connection to another machine.
     #[serde(default)]
     pub allow_plaintext: bool,

@@ -208,6 +208,26 @@ pub(super) fn set_hall(
     by.note(tx, "masters.hall", &format!("{node}: {told}"))
 }
 
+/// Refuses an edit that began from another version than the one that stands: somebody else's would be
+/// lost without a word. `made_from` is the number of the version it began from, 0 when there was none.
+pub(super) fn check_unchanged(
+    tx: &dyn Sql,
+    (family, scope, id): (&Family, &str, &str),
+    made_from: i64,
+) -> Result<()> {
+    tx.lock("documents")?;
+    let last = store::versions(tx, (family, scope, id), 1)?.pop();
+    let standing = last.filter(|version| version.content.is_some());
+    match standing {
+        Some(version) if version.change != made_from => {
+            let text = format!("{scope}/{id}: {} changed it meanwhile", version.who);
+            let facts = json!({"who": version.who, "change": version.change});
+            Err(refused("changed-meanwhile", text, facts))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The names of the fields that differ.
 fn changed(before: &Content, after: &Content) -> String {
     let keys: std::collections::BTreeSet<_> = before.keys().chain(after.keys()).collect();

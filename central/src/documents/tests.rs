@@ -77,6 +77,50 @@ async fn announce(store: &Database, scope: &str, id: &str, title: Option<&str>) 
     write(store, put).await.is_ok()
 }
 
+/// What happens when somebody puts an announcement that was made from that version.
+async fn edit_from(store: &Database, id: &'static str, made_from: i64) -> Option<String> {
+    let edit = write(store, move |tx| {
+        let key = (&Family::Announcement, "wola", id);
+        edit::check_unchanged(tx, key, made_from)?;
+        let said = json!({"title": format!("from {made_from}"), "text": "内容",
+            "from": "2026-01-01T00:00:00Z", "until": "2027-01-01T00:00:00Z"});
+        edit::put(tx, key, Some(&content(&said)), &by())
+    });
+    match edit.await {
+        Ok(_) => None,
+        Err(StoreError::RefusedBecause { reason, facts, .. }) => Some(format!("{reason} {facts}")),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+async fn of_two_edits_from_one_version_the_second_is_told(make: Make) {
+    let folder = Folder::on(make);
+    let store = folder.store();
+    assert!(place(&store, "wola", None).await.is_ok());
+    let change = async || {
+        let key = (&Family::Announcement, "wola", "a");
+        let read = store.read(move |sql| store::versions(sql, key, 1)).await;
+        read.unwrap()[0].change
+    };
+    assert_eq!(edit_from(&store, "a", 0).await, None);
+    let first = change().await;
+    // Somebody makes one of the same name, and another two edit the same.
+    let told = edit_from(&store, "a", 0).await.unwrap();
+    assert!(
+        told.contains("changed-meanwhile") && told.contains(&by().staff),
+        "{told}"
+    );
+    assert_eq!(edit_from(&store, "a", first).await, None);
+    let told = edit_from(&store, "a", first).await.unwrap();
+    assert!(
+        told.contains(&format!("\"change\":{}", change().await)),
+        "{told}"
+    );
+    // What was taken back may be made anew.
+    assert!(announce(&store, "wola", "a", None).await);
+    assert_eq!(edit_from(&store, "a", 0).await, None);
+}
+
 pub(super) async fn fetch(store: &Database, name: &str, has: Cursor) -> Fetched {
     let id = hall(name);
     store.read(move |tx| since(tx, &id, has)).await.unwrap()
@@ -420,6 +464,7 @@ on_both!(
     a_hall_that_knows_what_a_restored_centre_forgot_begins_afresh,
     only_halls_a_change_concerns_are_woken,
     the_tree_stays_a_tree,
+    of_two_edits_from_one_version_the_second_is_told,
     a_proposal_becomes_the_master_or_is_declined_and_the_hall_hears_of_it,
     a_table_comes_back_as_it_went_out_and_a_wrong_one_changes_nothing,
 );

@@ -14,6 +14,9 @@ pub const POLL_BYTES_MAX: usize = 4 << 10;
 /// Largest answer as it travels.
 pub(super) const ANSWER_BYTES_MAX: usize = 1_000 << 10;
 
+/// Highest number of a poll; halls keep it as a signed number.
+const NUMBER_MAX: u64 = i64::MAX as u64 - 1;
+
 /// Whether a poll that came to `key` is one of that store, and which of its keys signed it.
 pub(super) fn verify(
     members: &Members,
@@ -35,6 +38,14 @@ pub(super) fn verify(
     if poll.store != named {
         let (key, store) = (short(), poll.store);
         return Err(Refusal::WrongKey { key, store });
+    }
+    // The hall that holds this place must be able to count on.
+    if poll.number > NUMBER_MAX {
+        let found = format!(
+            "number: expected at most {NUMBER_MAX}, found {}",
+            poll.number
+        );
+        return Err(Refusal::Unreadable(found));
     }
     Ok((poll, signer))
 }

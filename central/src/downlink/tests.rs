@@ -191,7 +191,8 @@ async fn a_poll_is_no_statement_and_a_statement_no_poll(make: Make) {
     let poll = poll_of(&hall.store, 1);
     let of_another = poll_of(&"mokotow".parse().unwrap(), 1);
     let beat = hall.beat(1, "2020-01-02T12:00:00Z", 3);
-    for wrong in [beat.clone(), of_another, vec![2; 5_000], Vec::new()] {
+    let last = poll_of(&hall.store, u64::MAX);
+    for wrong in [beat.clone(), of_another, last, vec![2; 5_000], Vec::new()] {
         let answer = soon(site.send(&down, wrong)).await;
         assert!(matches!(answer, Polled::Refused { .. }), "{answer:?}");
     }

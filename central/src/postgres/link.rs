@@ -16,7 +16,7 @@ use futures_util::TryStreamExt;
 use tokio::runtime::Runtime;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{IsNull, ToSql, Type};
-use tokio_postgres::{Client, NoTls, Statement};
+use tokio_postgres::{Client, Statement};
 use zhiban_kernel::StoreError;
 use zhiban_kernel::sql::{Bound, Cell, Dialect, Result, Row, Sql, damaged, inserting};
 use zhiban_kernel::values;
@@ -109,7 +109,7 @@ impl Link {
             .enable_all()
             .build()
             .map_err(|error| unreachable(&error))?;
-        let connected = runtime.block_on(options.0.connect(NoTls));
+        let connected = runtime.block_on(options.server.connect(options.tls()));
         let (client, connection) = connected.map_err(|error| unreachable(&said(&error)))?;
         runtime.spawn(async move {
             if let Err(error) = connection.await {

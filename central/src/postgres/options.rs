@@ -1,9 +1,14 @@
 //! Where the server is and who we are there.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio_postgres::config::Host;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres_rustls::MakeRustlsConnect;
 use zhiban_config::central;
 
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
@@ -12,7 +17,10 @@ const SILENCE_MAX: Duration = Duration::from_secs(30);
 
 /// How to connect; shows no password.
 #[derive(Debug, Clone)]
-pub struct Options(pub(super) tokio_postgres::Config);
+pub struct Options {
+    pub(super) server: tokio_postgres::Config,
+    tls: Arc<ClientConfig>,
+}
 
 /// Why `[database]` cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -26,9 +34,11 @@ pub enum OptionsError {
     )]
     PasswordInUrl,
     #[error(
-        "database.url: expected a socket or a loopback address, or database.allow_plaintext = true, found {0}"
+        "database.url: expected database.authority, which encrypts, a socket or a loopback address, or database.allow_plaintext = true, found {0}"
     )]
     Plaintext(String),
+    #[error("database.authority: expected certificates in PEM in {}, found: {found}", file.display())]
+    Authority { file: PathBuf, found: String },
     #[error("database.password_file: {}: {source}", file.display())]
     PasswordFile {
         file: PathBuf,
@@ -53,6 +63,7 @@ impl Options {
             return Err(OptionsError::PasswordInUrl);
         }
         if !config.allow_plaintext
+            && config.authority.is_none()
             && let Some(host) = options.get_hosts().iter().find_map(remote)
         {
             return Err(OptionsError::Plaintext(host));
@@ -63,13 +74,51 @@ impl Options {
         if options.get_application_name().is_none() {
             options.application_name("zhiban-central");
         }
+        let mode = match config.authority {
+            Some(_) => SslMode::Require,
+            None => SslMode::Disable,
+        };
         options
-            .ssl_mode(tokio_postgres::config::SslMode::Disable)
+            .ssl_mode(mode)
             .connect_timeout(CONNECT_TIME_MAX)
             .tcp_user_timeout(SILENCE_MAX)
             .keepalives_idle(SILENCE_MAX);
-        Ok(Self(options))
+        let tls = Arc::new(client(config.authority.as_deref())?);
+        Ok(Self {
+            server: options,
+            tls,
+        })
     }
+
+    /// What encrypts, if anything is to be.
+    pub(super) fn tls(&self) -> MakeRustlsConnect {
+        MakeRustlsConnect::new(ClientConfig::clone(&self.tls))
+    }
+}
+
+/// Trusts the authorities in a file, and nobody without one.
+fn client(authority: Option<&Path>) -> Result<ClientConfig, OptionsError> {
+    let mut roots = RootCertStore::empty();
+    if let Some(file) = authority {
+        let unfit = |found: String| OptionsError::Authority {
+            file: file.to_owned(),
+            found,
+        };
+        let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<_, _>>);
+        let read: Vec<_> = read.map_err(|error| unfit(error.to_string()))?;
+        if read.is_empty() {
+            return Err(unfit("none".into()));
+        }
+        for certificate in read {
+            let added = roots.add(certificate);
+            added.map_err(|error| unfit(error.to_string()))?;
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("ring has the versions of TLS that are safe");
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// The name of a host that is not this machine.
@@ -106,6 +155,7 @@ mod tests {
         Options::of(&central::Database {
             url: url.into(),
             password_file: None,
+            authority: None,
             allow_plaintext: false,
         })
     }
@@ -128,7 +178,10 @@ mod tests {
                 "postgresql://zhiban:s3cret@localhost:x/zhiban",
                 "database.url",
             ),
-            ("postgresql://zhiban@db.example/zhiban", "allow_plaintext"),
+            (
+                "postgresql://zhiban@db.example/zhiban",
+                "database.authority",
+            ),
             ("postgresql://zhiban@10.0.0.1/zhiban", "allow_plaintext"),
         ] {
             let error = options(url).unwrap_err().to_string();
@@ -139,11 +192,33 @@ mod tests {
         let read = Options::of(&central::Database {
             url: "postgresql://zhiban@localhost/zhiban".into(),
             password_file: Some(file.clone()),
+            authority: None,
             allow_plaintext: false,
         });
         std::fs::remove_file(&file).unwrap();
         let read = read.unwrap();
-        assert_eq!(read.0.get_password(), Some(&b"s3cret"[..]));
+        assert_eq!(read.server.get_password(), Some(&b"s3cret"[..]));
         assert!(!format!("{read:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn an_authority_that_is_none_is_named() {
+        let file = std::env::temp_dir().join(format!("zhiban-authority-{}", std::process::id()));
+        for (text, found) in [(None, "No such file"), (Some("no PEM\n"), "found: none")] {
+            let _ = std::fs::remove_file(&file);
+            if let Some(text) = text {
+                std::fs::write(&file, text).unwrap();
+            }
+            let refused = Options::of(&central::Database {
+                url: "postgresql://zhiban@db.example/zhiban".into(),
+                password_file: None,
+                authority: Some(file.clone()),
+                allow_plaintext: false,
+            });
+            let error = refused.unwrap_err().to_string();
+            let named = error.contains("database.authority") && error.contains(found);
+            assert!(named && error.contains(file.to_str().unwrap()), "{error}");
+        }
+        let _ = std::fs::remove_file(&file);
     }
 }

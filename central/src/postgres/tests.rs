@@ -321,9 +321,49 @@ fn options(place: &Place) -> super::Options {
     let config = zhiban_config::central::Database {
         url: place.url.clone(),
         password_file: Some(place.password_file.clone()),
+        authority: None,
         allow_plaintext: false,
     };
     super::Options::of(&config).unwrap()
+}
+
+#[tokio::test]
+async fn within_tls_only_the_server_its_authority_vouches_for_is_spoken_to() {
+    let server = Server::start_encrypted();
+    let place = server.database();
+    let try_open = async |url: String, authority: std::path::PathBuf| {
+        let config = zhiban_config::central::Database {
+            url,
+            password_file: Some(place.password_file.clone()),
+            authority: Some(authority),
+            allow_plaintext: false,
+        };
+        let options = super::Options::of(&config).unwrap();
+        let open = move || super::Postgres::open(&options).map(Database::new);
+        tokio::task::spawn_blocking(open).await.unwrap()
+    };
+    let by_name = server.by_network(&place);
+    let store = try_open(by_name.clone(), server.authority()).await.unwrap();
+    let encrypted = store.read(|sql| {
+        let own = "select count(*) from pg_stat_ssl where ssl and pid = pg_backend_pid()";
+        sql.one(own, &[], |row| row.get::<i64>(0))
+    });
+    assert_eq!(
+        encrypted.await.unwrap(),
+        1,
+        "the server says it is not encrypted"
+    );
+
+    let by_number = by_name.replace("localhost", "127.0.0.1");
+    let other = Server::start_encrypted();
+    for (url, authority, said) in [
+        (by_name, other.authority(), "BadSignature"),
+        (by_number, server.authority(), "not valid for name"),
+        (place.url.clone(), server.authority(), "TLS"),
+    ] {
+        let refused = try_open(url, authority).await.unwrap_err().to_string();
+        assert!(refused.contains(said), "{refused}");
+    }
 }
 
 /// Copies as the command does, off the asynchronous thread.

@@ -92,6 +92,7 @@ pub(crate) fn postgres(place: &Place) -> Postgres {
     let config = zhiban_config::central::Database {
         url: place.url.clone(),
         password_file: Some(place.password_file.clone()),
+        authority: None,
         allow_plaintext: false,
     };
     let options = Options::of(&config).unwrap();

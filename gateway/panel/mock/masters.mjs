@@ -171,12 +171,14 @@ export function centreMasters(need, now, halls) {
       const found = lists[parameters.family].find((each) => each.id === parameters.id && each.scope === parameters.scope);
       return { versions: [{ change: found?.change ?? 1, at: now(), who: "1001", content: found?.content ?? null }, { change: 1, at: now(), who: "1002", content: null }] };
     },
-    "PUT /api/v1/masters/lists/:family/:scope/:id": ({ request, body, parameters }) => {
+    "PUT /api/v1/masters/lists/:family/:scope/:id": ({ request, body, query, parameters }) => {
       manage(request);
+      const standing = lists[parameters.family].find((each) => each.id === parameters.id && each.scope === parameters.scope);
+      if (standing && query.has("made_from") && Number(query.get("made_from")) !== standing.change) throw new Problem(409, "conflict", "changed meanwhile", { reason: "changed-meanwhile", facts: { who: "1002", change: standing.change } });
       const at = parameters.family === "definition" ? body.text.split("\n").findIndex((line) => line.startsWith("unit") && !line.includes('"')) + 1 : 0;
       if (at > 0) throw new Problem(409, "conflict", "no map", { reason: "unfit-line", facts: { field: "text", line: at, expected: "a register map", found: `line ${at}: invalid string, expected a quotation mark` } });
       const kept = lists[parameters.family].filter((each) => each.id !== parameters.id || each.scope !== parameters.scope);
-      lists[parameters.family] = [...kept, { scope: parameters.scope, id: parameters.id, change: 11, content: body }];
+      lists[parameters.family] = [...kept, { scope: parameters.scope, id: parameters.id, change: (standing?.change ?? 0) + 11, content: body }];
     },
     "DELETE /api/v1/masters/lists/:family/:scope/:id": ({ request, parameters }) => {
       manage(request);

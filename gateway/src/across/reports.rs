@@ -1,7 +1,7 @@
 //! Reports of one device on one day.
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 use serde::Serialize;
 use serde_json::Value;
@@ -18,6 +18,9 @@ use crate::journal::{self, RawReport};
 const STEP: u32 = 500;
 /// Newer reports that are passed over for one answer; a day further back takes several.
 const PASSED_MAX: usize = 20_000;
+/// 2020-01-01: a clock of before was not set.
+const CLOCK_SET_S: i64 = 1_577_836_800;
+const CLOCK_WRONG: SignedDuration = SignedDuration::from_hours(24);
 /// Longest payload that is shown, in bytes.
 const PAYLOAD_BYTES_MAX: usize = 2 << 10;
 
@@ -49,6 +52,14 @@ impl From<RawReport> for ReportRow {
     }
 }
 
+/// Whether what comes before these reports came before that moment, too. They stand in the order they
+/// came in, but the clock may have been wrong by hours for a while, or not been set at all.
+fn is_before(step: &[RawReport], from: Timestamp) -> bool {
+    let set = |at: &Timestamp| at.as_second() >= CLOCK_SET_S;
+    let newest = step.iter().map(|report| report.received).filter(set).max();
+    newest.is_some_and(|newest| newest < from - CLOCK_WRONG)
+}
+
 /// Reports that came on that day, newest first.
 pub(super) fn read(
     connection: &Connection,
@@ -65,7 +76,7 @@ pub(super) fn read(
     while found.len() < about.limit as usize {
         let step = journal::reports_of_device(connection, device.as_str(), before, STEP)?;
         let Some(last) = step.last() else { break };
-        let (id, is_over) = (last.id, last.received < from);
+        let (id, is_over) = (last.id, is_before(&step, from));
         before = id;
         passed += step.len();
         let of_day = step

@@ -155,6 +155,20 @@ async fn reports_are_those_of_the_day_and_private_ones_without_their_payload() {
 }
 
 #[tokio::test]
+async fn a_clock_that_was_not_set_for_a_while_hides_no_report_of_before() {
+    let hall = Hall::open("clock").await;
+    let unset = |connection: &Connection| {
+        let sql = "update journal_report set received_ms = id where id between 601 and 1150";
+        Ok(connection.execute(sql, [])?)
+    };
+    assert_eq!(hall.store.write(unset).await.unwrap(), 550);
+    for (day, count) in [("2020-01-01", 600), ("2020-01-02", 50), ("1970-01-01", 550)] {
+        let about = json!({"rows": "reports", "device": "tm-1", "day": day, "limit": 500});
+        assert_eq!(hall.all(about).await.0.len(), count, "{day}");
+    }
+}
+
+#[tokio::test]
 async fn alarms_that_stand_come_and_those_that_are_over_do_not() {
     let hall = Hall::open("alarms").await;
     let (all, _) = hall.all(json!({"rows": "alarms", "limit": 1})).await;

@@ -14,6 +14,9 @@ const PASSWORD: &str = "not-the-default-7";
 #[derive(Debug)]
 pub struct Server {
     folder: PathBuf,
+    /// Of the socket, and of loopback when it is encrypted.
+    port: u16,
+    is_encrypted: bool,
     running: Option<Child>,
 }
 
@@ -35,12 +38,14 @@ impl Place {
 
 /// Keeps the server until its standard input ends, that is until whoever started it is gone.
 const KEEPER: &str = r#"
-    "$1" -D "$2" -k "$2" -c listen_addresses= -c max_connections=300 -c shared_buffers=128MB &
+    program="$1" folder="$2"
+    shift 2
+    "$program" -D "$folder" -k "$folder" -c max_connections=300 -c shared_buffers=128MB "$@" &
     server=$!
     cat >/dev/null
     kill -INT "$server" 2>/dev/null
     wait "$server"
-    [ -e "$2/keep" ] || rm -rf "$2"
+    [ -e "$folder/keep" ] || rm -rf "$folder"
 "#;
 
 impl Server {
@@ -50,6 +55,44 @@ impl Server {
     /// When PostgreSQL is missing, naming what installs it, or does not start.
     #[must_use]
     pub fn start() -> Self {
+        let mut server = Self::made();
+        server.run();
+        server
+    }
+
+    /// Makes a server that is also at `localhost` within TLS, with a certificate openssl made.
+    ///
+    /// # Panics
+    /// As [`Server::start`], and without openssl.
+    #[must_use]
+    pub fn start_encrypted() -> Self {
+        let mut server = Self::made();
+        certify(&server.folder);
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        server.port = free.local_addr().expect("a port").port();
+        server.is_encrypted = true;
+        drop(free);
+        server.run();
+        server
+    }
+
+    /// The authority of a server that is encrypted.
+    #[must_use]
+    pub fn authority(&self) -> PathBuf {
+        self.folder.join("authority.pem")
+    }
+
+    /// The address of a database by name and port instead of the socket.
+    #[must_use]
+    pub fn by_network(&self, place: &Place) -> String {
+        format!(
+            "postgresql://zhiban@localhost:{}/{}",
+            self.port,
+            name_of(place)
+        )
+    }
+
+    fn made() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("zhiban-pg-{}-{number}", std::process::id());
@@ -83,12 +126,12 @@ impl Server {
         );
         let kept = folder.join("password");
         std::fs::rename(&password, &kept).expect("a file");
-        let mut server = Self {
+        Self {
             folder,
+            port: 5_432,
+            is_encrypted: false,
             running: None,
-        };
-        server.run();
-        server
+        }
     }
 
     /// The server all tests of this process share.
@@ -108,6 +151,11 @@ impl Server {
             .args(["-c", KEEPER, "keeper"])
             .arg(program("postgres"))
             .arg(&self.folder)
+            .args(["-c", &format!("port={}", self.port)])
+            .args(match self.is_encrypted {
+                true => ["-c", "listen_addresses=localhost", "-c", "ssl=on"].as_slice(),
+                false => &["-c", "listen_addresses="],
+            })
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(log)
@@ -171,7 +219,10 @@ impl Server {
             .expect("a database");
         let folder = self.folder.display();
         Place {
-            url: format!("postgresql:///{name}?host={folder}&user=zhiban"),
+            url: format!(
+                "postgresql:///{name}?host={folder}&port={}&user=zhiban",
+                self.port
+            ),
             password_file: self.folder.join("password"),
         }
     }
@@ -187,7 +238,7 @@ impl Server {
         let output = Command::new(program("psql"))
             .args(["-XqAt", "-v", "ON_ERROR_STOP=1", "-U", "zhiban", "-h"])
             .arg(&self.folder)
-            .args(["-d", place, "-c", sql])
+            .args(["-p", &self.port.to_string(), "-d", place, "-c", sql])
             .env("PGPASSWORD", PASSWORD)
             .output()
             .expect("psql runs");
@@ -213,6 +264,27 @@ impl Drop for Server {
 pub fn name_of(place: &Place) -> &str {
     let name = place.url.trim_start_matches("postgresql:///");
     name.split('?').next().unwrap_or(name)
+}
+
+/// Certificate and key of `localhost` where the server looks for them, and the authority they are of.
+fn certify(folder: &Path) {
+    const MAKE: &str = "set -e; cd \"$1\"
+        new='req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'
+        openssl $new -x509 -days 2 -subj '/CN=database authority' -keyout authority.key -out authority.pem
+        openssl $new -subj /CN=localhost -keyout server.key -out server.csr
+        printf 'subjectAltName=DNS:localhost\\nbasicConstraints=CA:FALSE\\n' >server.ext
+        openssl x509 -req -days 2 -in server.csr -CA authority.pem -CAkey authority.key -CAcreateserial \\
+            -extfile server.ext -out server.crt
+        chmod 600 server.key";
+    let made = Command::new("sh")
+        .args(["-c", MAKE, "certify"])
+        .arg(folder)
+        .output()
+        .expect("sh runs");
+    let said = String::from_utf8_lossy(&made.stderr);
+    assert!(made.status.success(), "{said}");
+    own(&folder.join("server.key"));
+    own(&folder.join("server.crt"));
 }
 
 /// One of PostgreSQL's programs, of the newest version there is.

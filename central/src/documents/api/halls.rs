@@ -14,7 +14,7 @@ use zhiban_vocabulary::masters::{Content, Dated, THRESHOLDS, completeness_percen
 
 use super::super::{drawings, edit, store};
 use super::drawings::DrawingView;
-use super::{VersionView, actor, change, hall_id};
+use super::{MadeFrom, VersionView, actor, change, hall_id};
 use crate::centre::Centre;
 use crate::stores;
 
@@ -80,17 +80,21 @@ pub(super) async fn read_hall(
 
 /// Replaces the master data of a hall.
 #[utoipa::path(put, path = "/api/v1/masters/halls/{store}", tag = "masters",
-    params(("store" = String, Path,)), request_body = serde_json::Value,
+    params(("store" = String, Path,), MadeFrom), request_body = serde_json::Value,
     responses((status = 204), (status = 409)))]
 pub(super) async fn set_hall(
     State(centre): State<Centre>,
     Path(hall): Path<String>,
+    Query(from): Query<MadeFrom>,
     Peer(address): Peer,
     Extension(who): Extension<SignedIn>,
     Json(content): Json<Content>,
 ) -> Result<StatusCode> {
     let (id, by) = (hall_id(&hall)?, actor(&who, address));
-    let work = move |tx: &dyn Sql| edit::set_hall(tx, &id, content.clone(), &by);
+    let work = move |tx: &dyn Sql| {
+        from.check(tx, (&Family::Hall, id.as_str(), id.as_str()))?;
+        edit::set_hall(tx, &id, content.clone(), &by)
+    };
     change(&centre, work).await
 }
 

@@ -1,7 +1,7 @@
 //! Routes about documents people keep in lists: agents, thresholds, announcements, staff,
 //! definitions.
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use serde::Serialize;
@@ -15,7 +15,7 @@ use zhiban_vocabulary::masters::Content;
 use zhiban_vocabulary::roles::Capability;
 
 use super::super::{edit, store};
-use super::{VersionView, actor, change};
+use super::{MadeFrom, VersionView, actor, change};
 use crate::centre::Centre;
 
 const LISTS: [Family; 5] = [
@@ -81,17 +81,21 @@ pub(super) async fn read_list(
 /// Makes or replaces a document. The id of a threshold is `name@from`, that of a member of staff the
 /// staff number.
 #[utoipa::path(put, path = "/api/v1/masters/lists/{family}/{scope}/{id}", tag = "masters",
-    params(("family" = String, Path,), ("scope" = String, Path,), ("id" = String, Path,)),
+    params(("family" = String, Path,), ("scope" = String, Path,), ("id" = String, Path,), MadeFrom),
     request_body = Value, responses((status = 204), (status = 404), (status = 409)))]
 pub(super) async fn put_document(
     State(centre): State<Centre>,
     Path((family, scope, id)): Path<(String, String, String)>,
+    Query(from): Query<MadeFrom>,
     Peer(address): Peer,
     Extension(who): Extension<SignedIn>,
     Json(content): Json<Content>,
 ) -> Result<StatusCode> {
     let (family, by) = (list(&family, &who)?, actor(&who, address));
-    let work = move |tx: &dyn Sql| edit::put(tx, (&family, &scope, &id), Some(&content), &by);
+    let work = move |tx: &dyn Sql| {
+        from.check(tx, (&family, &scope, &id))?;
+        edit::put(tx, (&family, &scope, &id), Some(&content), &by)
+    };
     change(&centre, work).await
 }
 

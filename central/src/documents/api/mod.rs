@@ -8,9 +8,9 @@ mod tree;
 
 use axum::Json;
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
 use zhiban_kernel::people::SignedIn;
 use zhiban_kernel::web::{Access, Api, Result, WebError};
@@ -20,7 +20,7 @@ use zhiban_vocabulary::down::Family;
 use zhiban_vocabulary::masters::{THRESHOLDS, fields};
 use zhiban_vocabulary::roles::Capability;
 
-use super::edit::Actor;
+use super::edit::{self, Actor};
 use super::store::Version;
 use crate::centre::Centre;
 
@@ -92,6 +92,24 @@ impl From<Version> for VersionView {
             who,
             content,
         }
+    }
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+struct MadeFrom {
+    /// The number of the version the change began from, 0 for a document that is new: refused when another
+    /// stands by now. Without it the change replaces whatever stands.
+    made_from: Option<i64>,
+}
+
+impl MadeFrom {
+    fn check(
+        &self,
+        tx: &dyn Sql,
+        key: (&Family, &str, &str),
+    ) -> std::result::Result<(), StoreError> {
+        self.made_from
+            .map_or(Ok(()), |from| edit::check_unchanged(tx, key, from))
     }
 }
 

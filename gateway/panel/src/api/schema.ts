@@ -4708,7 +4708,13 @@ export interface operations {
     };
     set_hall: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description The number of the version the change began from, 0 for a document that is new: refused when another
+                 *     stands by now. Without it the change replaces whatever stands.
+                 */
+                made_from?: number | null;
+            };
             header?: never;
             path: {
                 store: string;
@@ -4959,7 +4965,13 @@ export interface operations {
     };
     put_document: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description The number of the version the change began from, 0 for a document that is new: refused when another
+                 *     stands by now. Without it the change replaces whatever stands.
+                 */
+                made_from?: number | null;
+            };
             header?: never;
             path: {
                 family: string;

@@ -57,8 +57,8 @@ export function postText<T>(path: string, text: string, type: string): Promise<T
 export function sendFile<T>(method: "POST" | "PUT", path: string, file: Blob): Promise<T> {
   return call<T>(method, path, file, undefined, 120_000);
 }
-export function put<T>(path: string, body: unknown): Promise<T> {
-  return call<T>("PUT", path, body);
+export function put<T>(path: string, body: unknown, query?: Query): Promise<T> {
+  return call<T>("PUT", address(path, query), body);
 }
 export function remove<T>(path: string): Promise<T> {
   return call<T>("DELETE", path);

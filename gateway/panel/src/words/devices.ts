@@ -179,6 +179,7 @@ export const devicesWords = {
     misplaced: ["“{node}”不能放在这里：{why}", "{node} cannot be there: {why}"],
     "not-empty": ["“{node}”下还有 {below} 个机构或营业厅，请先移走。", "{below} units or halls still hang below {node}: move them first."],
     "unknown-proposal": ["没有这条建议。", "There is no such proposal."],
+    "changed-meanwhile": ["{who} 在您编辑期间改过这一条，您的修改没有保存。请先核对对方改了什么，再按保存即以您的为准。", "{who} changed this while you were editing; yours is not saved. Look at what they changed; saving again puts yours in its place."],
     "decided-already": ["这条建议已经处理过。", "This proposal was decided already."],
     "wrong-cell": ["第 {row} 行、“{column}”列有误：应为 {expected}，实为“{found}”。整个表格未导入。", "Row {row}, column {column}: expected {expected}, found {found}. Nothing of the table was taken."],
     "too-many-proposals": ["已有 {max} 条建议等待中心处理，请稍后再提。", "{max} proposals wait for the centre already."],

@@ -1,6 +1,6 @@
 // Documents of the centre as the panel shows them: their forms come from the program, their labels from the words.
 import type { Ref } from "vue";
-import { get } from "@/kit/api";
+import { ApiError, get } from "@/kit/api";
 import { date, dateTime } from "@/kit/format";
 import { useWords } from "@/kit/i18n";
 import { useLoad } from "@/kit/load";
@@ -41,6 +41,10 @@ export interface Doc {
   id: string;
   change: number;
   content: Content;
+}
+/** Somebody else changed the document since the edit began; `facts.change` is what stands now. */
+export function isOvertaken(problem: unknown): problem is ApiError {
+  return problem instanceof ApiError && problem.reason === "changed-meanwhile";
 }
 export interface Version {
   change: number;
