@@ -11,7 +11,7 @@ transcript=${1:?usage: transcript.sh TRANSCRIPT}
 here=$(cd "$(dirname "$0")/.." && pwd)
 place=$(mktemp -d)
 root=$place/root
-web=127.0.0.1:18080 centre_web=127.0.0.1:18090 door=127.0.0.1:17443
+web=127.0.0.1:18443 centre_web=127.0.0.1:18453 door=127.0.0.1:17443
 pids=''
 
 finish() {
@@ -51,9 +51,10 @@ stop() {
     kill "$pid"
     wait "$pid" || true
 }
+# Within TLS, and only with the certificate of that program's own authority.
 api() { # ORIGIN METHOD PATH BODY JAR
-    curl --silent --show-error --fail-with-body --noproxy '*' -b "$5" -c "$5" -X "$2" -H "Origin: http://$1" \
-        -H 'Content-Type: application/json' ${4:+-d "$4"} "http://$1$3"
+    curl --silent --show-error --fail-with-body --noproxy '*' --cacert "$5.pem" -b "$5" -c "$5" -X "$2" \
+        -H "Origin: https://$1" -H 'Content-Type: application/json' ${4:+-d "$4"} "https://$1$3"
 }
 
 : >"$transcript"
@@ -75,8 +76,8 @@ do_ "dpkg --status zhiban-gateway zhiban-central | grep -E '^(Package|Status|Ver
 do_ "ls -ln /etc/zhiban; grep zhiban /etc/passwd"
 
 note "2. one edit: id of the hall, addresses"
-do_ "sed -i -e 's/^store = \"new-hall\"/store = \"zhongshan-lu\"/' -e 's/127.0.0.1:8080/$web/' /etc/zhiban/gateway.toml
-sed -i -e 's/127.0.0.1:8090/$centre_web/' -e 's/0.0.0.0:7443/$door/' /etc/zhiban/central.toml
+do_ "sed -i -e 's/^store = \"new-hall\"/store = \"zhongshan-lu\"/' -e 's/127.0.0.1:8080/127.0.0.1:18080/' -e 's/0.0.0.0:8443/$web/' /etc/zhiban/gateway.toml
+sed -i -e 's/127.0.0.1:8090/127.0.0.1:18090/' -e 's/0.0.0.0:8453/$centre_web/' -e 's/0.0.0.0:7443/$door/' /etc/zhiban/central.toml
 printf '\n[zenoh]\nlisten = \"tcp/127.0.0.1:17447\"\n' >> /etc/zhiban/central.toml
 sed -i -e 's/127.0.0.1:1883/127.0.0.1:11883/' -e 's/0.0.0.0:8883/127.0.0.1:18883/' /etc/zhiban/gateway.toml
 zhiban-gateway check /etc/zhiban/gateway.toml && zhiban-central check /etc/zhiban/central.toml"
@@ -92,10 +93,11 @@ note "4. first accounts, with the codes"
 for at in "$web gateway" "$centre_web central"; do
     origin=${at% *} program=zhiban-${at#* }
     code=$(inside "$program setup-code" | sed 's/.* //')
+    openssl x509 -in "$root/var/lib/$program/authority.pem" -out "$place/$program.jar.pem"
     who='"staff":"1001","name":"store IT","password":"korrekt-pferd-7"'
     api "$origin" POST /api/v1/setup "{\"code\":\"$code\",$who}" "$place/$program.jar" >/dev/null
     api "$origin" POST /api/v1/session '{"staff":"1001","password":"korrekt-pferd-7"}' "$place/$program.jar" >/dev/null
-    echo "$program: signed in" | told
+    echo "$program: signed in at https://$origin/" | told
 done
 
 note "5. one code: the hall joins and is visible at the centre"

@@ -12,7 +12,7 @@ use zhiban_central::postgres::Options;
 use zhiban_central::upkeep;
 use zhiban_config::CentralConfig;
 use zhiban_kernel::doctor::Language;
-use zhiban_kernel::web::page_address;
+use zhiban_kernel::web::{check_pages, page_address};
 use zhiban_kernel::{rights, telemetry};
 use zhiban_vocabulary::StoreId;
 
@@ -158,6 +158,7 @@ fn check(file: &std::path::Path) -> anyhow::Result<()> {
     if let Some(database) = &config.database {
         Options::of(database).with_context(|| file.display().to_string())?;
     }
+    check_pages(&config.web).with_context(|| file.display().to_string())?;
     println!("{}: good", file.display());
     Ok(())
 }

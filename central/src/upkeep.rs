@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::ensure;
 use rusqlite::Connection;
 use zhiban_config::CentralConfig;
-use zhiban_kernel::backup::{self, Subject, TRUST_LEDGER};
+use zhiban_kernel::backup::{self, Rescued, Subject, TRUST_LEDGER};
 use zhiban_kernel::doctor::{self, Language, Mark, Report, Said};
 use zhiban_kernel::people::{first_broken_link, note, setup_code};
 use zhiban_kernel::{Clock, StoreError, rights};
@@ -59,7 +59,7 @@ pub fn subject(config: &CentralConfig, file: &Path) -> Subject {
         migrate,
         read_through,
         // What halls have sent comes again by itself.
-        rescue: |_, _| Ok(0),
+        rescue: |_, _| Ok(Rescued::default()),
         tell: |connection, text| note(connection, PROGRAM, "", "box.database-mended", text),
     }
 }

@@ -14,6 +14,7 @@ use zhiban_gateway::check_device::{self, Play};
 use zhiban_gateway::{appliance, devices, federation, journal, upkeep};
 use zhiban_kernel::doctor::Language;
 use zhiban_kernel::runtime::take_folder;
+use zhiban_kernel::web::check_pages;
 use zhiban_kernel::{Clock, rights, telemetry};
 use zhiban_vocabulary::device::DeviceKind;
 use zhiban_vocabulary::enrolment::EnrolmentCode;
@@ -175,6 +176,7 @@ fn execute(command: Command) -> Result<()> {
             let file = config.display().to_string();
             let config = GatewayConfig::read(&config)?;
             appliance::wired_devices(&config).with_context(|| file.clone())?;
+            check_pages(&config.web).with_context(|| file.clone())?;
             println!("{file}: ok");
             Ok(())
         }

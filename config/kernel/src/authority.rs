@@ -33,6 +33,8 @@ const OWN_DAYS: u32 = 30 * 365;
 /// A device of a hall is set up once.
 pub const DEVICE_DAYS: u32 = 10 * 365;
 const SERVER_DAYS: u32 = 397;
+/// From its first day on; long before now, for devices whose clocks are behind.
+const SERVER_SPAN_DAYS: u32 = 800;
 
 /// Why something was not signed or read.
 #[derive(Debug, thiserror::Error)]
@@ -197,6 +199,9 @@ impl Authority {
         let key = KeyPair::generate()?;
         let first = names.first().map_or("server", String::as_str);
         let mut params = params(first, SERVER_DAYS);
+        // Browsers of Apple refuse what holds for more than 825 days, from its first day on.
+        let shortest = params.not_after - DAY * SERVER_SPAN_DAYS;
+        params.not_before = params.not_before.max(shortest);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.subject_alt_names = names
             .iter()

@@ -14,7 +14,7 @@ use zhiban_vocabulary::{DeviceId, StoreId};
 use super::model::{Device, State};
 use super::{Devices, HALL, file, store};
 use crate::documents;
-use crate::journal::{Door, Journal, Submission};
+use crate::journal::{Door, Journal, Submission, TOLD_AGAIN};
 
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -140,7 +140,7 @@ impl Keeper {
             let payload = serde_json::json!({
                 "alarm": alarm.what, "severity": alarm.severity, "text": alarm.text,
                 // Told twice, it is one alarm.
-                "boot": "device-file", "seq": alarm.id,
+                "boot": TOLD_AGAIN, "seq": alarm.id,
             });
             let submission = Submission {
                 door: Door::Hall,

@@ -152,7 +152,11 @@ impl Downlink {
                 is_new = true;
                 answers.running.push(Box::pin(async move {
                     let id = question.id;
-                    let _ = tokio::time::timeout(ANSWER_TIME_MAX, self.answer(question)).await;
+                    let answer = tokio::time::timeout(ANSWER_TIME_MAX, self.answer(question));
+                    if !answer.await.unwrap_or(false) {
+                        // It comes again with the next poll; not as fast as polls can be.
+                        tokio::time::sleep(SOON).await;
+                    }
                     id
                 }));
             }
@@ -188,7 +192,8 @@ impl Downlink {
 
     /// Answers a question. One whose answer is lost comes with the next poll again, while somebody
     /// waits for it.
-    async fn answer(&self, question: Question) {
+    /// False when the centre did not get it.
+    async fn answer(&self, question: Question) -> bool {
         let answered = async {
             let outcome = across::answer(&self.store, &self.zone, &question).await?;
             let answered = Upward::Answered(Answered {
@@ -203,9 +208,11 @@ impl Downlink {
                 _ => Ok(()),
             }
         };
-        if let Err(problem) = answered.await {
+        let answered = answered.await;
+        if let Err(problem) = &answered {
             tracing::warn!(%problem, "a question of the centre was not answered");
         }
+        answered.is_ok()
     }
 
     /// The next poll. Its number is on disk before it leaves, so that none is used twice.

@@ -29,7 +29,7 @@ pub use follow::{Follower, follow};
 pub use model::{ClockFlag, DeadLetter, Door, Entry, Outcome, Redelivery, Submission};
 pub use pages::{RawReport, reports_of_device, reports_of_ids};
 pub(crate) use pages::{last_letters, letters_per_device};
-pub use proof::{note_of_hall, prove_rows, rescue};
+pub use proof::{TOLD_AGAIN, note_of_hall, prove_rows, rescue};
 pub use prune::{
     SeenPlace, oldest_id, oldest_ms, prune_letters, prune_reports, prune_seen, read_by_all,
 };

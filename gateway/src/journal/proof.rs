@@ -4,8 +4,10 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Result, Row};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Result, Row, params_from_iter};
 use zhiban_kernel::StoreError;
+use zhiban_kernel::backup::Rescued;
 use zhiban_kernel::clock::from_ms;
 use zhiban_kernel::store::{damaged_row, row_sum};
 use zhiban_vocabulary::report::{self, Observation, Origin};
@@ -15,6 +17,9 @@ use super::store::{append, last_id};
 
 /// Ids in a row that cannot be read, after which nothing more is looked for.
 const UNREADABLE_MAX: u32 = 100_000;
+
+/// Boot of what the hall says anew by itself after its tables went back to a backup.
+pub const TOLD_AGAIN: &str = "device-file";
 
 /// What the sum of a row is made of. The device by its name: its number is another one elsewhere.
 pub(super) struct Content<'r> {
@@ -99,9 +104,15 @@ impl Found {
     }
 }
 
+/// A cell of another kind, or text that is none, is damage like any other.
 fn read(row: &Row<'_>) -> Result<Found> {
+    let id = row.get(0)?;
+    cells(row, id).map_err(|_| damaged_row("journal_report", id))
+}
+
+fn cells(row: &Row<'_>, id: i64) -> Result<Found> {
     Ok(Found {
-        id: row.get(0)?,
+        id,
         device: row.get(1)?,
         received_ms: row.get(2)?,
         kind: row.get(3)?,
@@ -119,7 +130,9 @@ fn read(row: &Row<'_>) -> Result<Found> {
 /// # Errors
 /// `Damaged` at the first that is not what was written.
 pub fn prove_rows(connection: &Connection) -> Result<()> {
-    let names = names(connection)?;
+    let names = names(connection)?
+        .into_iter()
+        .collect::<Result<HashMap<_, _>>>()?;
     let sql = format!("select {COLUMNS} from journal_report report order by id");
     let mut statement = connection.prepare(&sql)?;
     let rows = statement.query_map([], read)?;
@@ -133,39 +146,71 @@ pub fn prove_rows(connection: &Connection) -> Result<()> {
     Ok(())
 }
 
-fn names(connection: &Connection) -> Result<HashMap<i64, String>> {
+fn names(connection: &Connection) -> Result<Vec<Result<(i64, String)>>> {
     let mut statement = connection.prepare("select id, name from journal_device")?;
-    let names = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    names.collect()
+    let rows = statement.query_map([], |row| {
+        let id = row.get(0)?;
+        let name = row.get(1).map_err(|_| damaged_row("journal_device", id))?;
+        Ok((id, name))
+    })?;
+    Ok(rows.collect())
+}
+
+/// Rows of a damaged table after an id, in their order, as far as they can be read.
+struct Walk<'c> {
+    damaged: &'c Connection,
+    /// The row after the id `?1`; its first column is its own.
+    sql: String,
+    at: i64,
+    rescued: Rescued,
+}
+
+impl Walk<'_> {
+    fn next<T>(&mut self, read: impl Fn(&Row<'_>) -> Result<T>) -> Result<Option<T>> {
+        let from = self.at;
+        for gap in 0..UNREADABLE_MAX {
+            let row = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, read(row)?));
+            let mut statement = self.damaged.prepare_cached(&self.sql)?;
+            match statement.query_row([self.at], row).optional() {
+                Ok(None) => return Ok(None),
+                Ok(Some((id, found))) if id > self.at => {
+                    self.at = id;
+                    self.rescued.lost += u64::from(gap);
+                    return Ok(Some(found));
+                }
+                // The next may stand on a page that reads well.
+                _ => self.at += 1,
+            }
+        }
+        tracing::warn!(
+            after = from,
+            "nothing can be read of the damaged database after this row"
+        );
+        self.rescued.is_end_unknown = true;
+        Ok(None)
+    }
 }
 
 /// Brings over the reports of a damaged database that are newer than the last of `back`, as far as each
-/// is proved. Followers make of them again what they made before. Says how many.
+/// is proved, and the dead letters that can be read. Followers make of reports again what they made
+/// before.
 ///
 /// # Errors
 /// When hardly anything can be read, or `back` refuses.
-pub fn rescue(damaged: &Connection, back: &Connection) -> std::result::Result<u64, StoreError> {
-    let names = names(damaged)?;
-    let mut at = last_id(back)?;
-    let sql = format!(
-        "select {COLUMNS} from journal_report report where report.id > ?1 order by report.id limit 1"
-    );
-    let (mut rescued, mut passed_over, mut in_a_row) = (0, 0_u64, 0);
-    while in_a_row < UNREADABLE_MAX {
-        let next = damaged
-            .prepare_cached(&sql)?
-            .query_row([at], read)
-            .optional();
-        let found = match next {
-            Ok(None) => break,
-            Ok(Some(found)) if found.id > at => found,
-            // The next may stand on a page that reads well.
-            _ => {
-                (at, in_a_row) = (at + 1, in_a_row + 1);
-                continue;
-            }
-        };
-        (at, in_a_row) = (found.id, 0);
+pub fn rescue(damaged: &Connection, back: &Connection) -> std::result::Result<Rescued, StoreError> {
+    let names: HashMap<_, _> = names(damaged)?.into_iter().flatten().collect();
+    let mut walk = Walk {
+        damaged,
+        sql: format!(
+            "select {COLUMNS} from journal_report report where report.id > ?1 order by report.id limit 1"
+        ),
+        at: last_id(back)?,
+        rescued: Rescued::default(),
+    };
+    while let Some(found) = walk.next(read)? {
+        if found.boot.as_deref() == Some(TOLD_AGAIN) {
+            continue;
+        }
         let device = names.get(&found.device).map(String::as_str);
         let received = from_ms(found.received_ms);
         let report = match (found.is_proved(device), device) {
@@ -173,18 +218,44 @@ pub fn rescue(damaged: &Connection, back: &Connection) -> std::result::Result<u6
             _ => None,
         };
         let Some(report) = report else {
-            passed_over += 1;
+            walk.rescued.lost += 1;
             continue;
         };
         let (outcomes, _) = append(back, &[Prepared::Report(report)], received)?;
-        rescued += u64::from(matches!(outcomes[..], [Outcome::Committed(_)]));
+        walk.rescued.rows += u64::from(matches!(outcomes[..], [Outcome::Committed(_)]));
     }
-    tracing::warn!(
-        rescued,
-        passed_over,
-        "reports were brought over from the damaged database"
-    );
+    let letters = rescue_letters(damaged, back)?;
+    let mut rescued = walk.rescued;
+    rescued.rows += letters.rows;
+    rescued.lost += letters.lost;
+    rescued.is_end_unknown |= letters.is_end_unknown;
     Ok(rescued)
+}
+
+/// Dead letters are for people to read: they need no proof.
+fn rescue_letters(damaged: &Connection, back: &Connection) -> Result<Rescued> {
+    const COLUMNS: &str =
+        "id, received_ms, door, device, topic, reason_code, reason, payload, size";
+    let mut walk = Walk {
+        damaged,
+        sql: format!("select {COLUMNS} from journal_dead_letter where id > ?1 order by id limit 1"),
+        at: back.query_row(
+            "select coalesce(max(id), 0) from journal_dead_letter",
+            [],
+            |row| row.get(0),
+        )?,
+        rescued: Rescued::default(),
+    };
+    let sql = format!(
+        "insert into journal_dead_letter ({COLUMNS}) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+    );
+    let cells = |row: &Row<'_>| (0..9).map(|at| row.get(at)).collect::<Result<Vec<Value>>>();
+    while let Some(letter) = walk.next(cells)? {
+        back.prepare_cached(&sql)?
+            .execute(params_from_iter(letter))?;
+        walk.rescued.rows += 1;
+    }
+    Ok(walk.rescued)
 }
 
 /// Writes down what the hall says of itself, in the caller's transaction.
@@ -216,11 +287,16 @@ pub(super) fn check_entry(row: &Row<'_>, id: i64) -> Result<()> {
     let Some(sum) = row.get::<_, Option<i64>>(9)? else {
         return Ok(());
     };
-    let text = |column| -> Result<Option<&str>> {
-        let cell = row.get_ref(column)?.as_str_or_null();
-        cell.map_err(|_| damaged_row("journal_report", id))
-    };
-    let content = Content {
+    let content = content(row).map_err(|_| damaged_row("journal_report", id))?;
+    if content.sum() == sum {
+        return Ok(());
+    }
+    Err(damaged_row("journal_report", id))
+}
+
+fn content<'r>(row: &'r Row<'_>) -> Result<Content<'r>> {
+    let text = |column| -> Result<Option<&str>> { Ok(row.get_ref(column)?.as_str_or_null()?) };
+    Ok(Content {
         received_ms: row.get(1)?,
         device: text(2)?.unwrap_or_default(),
         kind: text(3)?.unwrap_or_default(),
@@ -229,11 +305,7 @@ pub(super) fn check_entry(row: &Row<'_>, id: i64) -> Result<()> {
         payload: row.get_ref(6)?.as_bytes()?,
         boot: text(7)?,
         seq: row.get(8)?,
-    };
-    if content.sum() == sum {
-        return Ok(());
-    }
-    Err(damaged_row("journal_report", id))
+    })
 }
 
 /// The row as it is about to be written.

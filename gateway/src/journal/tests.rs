@@ -346,3 +346,63 @@ async fn the_reports_of_one_device_are_found_among_those_of_others() {
     assert_eq!(page("tm-1", 6, 4).await, [5, 3, 1]);
     assert_eq!(page("nobody", i64::MAX, 4).await, [0; 0]);
 }
+
+/// A journal with five reports and a dead letter, spoiled by `sql`.
+async fn spoiled(name: &str, sql: &'static str) -> (Hall, rusqlite::Connection) {
+    let hall = open(name).await;
+    let reports = (1..=5).map(|seq| numbered("tm-1", "b1", seq)).collect();
+    hall.journal.submit(reports).await.unwrap();
+    let letter = issued("tm-1", "no JSON");
+    hall.journal.submit(vec![letter]).await.unwrap();
+    let connection = rusqlite::Connection::open(hall.folder.join("hall.db")).unwrap();
+    connection.execute_batch(sql).unwrap();
+    (hall, connection)
+}
+
+#[tokio::test]
+async fn a_cell_that_is_no_text_any_more_is_damage() {
+    let cells = [
+        "update journal_report set kind = cast(x'ff66' as text) where id = 3",
+        "update journal_report set boot = cast(x'ff' as text) where id = 3",
+        "update journal_device set name = cast(x'ff' as text)",
+    ];
+    for (nth, sql) in cells.into_iter().enumerate() {
+        let (_hall, connection) = spoiled(&format!("cell-{nth}"), sql).await;
+        let error = StoreError::from(prove_rows(&connection).unwrap_err());
+        assert!(matches!(error, StoreError::Damaged(_)), "{sql}: {error:?}");
+        let followed = StoreError::from(entries_after(&connection, 0, 100).unwrap_err());
+        assert!(
+            matches!(followed, StoreError::Damaged(_)),
+            "{sql}: {followed:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_rescued_is_counted_and_what_is_lost_too() {
+    let sql = "update journal_report set kind = cast(x'ff' as text) where id = 3;
+        update journal_report set time_ms = 1 where id = 4";
+    let (_hall, damaged) = spoiled("rescued", sql).await;
+    let back = open("rescued-to").await;
+    let rescued = back
+        .journal
+        .store()
+        .write(move |c| rescue(&damaged, c))
+        .await
+        .unwrap();
+    // Three reports and the letter.
+    assert_eq!(
+        (rescued.rows, rescued.lost, rescued.is_end_unknown),
+        (4, 2, false)
+    );
+    assert_eq!(kept(&back.journal).await, 3);
+    assert_eq!(
+        back.journal
+            .store()
+            .read(|c| Ok(store::counts(c)?))
+            .await
+            .unwrap()
+            .dead_letters,
+        1
+    );
+}

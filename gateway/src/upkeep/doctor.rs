@@ -8,6 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 use zhiban_config::GatewayConfig;
 use zhiban_kernel::Clock;
 use zhiban_kernel::doctor::{self, Mark, Report, Said};
+use zhiban_kernel::web::check_pages;
 
 use super::{PROGRAM, subject};
 use crate::appliance::{AUTHORITY, DATABASE, wired_devices};
@@ -98,7 +99,11 @@ pub(super) fn examine(file: &Path) -> Report {
 fn check_config(report: &mut Report, file: &Path) -> Option<GatewayConfig> {
     let what = Said::new("配置", "configuration");
     let read = GatewayConfig::read(file).map_err(anyhow::Error::from);
-    let read = read.and_then(|config| wired_devices(&config).map(|_| config));
+    let read = read.and_then(|config| {
+        wired_devices(&config)?;
+        check_pages(&config.web)?;
+        Ok(config)
+    });
     match read {
         Ok(config) => {
             report.good(what, Said::same(file.display()));

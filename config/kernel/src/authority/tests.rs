@@ -198,3 +198,29 @@ fn certificates_of_files_are_read_anew_and_a_bad_file_changes_nothing() {
     fs::write(&key, "no key").unwrap();
     assert!(Arc::ptr_eq(&second, &at(start + 4 * hour)), "shown on");
 }
+
+#[test]
+fn a_server_certificate_spans_no_more_than_browsers_take() {
+    let folder = Folder::new("span");
+    let authority = Authority::open(&folder.file(), "hall").unwrap();
+    let identity = authority.issue_server(&["box.example".into()]).unwrap();
+    let file = folder.0.join("server.der");
+    fs::write(&file, &identity.chain[0]).unwrap();
+    let seconds = |which: &str| {
+        let shell = format!(
+            "date -u +%s -d \"$(openssl x509 -inform der -noout -{which} -in {} | cut -d= -f2)\"",
+            file.display()
+        );
+        let said = std::process::Command::new("sh")
+            .args(["-c", &shell])
+            .output()
+            .unwrap();
+        String::from_utf8(said.stdout)
+            .unwrap()
+            .trim()
+            .parse::<i64>()
+            .unwrap()
+    };
+    let days = (seconds("enddate") - seconds("startdate")) / 86_400;
+    assert!((398..=825).contains(&days), "{days} days");
+}

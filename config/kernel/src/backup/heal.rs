@@ -10,6 +10,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::Builder;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -18,18 +21,23 @@ use serde::{Deserialize, Serialize};
 
 use super::restore::{READY, STAGE, check_origin, finish_restore, mark};
 use super::sound::{Depth, Verdict, damage_in, judge, open_as_it_is};
-use super::take::{backups_in, check_database, copy_database};
-use super::{BackupError, Manifest, Subject, archive, of};
+use super::take::{backups_in, check_database, copy_database, free_bytes};
+use super::{BackupError, Manifest, Rescued, Subject, archive, of};
+use crate::notify::notify;
 use crate::runtime::take_folder;
 use crate::store::{leave_mark, mark_file};
 use crate::{Clock, Store, StoreError};
 
 /// Begin of the name of a folder a damaged database is kept in.
 pub(super) const DAMAGED: &str = "damaged-";
+/// How often systemd is asked for more time, in which six of these may pass.
+const ASKED_EVERY: Duration = Duration::from_secs(10);
 /// Such folders kept; with a further one the oldest goes.
 const KEPT: usize = 3;
 /// A second time within this, something else than the database is broken.
 const AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(1);
+/// Beside the database that is made: what a hall writes until somebody looks.
+const ROOM_TO_WORK: u64 = 64 << 20;
 /// The hall's copy of its epoch: without it, it begins a new one.
 pub(super) const EPOCH: &str = "epoch";
 /// End of the name of the file that says what happened.
@@ -45,6 +53,9 @@ pub struct Incident {
     pub outcome: Outcome,
     /// Newer rows that were proved and brought over.
     pub rescued: u64,
+    /// Newer rows that could not be read or proved.
+    #[serde(default)]
+    pub lost: u64,
     /// Why no more.
     pub problem: Option<String>,
 }
@@ -68,7 +79,14 @@ impl Incident {
         let (reason, aside, rescued) = (&self.reason, aside.display(), self.rescued);
         let went_on = match self.outcome {
             Outcome::Backup(taken) => {
-                format!("the backup of {taken} took its place, with {rescued} newer reports")
+                let lost = match self.lost {
+                    0 => String::new(),
+                    lost => format!(" ({lost} could not be proved and are lost)"),
+                };
+                format!(
+                    "the backup of {taken} took its place, with {rescued} newer reports{lost}; accounts, devices \
+                     and settings are as they were then"
+                )
             }
             Outcome::CutShort => "it goes on without the lost end of its log".into(),
             Outcome::Anew => "somebody began anew".into(),
@@ -89,6 +107,7 @@ impl Incident {
 pub fn open_mended(subject: &Subject, backups: &Path) -> Result<Store, BackupError> {
     let file = subject.data.join(subject.database);
     finish_restore(&subject.data)?;
+    let _patience = Patience::ask();
     mend(subject, backups, Clock::real_now())?;
     match Store::open(&file, subject.migrate) {
         Ok(store) => Ok(store),
@@ -101,6 +120,27 @@ pub fn open_mended(subject: &Subject, backups: &Path) -> Result<Store, BackupErr
             mend(subject, backups, Clock::real_now())?;
             Ok(Store::open(&file, subject.migrate)?)
         }
+    }
+}
+
+/// Keeps systemd from taking a start for one that hangs: reading and mending a large database takes
+/// longer than a start may. Ends when dropped.
+struct Patience {
+    _end: SyncSender<()>,
+}
+
+impl Patience {
+    fn ask() -> Self {
+        let (end, ended) = sync_channel::<()>(0);
+        let ask = move || {
+            while ended.recv_timeout(ASKED_EVERY) == Err(RecvTimeoutError::Timeout) {
+                let more = 6 * ASKED_EVERY.as_micros();
+                notify(&format!("EXTEND_TIMEOUT_USEC={more}"));
+            }
+        };
+        // Where no thread can be had the start takes as long as it may.
+        let _ = Builder::new().name("patience".into()).spawn(ask);
+        Self { _end: end }
     }
 }
 
@@ -117,7 +157,7 @@ pub(super) fn mend(
         return Ok(None);
     }
     let candidates = backups_in(subject, backups, now);
-    let (reason, is_whole) = match judge(subject, candidates.is_empty())? {
+    let (reason, is_whole) = match judge(subject)? {
         Verdict::Sound => return Ok(None),
         Verdict::CutShort(reason) => (reason, true),
         Verdict::Damaged(reason) => (reason, false),
@@ -128,6 +168,8 @@ pub(super) fn mend(
         problem,
     };
     refuse_again(subject, now).map_err(unmended)?;
+    let needed = room_for(subject, is_whole, &candidates);
+    make_room(subject, needed).map_err(unmended)?;
     tracing::error!(reason, "the database is damaged and is set aside");
     let stage = begin(subject)?;
     let from = match is_whole {
@@ -155,6 +197,7 @@ pub(super) fn mend(
             Outcome::Backup(manifest.taken)
         }),
         rescued: 0,
+        lost: 0,
         problem: None,
     };
     bring_over(subject, &stage, &aside, &mut incident)?;
@@ -163,8 +206,7 @@ pub(super) fn mend(
     Ok(Some(incident))
 }
 
-/// Sets a damaged database aside and leaves nothing in its place: the next start makes a new one. The
-/// program must not run.
+/// Sets a damaged database aside and puts an empty one in its place. The program must not run.
 ///
 /// # Errors
 /// When the database is sound, or the program runs.
@@ -175,17 +217,19 @@ pub fn begin_anew(subject: &Subject, now: Timestamp) -> Result<PathBuf, BackupEr
         error,
     })?;
     finish_restore(data)?;
-    let (Verdict::Damaged(reason) | Verdict::CutShort(reason)) = judge(subject, false)? else {
+    let (Verdict::Damaged(reason) | Verdict::CutShort(reason)) = judge(subject)? else {
         return Err(BackupError::Sound(data.join(subject.database)));
     };
     let (stage, aside) = (begin(subject)?, aside_at(subject, now));
-    let incident = Incident {
+    let mut incident = Incident {
         at: now,
         reason,
         outcome: Outcome::Anew,
         rescued: 0,
+        lost: 0,
         problem: None,
     };
+    bring_over(subject, &stage, &aside, &mut incident)?;
     settle(subject, &stage, &aside, &incident)?;
     Ok(aside)
 }
@@ -233,6 +277,48 @@ fn refuse_again(subject: &Subject, now: Timestamp) -> Result<(), String> {
         )),
         _ => Ok(()),
     }
+}
+
+/// Bytes the new database may need beside the damaged one, which stays.
+fn room_for(subject: &Subject, is_whole: bool, backups: &[PathBuf]) -> u64 {
+    let size = |file: &Path| fs::metadata(file).map_or(0, |found| found.len());
+    let database = size(&subject.data.join(subject.database));
+    // A backup is packed: what comes out of it is about as large as the database was.
+    let packed = backups.iter().map(|file| size(file)).max();
+    let made = match is_whole {
+        true => database,
+        false => database.max(packed.unwrap_or_default()),
+    };
+    made + ROOM_TO_WORK
+}
+
+/// Frees so much on the disk of the data folder: damaged databases of earlier times go, oldest first,
+/// where that is enough.
+fn make_room(subject: &Subject, needed: u64) -> Result<(), String> {
+    let free = || free_bytes(&subject.data).map_err(|error| error.to_string());
+    let found = free()?;
+    let kept = incidents(subject);
+    let more: u64 = kept.iter().map(|(folder, _)| bytes_in(folder)).sum();
+    if found.saturating_add(more) < needed {
+        let (data, found, needed) = (subject.data.display(), found >> 20, needed >> 20);
+        return Err(format!(
+            "mending needs {needed} MiB beside it and {data} has {found} MiB free: make room and start again"
+        ));
+    }
+    for (folder, _) in kept {
+        if free()? >= needed {
+            break;
+        }
+        tracing::warn!(folder = %folder.display(), "an earlier damaged database is deleted for its room");
+        fs::remove_dir_all(&folder).map_err(|error| of(&folder)(error).to_string())?;
+    }
+    Ok(())
+}
+
+fn bytes_in(folder: &Path) -> u64 {
+    let files = fs::read_dir(folder).into_iter().flatten().flatten();
+    let sizes = files.filter_map(|file| file.metadata().ok());
+    sizes.map(|found| found.len()).sum()
 }
 
 fn no_backup(subject: &Subject, backups: &Path) -> String {
@@ -294,8 +380,15 @@ fn bring_over(
             .map_err(StoreError::from)
             .and_then(|damaged| (subject.rescue)(&damaged, &work));
         match rescued {
-            Ok(rows) => {
-                incident.rescued = rows;
+            Ok(Rescued {
+                rows,
+                lost,
+                is_end_unknown,
+            }) => {
+                (incident.rescued, incident.lost) = (rows, lost);
+                if is_end_unknown {
+                    incident.problem = Some("what came after them cannot be read".into());
+                }
                 work.commit()?;
             }
             Err(error) => {

@@ -56,8 +56,8 @@ pub struct Subject {
     /// Reads through a database as the program does.
     pub read_through: fn(&Connection) -> Result<(), StoreError>,
     /// Brings what a damaged database (the first) holds beyond a backup that was put back (the second)
-    /// over, as far as each row is proved; says how many rows that were.
-    pub rescue: fn(&Connection, &Connection) -> Result<u64, StoreError>,
+    /// over, as far as each row is proved.
+    pub rescue: fn(&Connection, &Connection) -> Result<Rescued, StoreError>,
     /// Tells whoever should know what happened, in the database itself.
     pub tell: fn(&Connection, &str) -> Result<(), StoreError>,
 }
@@ -67,6 +67,17 @@ impl Subject {
         let name = self.config.file_name().unwrap_or_default();
         name.to_string_lossy().into_owned()
     }
+}
+
+/// What became of the rows a damaged database had and the backup has not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rescued {
+    /// Rows that were proved and brought over.
+    pub rows: u64,
+    /// Rows among them that could not be read or proved.
+    pub lost: u64,
+    /// What came after them could not be read at all: how many that were, nobody knows.
+    pub is_end_unknown: bool,
 }
 
 /// Why something was not backed up or restored. What was there before is as it was.

@@ -208,10 +208,9 @@ fn judge(state: &NightlyState, now: Timestamp, at: Time) -> (Status, String) {
     let age = state.last.map(|last| now.duration_since(last));
     let hours = age.map_or(0, |age: SignedDuration| age.as_hours());
     let since = state.incident_at.map(|at| now.duration_since(at).abs());
-    if let (Some(told), true) = (&state.incident, since.is_some_and(|since| since < SHOWN)) {
-        return (Status::Degraded, told.clone());
-    }
-    match (&state.problem, age) {
+    let is_recent = since.is_some_and(|since| since < SHOWN);
+    let incident = state.incident.as_ref().filter(|_| is_recent);
+    let (status, told) = match (&state.problem, age) {
         (Some(problem), _) => (Status::Degraded, format!("failed: {problem}")),
         (None, None) => (
             Status::Ok,
@@ -221,6 +220,10 @@ fn judge(state: &NightlyState, now: Timestamp, at: Time) -> (Status, String) {
             (Status::Degraded, format!("the last is {hours} h old"))
         }
         (None, Some(_)) => (Status::Ok, format!("{hours} h ago, read back and counted")),
+    };
+    match incident {
+        Some(incident) => (Status::Degraded, format!("{incident}; last backup: {told}")),
+        None => (status, told),
     }
 }
 
@@ -263,5 +266,16 @@ mod tests {
         assert_eq!(judge(&state(ago(37), None), now, at).0, Status::Degraded);
         let failed = judge(&state(ago(1), Some("no room")), now, at);
         assert_eq!(failed, (Status::Degraded, "failed: no room".into()));
+        // A damaged database of yesterday hides nothing.
+        let both = NightlyState {
+            incident: Some("damaged".into()),
+            incident_at: ago(24),
+            ..state(ago(1), Some("no room"))
+        };
+        let told = judge(&both, now, at).1;
+        assert!(
+            told.contains("damaged") && told.contains("no room"),
+            "{told}"
+        );
     }
 }

@@ -23,21 +23,20 @@ pub(super) enum Verdict {
 }
 
 /// Judges the database of `subject`: by a mark of an earlier run, by its log, by reading it.
-/// `may_be_empty` says whether nothing may have been in it.
 ///
 /// # Errors
 /// When it cannot be read for a reason that is not damage.
-pub(super) fn judge(subject: &Subject, may_be_empty: bool) -> Result<Verdict, BackupError> {
+pub(super) fn judge(subject: &Subject) -> Result<Verdict, BackupError> {
     let file = subject.data.join(subject.database);
-    let Ok(found) = std::fs::metadata(&file) else {
-        // Where the rest of a hall is, its database was, too.
-        let was_there = !may_be_empty && subject.data.join(super::heal::EPOCH).exists();
-        return Ok(match was_there {
-            true => Verdict::Damaged("the file is gone".into()),
-            false => Verdict::Sound,
-        });
+    // Where the rest of a hall or a centre is, its database was, too.
+    let rest = [super::heal::EPOCH, super::TRUST_LEDGER];
+    let was_there = rest.iter().any(|name| subject.data.join(name).exists());
+    let found = match std::fs::metadata(&file) {
+        Err(_) if was_there => return Ok(Verdict::Damaged("the file is gone".into())),
+        Err(_) => return Ok(Verdict::Sound),
+        Ok(found) => found,
     };
-    if found.len() == 0 && !may_be_empty {
+    if found.len() == 0 && was_there {
         return Ok(Verdict::Damaged("the file is empty".into()));
     }
     let mark = found_mark(&file);

@@ -182,8 +182,7 @@ fn check_room(subject: &Subject, folder: &Path) -> Result<(), BackupError> {
     }
     let database = subject.data.join(subject.database);
     let needed = 2 * fs::metadata(&database).map_err(of(&database))?.len();
-    let disk = rustix::fs::statvfs(folder).map_err(|error| of(folder)(error.into()))?;
-    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    let free = free_bytes(folder)?;
     if free < needed {
         return Err(BackupError::NoRoom {
             folder: folder.to_owned(),
@@ -192,6 +191,12 @@ fn check_room(subject: &Subject, folder: &Path) -> Result<(), BackupError> {
         });
     }
     Ok(())
+}
+
+/// Room left on the disk of a folder.
+pub(super) fn free_bytes(folder: &Path) -> Result<u64, BackupError> {
+    let disk = rustix::fs::statvfs(folder).map_err(|error| of(folder)(error.into()))?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 /// Copies one snapshot and counts the rows in the same.

@@ -91,10 +91,10 @@ fn prove_notes(connection: &Connection) -> Result<(), StoreError> {
     }
 }
 
-fn rescue(damaged: &Connection, back: &Connection) -> Result<u64, StoreError> {
+fn rescue(damaged: &Connection, back: &Connection) -> Result<Rescued, StoreError> {
     let last: i64 = back.query_row("select max(id) from note", [], |row| row.get(0))?;
     let mut one = damaged.prepare("select cast(text as text) from note where id = ?1")?;
-    let mut rescued = 0;
+    let mut rescued = Rescued::default();
     for id in last + 1..=2_000 {
         // One that is not there, or on a page that cannot be read, is passed over.
         let Ok(text) = one.query_row([id], |row| row.get::<_, String>(0)) else {
@@ -102,7 +102,7 @@ fn rescue(damaged: &Connection, back: &Connection) -> Result<u64, StoreError> {
         };
         if text == (id - 1).to_string() {
             back.execute("insert into note values (?1, ?2)", (id, text))?;
-            rescued += 1;
+            rescued.rows += 1;
         }
     }
     Ok(rescued)

@@ -71,13 +71,16 @@ fn chinese(incident: Option<&Incident>, aside: &Path) -> String {
         reason,
         outcome,
         rescued,
+        lost,
         ..
     }) = incident
     else {
         return format!("原数据库在 {aside}");
     };
     let went_on = match outcome {
-        Outcome::Backup(taken) => format!("已用 {taken} 的备份恢复，另找回 {rescued} 条较新的报文"),
+        Outcome::Backup(taken) => format!(
+            "已用 {taken} 的备份恢复，另找回 {rescued} 条较新的报文，{lost} 条无法核实而丢失"
+        ),
         Outcome::CutShort => "保留了仍可读的部分，日志末尾的内容丢失".into(),
         Outcome::Anew => "有人选择重新开始".into(),
     };

@@ -13,11 +13,12 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use zhiban_config::{WebConfig, WebTls};
 
+use super::places::{Place, Placed, Places};
 use super::server::serve;
 use crate::authority::{Authority, Shown, Source};
 
 /// Handshakes at once; who comes beyond waits in the kernel's queue.
-const HANDSHAKES_MAX: usize = 256;
+const HANDSHAKES_MAX: usize = 512;
 /// Wait after an accept that failed for want of memory or files.
 const BREATH: Duration = Duration::from_millis(500);
 
@@ -72,6 +73,24 @@ impl Listeners {
     }
 }
 
+/// The certificate that is configured.
+fn given(config: &WebTls) -> Option<Source> {
+    let (certificate, key) = (config.certificate.clone()?, config.key.clone()?);
+    Some(Source::Files { certificate, key })
+}
+
+/// Whether the certificate of `[web.tls]` can be shown.
+///
+/// # Errors
+/// Names the key and what is wrong with the file.
+pub fn check_pages(config: &WebConfig) -> io::Result<()> {
+    let source = config.tls.as_ref().and_then(given);
+    let shown = source.map(|source| Shown::new(source, None)).transpose();
+    shown
+        .map(drop)
+        .map_err(|error| of_key("web.tls.certificate and key", &error))
+}
+
 async fn bind(key: &str, address: SocketAddr) -> io::Result<TcpListener> {
     let bound = TcpListener::bind(address).await;
     bound.map_err(|error| of_key(&format!("{key} {address}"), &error))
@@ -86,8 +105,11 @@ fn of_key(key: &str, error: &io::Error) -> io::Error {
 pub struct TlsListener {
     tcp: TcpListener,
     shown: Arc<Shown>,
-    handshakes: JoinSet<Option<(TlsStream<TcpStream>, SocketAddr)>>,
+    places: Places,
+    handshakes: JoinSet<Option<(Encrypted, SocketAddr)>>,
 }
+
+type Encrypted = Placed<TlsStream<TcpStream>>;
 
 impl TlsListener {
     async fn open(
@@ -95,29 +117,32 @@ impl TlsListener {
         authority: &Arc<Authority>,
         names: &[String],
     ) -> io::Result<Self> {
-        let source = match (&config.certificate, &config.key) {
-            (Some(certificate), Some(key)) => Source::Files {
-                certificate: certificate.clone(),
-                key: key.clone(),
-            },
-            _ => Source::Authority {
-                authority: Arc::clone(authority),
-                names: [config.names.as_slice(), names].concat(),
-            },
+        let own = || Source::Authority {
+            authority: Arc::clone(authority),
+            names: [config.names.as_slice(), names].concat(),
         };
-        let shown = Shown::new(source, None).map_err(|error| of_key("web.tls", &error))?;
+        let shown = match given(config) {
+            // A certificate that was renewed by halves must not keep the rest of the program shut.
+            Some(source) => Shown::new(source, None).or_else(|error| {
+                tracing::error!(%error, "web.tls: the pages show a certificate of our own instead");
+                Shown::new(own(), None)
+            }),
+            None => Shown::new(own(), None),
+        };
+        let shown = shown.map_err(|error| of_key("web.tls", &error))?;
         Ok(Self {
             tcp: bind("web.tls.listen", config.listen).await?,
             shown: Arc::new(shown),
+            places: Places::default(),
             handshakes: JoinSet::new(),
         })
     }
 
-    fn greet(&mut self, stream: TcpStream, from: SocketAddr) {
+    fn greet(&mut self, stream: TcpStream, from: SocketAddr, place: Place) {
         let shown = Arc::clone(&self.shown);
         self.handshakes.spawn(async move {
             match shown.accept(stream).await {
-                Ok(stream) => Some((stream, from)),
+                Ok(stream) => Some((Placed::new(stream, place), from)),
                 Err(error) => {
                     tracing::debug!(%from, %error, "no TLS");
                     None
@@ -128,7 +153,7 @@ impl TlsListener {
 }
 
 impl Listener for TlsListener {
-    type Io = TlsStream<TcpStream>;
+    type Io = Encrypted;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
@@ -141,7 +166,10 @@ impl Listener for TlsListener {
                     }
                 }
                 accepted = self.tcp.accept(), if has_room => match accepted {
-                    Ok((stream, from)) => self.greet(stream, from),
+                    Ok((stream, from)) => match self.places.take(from.ip()) {
+                        Some(place) => self.greet(stream, from, place),
+                        None => tracing::debug!(%from, "too many connections"),
+                    },
                     Err(error) => {
                         tracing::warn!(%error, "web.tls cannot accept");
                         tokio::time::sleep(BREATH).await;

@@ -6,11 +6,12 @@ mod assets;
 mod error;
 mod file;
 mod listen;
+mod places;
 mod server;
 
 pub use access::{Access, Api, RouteRule};
 pub use assets::{asset, entry_page};
 pub use error::{ErrorBody, Result, WebError};
 pub use file::file;
-pub use listen::{Listeners, page_address};
+pub use listen::{Listeners, check_pages, page_address};
 pub use server::{Caller, Peer, Transport, finish};

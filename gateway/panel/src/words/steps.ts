@@ -29,7 +29,7 @@ export const stepsWords = {
     restarting: ["正在重新启动，约十秒后恢复。", "Starting again; back in about ten seconds."],
     "restart-by-hand": ["请在本机执行：systemctl restart zhiban-gateway", "On the box: systemctl restart zhiban-gateway"],
     network: ["网络地址", "Network address"],
-    "network-loopback": ["面板只在本机 {listen} 可用。要从其他电脑打开，请在 gateway.toml 加上 [web.tls] listen = '0.0.0.0:8443'。", "The panel is reached on the box only, at {listen}. For other computers, add [web.tls] listen = '0.0.0.0:8443' to gateway.toml."],
+    "network-loopback": ["面板只在本机 {listen} 可用。要从其他电脑打开，请在 gateway.toml 末尾加两行：第一行 [web.tls]，第二行 listen = \"0.0.0.0:8443\"，然后重启服务。", "The panel is reached on the box only, at {listen}. For other computers, add two lines at the end of gateway.toml, [web.tls] and below it listen = \"0.0.0.0:8443\", and restart the service."],
     "network-done": ["面板地址 {listen}", "The panel is at {listen}"],
     clock: ["时钟", "Clock"],
     "clock-done": ["已与时间服务器同步。", "It follows a time server."],

@@ -102,28 +102,27 @@ fn judge(
     dropped: &[Dropped],
     now: jiff::Timestamp,
 ) -> (Status, String) {
-    let (used_mib, limit_mib) = (used >> 20, limit.map(|limit| limit >> 20));
-    if limit.is_some_and(|limit| used > limit.saturating_add(limit / 20)) {
-        let share = limit_mib.unwrap_or_default();
-        let detail = format!(
-            "{used_mib} of {share} MiB used, and nothing is left that may be dropped: a larger disk or share is needed"
-        );
-        return (Status::Degraded, detail);
-    }
     let recent = |one: &&Dropped| now.duration_since(one.last) < SHOWN_FOR;
     // What nobody has any more stays shown.
     let shown = |one: &&Dropped| one.what == "unsent" || recent(one);
-    let shown: Vec<_> = dropped
+    let dropped: Vec<_> = dropped
         .iter()
         .filter(shown)
         .map(|one| format!("{} {} since {}", one.rows, one.what, one.since))
         .collect();
-    if !shown.is_empty() {
-        let detail = format!("dropped before their time: {}", shown.join("; "));
-        return (Status::Degraded, detail);
+    let share = limit.map_or("?".to_owned(), |limit| (limit >> 20).to_string());
+    let mut said = vec![format!("{} of {share} MiB used", used >> 20)];
+    if limit.is_some_and(|limit| used > limit.saturating_add(limit / 20)) {
+        said.push("nothing is left that may be dropped: a larger disk or share is needed".into());
     }
-    let share = limit_mib.map_or("?".to_owned(), |limit| limit.to_string());
-    (Status::Ok, format!("{used_mib} of {share} MiB used"))
+    if !dropped.is_empty() {
+        said.push(format!("dropped before their time: {}", dropped.join(", ")));
+    }
+    let status = match said.len() {
+        1 => Status::Ok,
+        _ => Status::Degraded,
+    };
+    (status, said.join("; "))
 }
 
 /// Bytes the database may use: a share of its disk. `None` when the disk cannot be asked.

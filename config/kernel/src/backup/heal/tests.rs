@@ -217,6 +217,49 @@ fn a_mark_alone_costs_nothing_and_an_emptied_file_is_no_new_hall() {
         let _ = fs::remove_file(subject.data.join(gone));
     }
     fs::write(&file, "").unwrap();
+    fs::write(subject.data.join(EPOCH), "").unwrap();
     assert!(mend(&subject, &disk, at(0)).unwrap().is_some());
     assert!(notes(&subject).len() >= 400);
+}
+
+#[test]
+fn a_file_that_is_gone_while_the_backups_are_not_mounted_is_no_new_hall() {
+    let (place, _, subject) = damaged_place("gone");
+    let nowhere = place.0.join("not mounted");
+    for gone in ["hall.db", "hall.db-wal", "hall.db-shm"] {
+        let _ = fs::remove_file(subject.data.join(gone));
+    }
+    for rest in [EPOCH, crate::backup::TRUST_LEDGER] {
+        let rest = subject.data.join(rest);
+        fs::write(&rest, "").unwrap();
+        let refused = open_mended(&subject, &nowhere).unwrap_err().to_string();
+        let words = ["the file is gone", "Mount the disk", "begin-anew"];
+        assert!(words.iter().all(|word| refused.contains(word)), "{refused}");
+        fs::remove_file(&rest).unwrap();
+    }
+    // Where nothing else is, it is the first start.
+    drop(open_mended(&subject, &nowhere).unwrap());
+    fs::remove_file(subject.data.join("hall.db")).unwrap();
+    fs::write(subject.data.join(EPOCH), "").unwrap();
+    begin_anew(&subject, at(0)).unwrap();
+    drop(open_mended(&subject, &nowhere).unwrap());
+    assert!(notes(&subject).is_empty());
+}
+
+#[test]
+fn room_is_made_of_what_was_set_aside_and_only_where_that_is_enough() {
+    let (_place, _, subject) = damaged_place("room");
+    let aside = ["damaged-20200101T000000Z", "damaged-20200102T000000Z"];
+    for name in aside {
+        let folder = subject.data.join(name);
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("hall.db"), vec![1; 8 << 20]).unwrap();
+    }
+    let refused = make_room(&subject, u64::MAX).unwrap_err();
+    assert!(refused.contains("make room"), "{refused}");
+    assert_eq!(incidents(&subject).len(), 2, "in vain nothing is deleted");
+    make_room(&subject, 1).unwrap();
+    assert_eq!(incidents(&subject).len(), 2);
+    make_room(&subject, free_bytes(&subject.data).unwrap() + (4 << 20)).unwrap();
+    assert_eq!(incidents(&subject)[0].0.file_name().unwrap(), aside[1]);
 }
