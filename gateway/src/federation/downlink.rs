@@ -1,7 +1,7 @@
 //! Asks the centre what is new, with one long poll after the other, beside the courier: neither
 //! waits for the other.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +40,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(60);
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
 /// Questions that are answered at once; more come with a later poll again.
 const ANSWERS_MAX: usize = 16;
+/// Answers the centre took that are remembered: a poll it answered just before still brings their
+/// questions.
+const TAKEN_MAX: usize = 256;
 /// Until the next poll, where the last one brought only what is being answered.
 const ANSWERING: Duration = Duration::from_millis(500);
 
@@ -73,6 +76,8 @@ enum Problem {
     Message(#[from] serde_json::Error),
     #[error("the centre refused: {0}")]
     Refused(String),
+    #[error("the centre is busy")]
+    Busy,
     #[error("the same documents came again")]
     NoProgress,
     /// The centre heard a later poll of this hall.
@@ -83,9 +88,17 @@ enum Problem {
 /// Answers in the making, beside the polls: a slow one keeps nobody else waiting.
 #[derive(Default)]
 struct Answers<'d> {
-    running: FuturesUnordered<BoxFuture<'d, u64>>,
+    running: FuturesUnordered<BoxFuture<'d, Done>>,
     /// Their questions, which come with each poll until they are answered.
     under_way: HashSet<u64>,
+    /// The questions answered last.
+    taken: VecDeque<u64>,
+}
+
+/// A question that is not being answered any more.
+struct Done {
+    question: u64,
+    is_taken: bool,
 }
 
 impl Answers<'_> {
@@ -95,11 +108,24 @@ impl Answers<'_> {
         loop {
             tokio::select! {
                 done = &mut work => return done,
-                Some(id) = self.running.next() => {
-                    self.under_way.remove(&id);
-                }
+                Some(done) = self.running.next() => self.end(&done),
             }
         }
+    }
+
+    fn end(&mut self, done: &Done) {
+        self.under_way.remove(&done.question);
+        if done.is_taken {
+            self.taken.truncate(TAKEN_MAX - 1);
+            self.taken.push_front(done.question);
+        }
+    }
+
+    /// Whether a question is to be answered now; it counts as under way then.
+    fn begin(&mut self, question: u64) -> bool {
+        !self.taken.contains(&question)
+            && self.under_way.len() < ANSWERS_MAX
+            && self.under_way.insert(question)
     }
 }
 
@@ -148,16 +174,20 @@ impl Downlink {
     fn answer_all<'d>(&'d self, questions: Vec<Question>, answers: &mut Answers<'d>) -> bool {
         let mut is_new = questions.is_empty();
         for question in questions {
-            if answers.under_way.len() < ANSWERS_MAX && answers.under_way.insert(question.id) {
+            if answers.begin(question.id) {
                 is_new = true;
                 answers.running.push(Box::pin(async move {
                     let id = question.id;
                     let answer = tokio::time::timeout(ANSWER_TIME_MAX, self.answer(question));
-                    if !answer.await.unwrap_or(false) {
+                    let is_taken = answer.await.unwrap_or(false);
+                    if !is_taken {
                         // It comes again with the next poll; not as fast as polls can be.
                         tokio::time::sleep(SOON).await;
                     }
-                    id
+                    Done {
+                        question: id,
+                        is_taken,
+                    }
                 }));
             }
         }
@@ -205,6 +235,7 @@ impl Downlink {
             let message = pack(&serde_json::to_vec(&answered)?);
             match self.carrier.send(message).await? {
                 Answer::Refused { reason } => Err(Problem::Refused(reason)),
+                Answer::Busy { .. } => Err(Problem::Busy),
                 _ => Ok(()),
             }
         };
@@ -265,4 +296,30 @@ impl Downlink {
 fn pause_after(failures: u32) -> Duration {
     let doubled = PAUSE_MIN.saturating_mul(1 << failures.min(7));
     doubled.min(PAUSE_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ANSWERS_MAX, Answers, Done};
+
+    #[test]
+    fn a_question_is_answered_once_where_the_centre_took_the_answer() {
+        let mut answers = Answers::default();
+        assert!(answers.begin(1));
+        assert!(!answers.begin(1), "it is under way");
+        answers.end(&Done {
+            question: 1,
+            is_taken: false,
+        });
+        assert!(answers.begin(1), "the centre did not get it");
+        answers.end(&Done {
+            question: 1,
+            is_taken: true,
+        });
+        assert!(!answers.begin(1), "a poll read it before");
+        for question in 2..2 + ANSWERS_MAX as u64 {
+            assert!(answers.begin(question));
+        }
+        assert!(!answers.begin(100), "a later poll brings it again");
+    }
 }
