@@ -90,10 +90,9 @@ pub async fn run(config: GatewayConfig, config_file: &Path) -> Result<()> {
     start_doors(&tasks, &journal, from_drivers, door, &drivers, &health)?;
     let wake = Wake::default();
     start_followers(&tasks, &journal, &devices, &config, &wake);
-    let keeper = Keeper::new(devices.clone(), journal.clone(), Arc::clone(&drivers));
-    tasks.spawn("devices keeper", keeper.run(&config.hall.store, &stop));
     start_commands(&tasks, &journal, &config, &drivers, &broker, &wake);
     let line = start_line(&tasks, &store, &config, clock, standing).await?;
+    start_keeper(&tasks, &journal, &devices, &config, &drivers, &line);
 
     let (people, setup_code) = People::open(store, program(&config, clock), data).await?;
     let names = Names::new(&config);
@@ -244,6 +243,20 @@ fn start_doors(
         });
     });
     Ok(())
+}
+
+/// It needs the line: register maps come down it.
+fn start_keeper(
+    tasks: &Tasks,
+    journal: &Journal,
+    devices: &Devices,
+    config: &GatewayConfig,
+    drivers: &Arc<Supervisor>,
+    line: &Line,
+) {
+    let keeper = Keeper::new(devices.clone(), journal.clone(), Arc::clone(drivers));
+    let keeping = keeper.run(&config.hall.store, line.down.clone(), &tasks.shutdown);
+    tasks.spawn("devices keeper", keeping);
 }
 
 fn start_probes(

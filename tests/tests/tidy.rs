@@ -13,7 +13,7 @@ const FUNCTION_LINES_MAX: usize = 70;
 /// Functions over [`FUNCTION_LINES_MAX`], with the lines they have.
 const LONG_FUNCTIONS: [(&str, &str, usize); 1] = [
     // All wiring, in reading order.
-    ("gateway/src/appliance.rs", "run", 86),
+    ("gateway/src/appliance.rs", "run", 85),
 ];
 
 /// Tasks begin here and nowhere else. (Beside `Tasks::spawn`, which stops the program when a task

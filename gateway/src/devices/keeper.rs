@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::Connection;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use zhiban_drivers::supervise::{Supervisor, WiredDevice};
 use zhiban_kernel::StoreError;
@@ -14,6 +15,7 @@ use zhiban_vocabulary::{DeviceId, StoreId};
 use super::model::{Device, State};
 use super::{Devices, HALL, file, store};
 use crate::documents;
+use crate::federation::DownlinkState;
 use crate::journal::{Door, Journal, Submission, TOLD_AGAIN};
 
 const LOOK_EVERY: Duration = Duration::from_secs(30);
@@ -62,16 +64,22 @@ impl Keeper {
         }
     }
 
-    /// Runs until `shutdown`. `hall` is whose register maps count.
+    /// Runs until `shutdown`. `hall` is whose register maps count; what came `down` may hold new ones.
     pub fn run(
         self,
         hall: &StoreId,
+        down: watch::Receiver<DownlinkState>,
         shutdown: &CancellationToken,
     ) -> impl Future<Output = ()> + Send + use<> {
-        self.keep(hall.clone(), shutdown.clone())
+        self.keep(hall.clone(), down, shutdown.clone())
     }
 
-    async fn keep(mut self, hall: StoreId, shutdown: CancellationToken) {
+    async fn keep(
+        mut self,
+        hall: StoreId,
+        mut down: watch::Receiver<DownlinkState>,
+        shutdown: CancellationToken,
+    ) {
         let devices = self.devices.clone();
         loop {
             let pause = match self.mend(&hall).await {
@@ -84,6 +92,7 @@ impl Keeper {
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 () = devices.0.changed.notified() => {}
+                Ok(()) = down.changed() => {}
                 () = tokio::time::sleep(pause) => {}
             }
         }
