@@ -117,16 +117,23 @@ impl Calendar {
         (first..).take(count)
     }
 
-    /// How many quarter hours of a day are expected and how many of these came. One that came
-    /// before it was due counts as expected too, so that more than all never arrive.
-    pub(super) fn count(&self, day: i64, stated: SlotSet) -> (u32, u32) {
+    /// How many quarter hours of a day, from the slot number `from` on, are expected and how many
+    /// of these came. One that came before it was due counts as expected too, so that more than
+    /// all never arrive.
+    pub(super) fn count(&self, day: i64, from: i64, stated: SlotSet) -> (u32, u32) {
         let at = usize::try_from(day - self.first).ok();
         let Some((open, due)) = at.and_then(|at| self.days.get(at)) else {
             return (0, 0);
         };
-        let came = stated.and(*open);
-        (due.or(came).count(), came.count())
+        let (came, owed) = (stated.and(*open), due.and(begun(day, from)));
+        (owed.or(came).count(), came.count())
     }
+}
+
+/// Places of a day from the slot number `from` on.
+fn begun(day: i64, from: i64) -> SlotSet {
+    let places = (from - first_slot(day)).clamp(0, 200);
+    SlotSet::range(u8::try_from(places).unwrap_or(200), 200)
 }
 
 /// Places of a day whose slot ended before the slot number `end`.
@@ -158,7 +165,7 @@ mod tests {
     fn expected_at(now: &str, stated: SlotSet) -> (u32, u32) {
         let clock = now.parse().unwrap();
         let day = day("2020-01-02");
-        Calendar::new(&profile(), day, day, clock).count(day, stated)
+        Calendar::new(&profile(), day, day, clock).count(day, 0, stated)
     }
 
     #[test]
@@ -228,7 +235,7 @@ mod tests {
             let now = start + SignedDuration::from_mins(minutes);
             let mut stated = SlotSet::default();
             places.iter().for_each(|place| stated.insert(*place));
-            let (expected, came) = Calendar::new(&profile(), day, day, now).count(day, stated);
+            let (expected, came) = Calendar::new(&profile(), day, day, now).count(day, 0, stated);
             prop_assert!(came <= expected && expected <= 36);
         }
     }

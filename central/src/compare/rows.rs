@@ -6,11 +6,13 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use zhiban_kernel::sql::{Result, Sql};
 use zhiban_vocabulary::facts::HallProfile;
-use zhiban_vocabulary::time::{BusinessDay, QUARTER_S};
+use zhiban_vocabulary::time::{BusinessDay, QUARTER_S, QuarterHour};
 
 use super::due::{Calendar, Fresh, Moment};
 use super::model::Period;
-use crate::facts::{self, DayLine, HallPeriod, Tally, day_number, first_slot, slot_of};
+use crate::facts::{
+    self, DayLine, HallPeriod, Tally, day_number, first_slot, slot_number, slot_of,
+};
 use crate::stores::Hall;
 
 /// Most points of a sparkline.
@@ -98,12 +100,10 @@ impl Calendars {
 fn row(hall: Hall, known: HallPeriod, calendars: &mut Calendars) -> HallRow {
     let HallPeriod { tally, days } = known;
     let zone = hall.zone().unwrap_or(TimeZone::UTC);
-    let expected = hall.profile.as_ref().map(|profile| {
-        let seen = day_number(BusinessDay::of(hall.first_seen, &zone));
-        // A hall owes nothing of the days before it existed.
-        let born = hall.first_day.map_or(seen, |first| first.min(seen));
-        count(calendars.of(profile), born, &days)
-    });
+    let expected = hall
+        .profile
+        .as_ref()
+        .map(|profile| count(calendars.of(profile), Birth::of(&hall, &zone, &days), &days));
     let (slots_expected, slots_received) = match expected {
         Some((expected, received)) => (Some(expected), received),
         None => (None, days.iter().map(|day| day.slots.count()).sum()),
@@ -120,12 +120,38 @@ fn row(hall: Hall, known: HallPeriod, calendars: &mut Calendars) -> HallRow {
     }
 }
 
-fn count(calendar: &Calendar, born: i64, days: &[DayLine]) -> (u32, u32) {
+/// When a hall began: it owes nothing of before.
+#[derive(Debug, Clone, Copy)]
+struct Birth {
+    day: i64,
+    slot: i64,
+}
+
+impl Birth {
+    /// The centre may have heard of it later than it began to work.
+    fn of(hall: &Hall, zone: &TimeZone, days: &[DayLine]) -> Self {
+        let seen = day_number(BusinessDay::of(hall.first_seen, zone));
+        let day = hall.first_day.map_or(seen, |first| first.min(seen));
+        let first = days.iter().find(|line| line.day == day);
+        let stated = first.and_then(|line| Some(first_slot(day) + i64::from(line.slots.first()?)));
+        let heard = slot_number(QuarterHour::containing(hall.first_seen));
+        let slot = match stated {
+            Some(stated) if day < seen => stated,
+            Some(stated) => stated.min(heard),
+            None if day < seen => first_slot(day),
+            None => heard,
+        };
+        Self { day, slot }
+    }
+}
+
+fn count(calendar: &Calendar, birth: Birth, days: &[DayLine]) -> (u32, u32) {
     let stated: HashMap<i64, _> = days.iter().map(|day| (day.day, day.slots)).collect();
+    let of_day = |day| stated.get(&day).copied().unwrap_or_default();
     calendar
         .days()
-        .filter(|day| *day >= born)
-        .map(|day| calendar.count(day, stated.get(&day).copied().unwrap_or_default()))
+        .filter(|day| *day >= birth.day)
+        .map(|day| calendar.count(day, birth.slot, of_day(day)))
         .fold((0, 0), |sum, day| (sum.0 + day.0, sum.1 + day.1))
 }
 
@@ -212,4 +238,74 @@ fn by_hours(days: &[DayLine], hours: &Hours) -> Vec<Option<u64>> {
         }
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::SlotSet;
+
+    const DAY: i64 = 18_263; // 2020-01-02
+
+    fn hall(first_seen: &str, first_day: Option<i64>) -> Hall {
+        let profile = r#"{"name": "Wola", "time_zone": "Europe/Warsaw", "opens": "08:00:00",
+            "closes": "17:00:00", "queues": []}"#;
+        Hall {
+            store: "wola".parse().unwrap(),
+            profile: Some(serde_json::from_str(profile).unwrap()),
+            first_seen: first_seen.parse().unwrap(),
+            last_seen: None,
+            version: None,
+            backlog: None,
+            oldest_unsent_s: None,
+            first_day,
+            twin: None,
+            live: None,
+        }
+    }
+
+    /// Of the quarter hours of `days`, at the end of them.
+    fn expected(hall: &Hall, days: [i64; 2], lines: &[DayLine]) -> (u32, u32) {
+        let profile = hall.profile.as_ref().unwrap();
+        let end = slot_of(first_slot(days[1] + 2)).start();
+        let calendar = Calendar::new(profile, days[0], days[1], end);
+        let zone = hall.zone().unwrap();
+        count(&calendar, Birth::of(hall, &zone, lines), lines)
+    }
+
+    fn line(day: i64, from: u8, to: u8) -> DayLine {
+        let (slots, issued) = (SlotSet::range(from, to), Vec::new());
+        DayLine { day, slots, issued }
+    }
+
+    /// The place of a time of day in Warsaw, in winter.
+    fn place_of(quarter: u8) -> u8 {
+        let midnight = "2020-01-01T23:00:00Z".parse().unwrap();
+        let midnight = slot_number(QuarterHour::containing(midnight));
+        u8::try_from(midnight - first_slot(DAY)).unwrap() + quarter
+    }
+
+    #[test]
+    fn a_hall_owes_nothing_of_the_hours_before_it_was_there() {
+        // Heard of at 15:05 and open until 17:00, and 36 quarter hours on the next day.
+        let new = hall("2020-01-02T14:05:00Z", None);
+        assert_eq!(expected(&new, [DAY, DAY], &[]), (8, 0));
+        assert_eq!(expected(&new, [DAY, DAY + 1], &[]), (44, 0));
+        assert_eq!(expected(&new, [DAY - 3, DAY - 1], &[]), (0, 0));
+        // It came after closing.
+        let late = hall("2020-01-02T18:00:00Z", None);
+        assert_eq!(expected(&late, [DAY, DAY], &[]), (0, 0));
+    }
+
+    #[test]
+    fn a_hall_that_worked_before_it_was_heard_owes_from_its_first_quarter_hour_on() {
+        // Since 10:00, but one came missing; heard of on the same day.
+        let told = [line(DAY, place_of(40), place_of(50)), line(DAY + 1, 0, 0)];
+        let same = hall("2020-01-02T14:05:00Z", Some(DAY));
+        assert_eq!(expected(&same, [DAY, DAY], &told), (28, 10));
+        // Heard of a week later: days between are owed whole, also seen without the first.
+        let later = hall("2020-01-09T14:05:00Z", Some(DAY));
+        assert_eq!(expected(&later, [DAY, DAY + 1], &told), (64, 10));
+        assert_eq!(expected(&later, [DAY + 1, DAY + 1], &told[1..]), (36, 0));
+    }
 }

@@ -95,6 +95,11 @@ impl SlotSet {
     }
 
     #[must_use]
+    pub fn first(self) -> Option<u8> {
+        (0..=u8::MAX).find(|place| self.contains(*place))
+    }
+
+    #[must_use]
     pub fn last(self) -> Option<u8> {
         (0..=u8::MAX).rev().find(|place| self.contains(*place))
     }
