@@ -15,6 +15,7 @@ PROFILE ?= dev
 CARGO ?= cargo
 target := $(or $(CARGO_TARGET_DIR),target)
 programs := $(target)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+tests = $(CARGO) test --profile $(if $(filter dev,$(PROFILE)),test,$(PROFILE)) --workspace
 in_panel := deploy/setup/panel.sh
 panel := gateway/panel
 panel_sources := $(shell find $(panel) \( -name node_modules -o -name dist -o -name '*.d.ts' \) -prune \
@@ -58,7 +59,8 @@ test-panel: panel
 
 test: setup test-panel build
 	deploy/setup/peers.sh
-	$(CARGO) test --profile $(if $(filter dev,$(PROFILE)),test,$(PROFILE)) --workspace
+	$(tests) --no-run
+	tests/halves.sh $(tests)
 
 # Every parser of bytes, ten minutes each; needs cargo-fuzz and a nightly toolchain.
 fuzz:
@@ -70,6 +72,7 @@ fuzz:
 # must be caught.
 torture: build
 	deploy/setup/peers.sh
+	ZHIBAN_FLIPS=1000 $(CARGO) test --workspace --lib -- flipped_bits_anywhere
 	$(release) test --release --workspace --test storm -- --seeds $(or $(SEEDS),10000)
 	ZHIBAN_KILLS=100 $(CARGO) test --workspace --test killed --test kill_nine_loses_nothing -- --nocapture
 	ZHIBAN_CUTS=50 $(CARGO) test --workspace --test a_power_cut_loses_nothing -- --nocapture

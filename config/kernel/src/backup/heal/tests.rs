@@ -66,12 +66,11 @@ fn folder_of(subject: &Subject) -> PathBuf {
 
 #[test]
 fn flipped_bits_anywhere_bring_up_nothing_wrong_and_all_the_backup_had() {
-    let seed = std::env::var("ZHIBAN_SEED").ok();
-    let seed = seed.and_then(|seed| seed.parse().ok()).unwrap_or(15);
+    let seed = number_of("ZHIBAN_SEED", 15);
+    let trials = number_of("ZHIBAN_FLIPS", 50);
     let mut random = StdRng::seed_from_u64(seed);
     let (mut mended, mut rescued) = (0, 0);
-    const TRIALS: usize = 200;
-    for trial in 0..TRIALS {
+    for trial in 0..trials {
         let (place, disk, subject) = damaged_place("flip");
         let name = if random.random_bool(0.5) {
             "hall.db"
@@ -112,8 +111,13 @@ fn flipped_bits_anywhere_bring_up_nothing_wrong_and_all_the_backup_had() {
         assert!(mend(&subject, &disk, at(0)).unwrap().is_none());
         drop(place);
     }
-    println!("{TRIALS} trials, seed {seed}: {mended} mended, {rescued} newer rows brought over");
-    assert!(mended > TRIALS / 2, "the flips hit something: {mended}");
+    println!("{trials} trials, seed {seed}: {mended} mended, {rescued} newer rows brought over");
+    assert!(mended > trials / 2, "the flips hit something: {mended}");
+}
+
+fn number_of(variable: &str, otherwise: u64) -> u64 {
+    let set = std::env::var(variable).ok();
+    set.map_or(otherwise, |text| text.parse().expect("a number"))
 }
 
 #[test]
