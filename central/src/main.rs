@@ -159,7 +159,7 @@ fn check(file: &std::path::Path) -> anyhow::Result<()> {
         Options::of(database).with_context(|| file.display().to_string())?;
     }
     check_pages(&config.web).with_context(|| file.display().to_string())?;
-    println!("{}: good", file.display());
+    println!("{}: ok", file.display());
     Ok(())
 }
 

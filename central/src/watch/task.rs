@@ -15,7 +15,7 @@ use zhiban_vocabulary::envelope::Answer;
 use zhiban_vocabulary::{StoreId, topics};
 
 use super::store;
-use crate::intake::links;
+use crate::intake::{PROBE, links};
 
 const EVERY: Duration = Duration::from_secs(12);
 /// Two probes may be slow before a part counts as failing.
@@ -133,7 +133,7 @@ impl Probe {
 }
 
 fn ask(endpoint: &str) -> Result<(), String> {
-    let store: StoreId = "zhiban-probe"
+    let store: StoreId = PROBE
         .parse()
         .map_err(|error: zhiban_vocabulary::IdError| error.to_string())?;
     let key = topics::up(&store);

@@ -10,7 +10,7 @@ export function hallUpkeep({ need, stamp, now, quiet }) {
   const view = () => {
     const steps = Object.entries(done).map(([step, is]) => ({ step, done: typeof is === "function" ? is() : is, confirmed: confirmed.has(step) }));
     return {
-      done: steps.every((step) => step.done || step.confirmed), steps, hall, hall_is_masters: false, restart_needed: saved, can_restart: true, listen: "127.0.0.1:8080",
+      done: steps.every((step) => step.done || step.confirmed), steps, hall, hall_is_masters: false, restart_needed: saved, can_restart: true, page: "http://127.0.0.1:8080/",
       clock_synchronized: true, devices: 31, waiting: 2, centre_connected: quiet ? null : true, backup_folder: "/var/lib/zhiban-gateway/backups", backup_same_disk: true,
       backup_last: stamp(3.5 * 3600), backup_problem: quiet ? "/mnt/backup: No such file or directory (os error 2)" : null, alarm_tested: tested,
     };

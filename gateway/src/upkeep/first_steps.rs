@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use utoipa_axum::routes;
 use zhiban_config::GatewayConfig;
 use zhiban_kernel::people::{SignedIn, note};
-use zhiban_kernel::web::{Access, Api, Peer, Result, WebError};
+use zhiban_kernel::web::{Access, Api, Peer, Result, WebError, page_address};
 use zhiban_kernel::{StoreError, doctor};
 use zhiban_vocabulary::device::Severity;
 use zhiban_vocabulary::roles::Capability;
@@ -56,7 +56,8 @@ struct FirstSteps {
     restart_needed: bool,
     /// There is somebody who starts the program again: systemd.
     can_restart: bool,
-    listen: String,
+    /// Where the panel is opened from other computers, or from the box alone.
+    page: String,
     /// Whether a time server is followed; `null` where that cannot be told.
     clock_synchronized: Option<bool>,
     devices: u32,
@@ -156,7 +157,7 @@ fn view(state: &UpkeepState, known: Known) -> FirstSteps {
         hall: known.hall.unwrap_or(in_force),
         hall_is_masters: known.has_master,
         can_restart: can_restart(),
-        listen: listen.to_string(),
+        page: page_address(web.listen, web.tls.as_ref().map(|tls| tls.listen)),
         clock_synchronized,
         devices: known.devices,
         waiting: known.waiting,

@@ -1278,7 +1278,8 @@ export interface components {
             hall: components["schemas"]["HallSettings"];
             /** @description Name and hours are the centre's; this hall may propose (P-01). */
             hall_is_masters: boolean;
-            listen: string;
+            /** @description Where the panel is opened from other computers, or from the box alone. */
+            page: string;
             /** @description Settings wait for the next start of the program. */
             restart_needed: boolean;
             steps: components["schemas"]["Step"][];

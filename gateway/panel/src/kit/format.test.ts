@@ -37,6 +37,16 @@ describe("numbers", () => {
 
 describe("times", () => {
   const moment = "2020-01-02T16:30:05Z";
+  it("are typed in the program's zone, wherever the browser is", () => {
+    expect(format.toInput(moment, "Asia/Shanghai")).toBe("2020-01-03T00:30");
+    expect(format.fromInput("2020-01-03T00:30", "Asia/Shanghai")).toBe("2020-01-02T16:30:00.000Z");
+    expect(format.fromInput("2020-07-01T12:00", "Europe/Warsaw")).toBe("2020-07-01T10:00:00.000Z");
+    // Forward at 02:00 on 29 March 2020, back at 03:00 on 25 October.
+    expect(format.fromInput("2020-03-29T01:59", "Europe/Warsaw")).toBe("2020-03-29T00:59:00.000Z");
+    expect(format.fromInput("2020-03-29T03:00", "Europe/Warsaw")).toBe("2020-03-29T01:00:00.000Z");
+    expect(format.fromInput("2020-10-25T02:30", "Europe/Warsaw")).toBe("2020-10-25T00:30:00.000Z");
+    expect(format.fromInput("2020-10-25T03:00", "Europe/Warsaw")).toBe("2020-10-25T02:00:00.000Z");
+  });
   it("are told in the hall's zone", () => {
     expect(format.dateTime(moment, "Asia/Shanghai")).toBe("2020-01-03 00:30:05");
     expect(format.dateTime(moment, "Europe/Warsaw")).toBe("2020-01-02 17:30:05");

@@ -1,5 +1,7 @@
 // Numbers and times as people read them. Everything takes null and hands back null: no data is never shown as zero.
 
+const DAY_MS = 86_400_000;
+
 type Maybe<T> = T | null | undefined;
 
 function pad(value: number): string {
@@ -87,6 +89,18 @@ export function time(at: Maybe<string | number>, timeZone: string): string | nul
 }
 export function hourMinute(at: Maybe<string | number>, timeZone: string): string | null {
   return local(at, timeZone)?.slice(11, 16) ?? null;
+}
+/** A moment as an input of browsers has it (yyyy-MM-ddTHH:mm), by the clock of the program, not of the browser. */
+export function toInput(at: string | number, timeZone: string): string {
+  return (local(at, timeZone) ?? "").slice(0, 16).replace(" ", "T");
+}
+/** The moment an input of browsers means; in the hour the clock is put back, the first of both. */
+export function fromInput(text: string, timeZone: string): string {
+  const wall = Date.parse(`${text}Z`);
+  const offset = (at: number): number => Date.parse(`${toInput(at, timeZone)}Z`) - at;
+  // The offset a day before holds on this side of a change of the clock, and that a day after on the other.
+  const sides = [wall - offset(wall - DAY_MS), wall - offset(wall + DAY_MS)];
+  return new Date(sides.find((at) => toInput(at, timeZone) === text) ?? sides[0]).toISOString();
 }
 /** Time only when the moment is on the day being shown, otherwise day and time. */
 export function timeOrDate(at: Maybe<string | number>, timeZone: string, nowMs: number): string | null {

@@ -39,6 +39,7 @@ export const compareWords = {
     "stream-lost": ["实时连接中断，正在重连", "live connection lost, trying again"],
     total: ["合计（{n} 个厅）", "All halls ({n})"],
     none: ["没有可比较的营业厅", "No halls to compare"],
+    "none-way": ["为营业厅生成接入码", "Make a code for a hall"],
     "none-text": ["营业厅接入并上传第一批数据后会显示在这里。", "They appear here once a hall has sent its first figures."],
     "no-chart": ["所选时段没有这项数据", "No data of this measure in the period"],
     "not-drawn": ["{n} 个厅无数据，未画出", "not drawn for lack of data: {n}"],
