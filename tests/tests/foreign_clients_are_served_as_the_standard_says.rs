@@ -30,7 +30,7 @@ async fn retained(gateway: &Running, secret: &str, version: Version) -> usize {
     listen.args([
         "-u", "kiosk-1", "-P", secret, "-q", "1", "-v", "-W", "8", "-C", "300",
     ]);
-    listen.args(["-t", "te/device/kiosk-1//twin/+"]);
+    listen.args(["-t", "te/device/kiosk-1///twin/+"]);
     let heard = finish(&mut listen, SOON).await;
     let text = text(&heard);
     let mut lines: Vec<_> = text
@@ -59,7 +59,7 @@ async fn retained_messages_reach_a_late_listener_also_after_a_restart() {
     .await;
     device
         .peer
-        .order(&format!("retain {TOPICS} te/device/kiosk-1//twin/ here"))
+        .order(&format!("retain {TOPICS} te/device/kiosk-1///twin/ here"))
         .await;
     device.peer.until(&format!("retained {TOPICS}")).await;
     drop(device);

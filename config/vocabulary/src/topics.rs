@@ -10,6 +10,9 @@ use crate::envelope::PROTOCOL;
 use crate::report::Kind;
 use crate::{DeviceId, StoreId};
 
+/// Channels of the form: events, measurements, alarms, commands, twin, health.
+const CHANNELS: [&str; 6] = ["e", "m", "a", "cmd", "twin", "status"];
+
 /// What a topic of a device means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceTopic<'t> {
@@ -23,6 +26,8 @@ pub enum DeviceTopic<'t> {
     Command { command: CommandKind, id: &'t str },
     /// Twin and whatever else the form has: passed on, and kept if retained.
     Other,
+    /// Not of the form: a level too many or too few, or a channel nobody knows.
+    Unknown,
 }
 
 /// Everything below one device.
@@ -87,17 +92,26 @@ pub fn command_type(device: &DeviceId, command: CommandKind) -> String {
 /// let (command, id) = (CommandKind::Restart, "1");
 /// assert_eq!(below_device("//cmd/restart/1"), DeviceTopic::Command { command, id });
 /// assert_eq!(below_device("//m/climate/meta"), DeviceTopic::Other);
+/// assert_eq!(below_device("e/ticket.issued"), DeviceTopic::Unknown);
+/// assert_eq!(below_device("/e/ticket.issued"), DeviceTopic::Unknown);
 /// ```
 #[must_use]
 pub fn below_device(rest: &str) -> DeviceTopic<'_> {
     let mut levels = rest.split('/');
     let mut next = || levels.next().unwrap_or_default();
     let head = [next(), next(), next(), next(), next()];
+    let is_of_form = match head {
+        ["", "", channel, ..] => CHANNELS.contains(&channel) || rest == "/",
+        [kind, name, ..] => kind == "service" && !name.is_empty(),
+    };
+    if !is_of_form {
+        return DeviceTopic::Unknown;
+    }
     if levels.next().is_some() {
         return DeviceTopic::Other;
     }
     match head {
-        ["", "", "", "", ""] if rest == "/" => DeviceTopic::Registration,
+        ["", "", "", "", ""] => DeviceTopic::Registration,
         ["", "", "e" | "m", kind, ""] if !kind.is_empty() => DeviceTopic::Report(kind),
         ["", "", "a", alarm, ""] if !alarm.is_empty() => DeviceTopic::Alarm(alarm),
         ["", "", "cmd", command, id] if !id.is_empty() => match CommandKind::from_text(command) {

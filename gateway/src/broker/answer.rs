@@ -18,6 +18,7 @@ pub(super) mod reason {
     pub(in super::super) const UNSPECIFIED: u8 = 0x80;
     pub(in super::super) const NOT_AUTHORIZED: u8 = 0x87;
     pub(in super::super) const FILTER_INVALID: u8 = 0x8f;
+    pub(in super::super) const TOPIC_NAME_INVALID: u8 = 0x90;
     pub(in super::super) const QUOTA: u8 = 0x97;
     pub(in super::super) const PAYLOAD_INVALID: u8 = 0x99;
     pub(in super::super) const NO_SHARED: u8 = 0x9e;

@@ -87,6 +87,9 @@ impl Batch {
         };
         let clears = publish.retain && publish.payload.is_empty();
         let below = below_device(rest);
+        if below == DeviceTopic::Unknown && !clears {
+            return self.refuse_unknown(shared, device, &publish);
+        }
         // Retained it would be kept as it came.
         let is_private = matches!(below, DeviceTopic::Report(kind)
             if Kind::from_text(kind).is_some_and(Kind::is_private));
@@ -118,7 +121,7 @@ impl Batch {
                 Kind::CommandState.as_str(),
                 with_field("command", id, &publish.payload),
             )),
-            DeviceTopic::Other => None,
+            DeviceTopic::Other | DeviceTopic::Unknown => None,
         };
         self.reports.extend(
             report.map(|(kind, payload)| submission(device, kind, payload, &topic, &publish, 0)),
@@ -215,17 +218,29 @@ impl Batch {
     /// A forbidden message is kept as a dead letter and acknowledged, so that the device does not
     /// send it for ever; a device that does it all the time fills no table.
     fn refuse(&mut self, shared: &Shared, device: &DeviceId, publish: &Publish, why: &str) {
+        self.bury(shared, device, letter(device, publish, why));
+        self.messages.push(refused(publish, reason::NOT_AUTHORIZED));
+    }
+
+    /// A topic below the device's own that is none of the form: a slash too few loses no report
+    /// without a trace.
+    fn refuse_unknown(&mut self, shared: &Shared, device: &DeviceId, publish: &Publish) {
+        let why =
+            format!("expected te/device/{device}///e/<kind> or another topic of the contract");
+        let letter = DeadLetter {
+            code: "unknown-topic",
+            ..letter(device, publish, &why)
+        };
+        self.bury(shared, device, letter);
+        self.messages
+            .push(refused(publish, reason::TOPIC_NAME_INVALID));
+    }
+
+    fn bury(&mut self, shared: &Shared, device: &DeviceId, letter: DeadLetter) {
         metrics::counter!("zhiban_mqtt_topics_refused_total").increment(1);
         if shared.sessions.may_bury(device) {
-            self.letters.push(letter(device, publish, why));
+            self.letters.push(letter);
         }
-        self.messages.push(Taken {
-            packet_id: publish.packet_id,
-            reports: 0..0,
-            keep: None,
-            reason: reason::NOT_AUTHORIZED,
-            passing: None,
-        });
     }
 
     /// Writes the batch. What a topic is to retain is written after the reports, because a report
@@ -281,6 +296,16 @@ fn submission(
         payload,
         topic: Some(topic.to_owned()),
         redelivery,
+    }
+}
+
+fn refused(publish: &Publish, reason: u8) -> Taken {
+    Taken {
+        packet_id: publish.packet_id,
+        reports: 0..0,
+        keep: None,
+        reason,
+        passing: None,
     }
 }
 

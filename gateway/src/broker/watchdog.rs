@@ -15,6 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use zhiban_kernel::health::{Health, Status};
+use zhiban_kernel::said::Said;
 
 use super::Shared;
 pub(super) use crate::devices::WATCHDOG;
@@ -74,17 +75,22 @@ impl Watchdog {
         metrics::gauge!("zhiban_mqtt_probe_seconds").set(took.as_secs_f64());
         metrics::gauge!("zhiban_mqtt_probe_ok").set(if probed.is_ok() { 1.0 } else { 0.0 });
         let (status, detail) = match probed {
-            Ok(()) => (
-                Status::Ok,
-                format!("message came back in {} ms", took.as_millis()),
-            ),
-            Err(_) if self.shared.gate.is_full_for(self.address.ip()) => {
-                (Status::Degraded, "no room for another connection".into())
+            Ok(()) => {
+                let ms = took.as_millis();
+                let said = Said::new(
+                    format!("消息 {ms} ms 后返回"),
+                    format!("message came back in {ms} ms"),
+                );
+                (Status::Ok, said)
             }
-            Err(error) => (Status::Failing, error.to_string()),
+            Err(_) if self.shared.gate.is_full_for(self.address.ip()) => {
+                let said = Said::new("连接数已满", "no room for another connection");
+                (Status::Degraded, said)
+            }
+            Err(error) => (Status::Failing, error.to_string().into()),
         };
         if status == Status::Failing {
-            tracing::error!(detail, "the MQTT door does not answer");
+            tracing::error!(detail = detail.en, "the MQTT door does not answer");
         }
         self.health.say(PART, status, detail, SILENCE_MAX);
     }

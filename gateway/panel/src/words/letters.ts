@@ -22,6 +22,7 @@ export const lettersWords = {
   },
   "letter-reason": {
     "bad-json": ["JSON 错误", "bad JSON"],
+    "unknown-topic": ["主题不认识", "unknown topic"],
     "unknown-kind": ["未知事件", "unknown event"],
     "bad-field": ["字段错误", "bad field"],
     "too-large": ["过大", "too large"],
@@ -31,6 +32,7 @@ export const lettersWords = {
     "bad-frame": ["帧错误", "bad frame"],
   },
   "letter-reason-text": {
+    "unknown-topic": ["主题不符合接口格式，常见原因是少写了斜杠：te/device/<编号>///e/<事件>。请改设备的上报主题。", "The topic is none of the contract's; often a slash is missing: te/device/<id>///e/<kind>. Mend the topic the device publishes to."],
     "bad-json": ["内容不是有效的 JSON。请检查设备固件的报文格式。", "The content is not valid JSON. Check the message format of the device's firmware."],
     "unknown-kind": ["事件类型不在约定之内。可能是固件版本较新，或主题写错。", "This kind of event is not agreed on. The firmware may be newer, or the topic mistyped."],
     "bad-field": ["缺少字段或字段的值不符合约定。", "A field is missing or its value is not as agreed."],

@@ -120,6 +120,26 @@ async fn a_device_cannot_speak_for_another() {
 }
 
 #[tokio::test]
+async fn a_slash_too_few_leaves_a_trace() {
+    let hall = Hall::open("slash").await;
+    let mut device = hall.device("tm-1").await;
+    for (id, topic) in [
+        (1, "te/device/tm-1/e/ticket.issued"),
+        (2, "te/device/tm-1//e/ticket.issued"),
+        (3, "te/device/tm-1///x/ticket.issued"),
+    ] {
+        device.send(&publish(4, topic, "{}", id, 0)).await;
+        let packet = u8::try_from(id).unwrap();
+        assert_eq!(device.raw().await, [0x40, 2, 0, packet], "{topic}");
+    }
+    eventually(async || hall.letters().await.len() == 3).await;
+    let letters = hall.letters().await;
+    let unknown = letters.iter().all(|(_, code)| code == "unknown-topic");
+    assert!(unknown, "{letters:?}");
+    assert_eq!(hall.reports().await, 0);
+}
+
+#[tokio::test]
 async fn version_5_is_told_what_was_wrong() {
     let hall = Hall::open("told").await;
     let secret = hall.register("tm-1").await;
