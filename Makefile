@@ -49,6 +49,7 @@ no-panel:
 
 build: panel
 	$(CARGO) build --profile $(PROFILE) --workspace --bins
+	@echo "The programs are in $(programs). Next: make demo, or README.md, Run a hall."
 
 demo: build
 	@$(programs)/demo $(ARGS)

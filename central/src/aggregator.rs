@@ -100,7 +100,7 @@ impl Aggregator {
         };
         let state = trust_pages(config, &centre, &trust, door_address);
         let (router, _, _) = routes(people, &centre, state.as_ref(), &questions);
-        let pages = Listeners::open(&config.web, &authority, &[]).await?;
+        let pages = Listeners::open(&config.web, &authority, &["localhost".into()]).await?;
         let (web, webs) = (pages.plain_addr()?, pages.tls_addr());
         let probe = Probe {
             store,

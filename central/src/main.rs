@@ -27,6 +27,21 @@ struct Arguments {
 /// Where the package keeps it.
 const CONFIG: &str = "/etc/zhiban/central.toml";
 
+/// The configuration a command reads: named as it is, or by `--config` as everywhere else.
+#[derive(Debug, clap::Args)]
+struct ConfigFile {
+    #[arg(value_name = "CONFIG", default_value = CONFIG)]
+    file: PathBuf,
+    #[arg(long, value_name = "CONFIG", conflicts_with = "file")]
+    config: Option<PathBuf>,
+}
+
+impl ConfigFile {
+    fn path(self) -> PathBuf {
+        self.config.unwrap_or(self.file)
+    }
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Tongue {
     Zh,
@@ -45,9 +60,9 @@ impl From<Tongue> for Language {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Runs until a stop signal.
-    Run { config: PathBuf },
+    Run(ConfigFile),
     /// Checks a configuration file; the reasons go to standard error.
-    Check { config: PathBuf },
+    Check(ConfigFile),
     /// Makes a one-time code with which a hall enrols, good for two days; an earlier one counts no
     /// longer.
     Code {
@@ -57,7 +72,7 @@ enum Command {
     },
     /// Copies the SQLite database of `centre.data` into the empty one of `[database]`, and holds
     /// both against each other. The centre must not be running.
-    Migrate { config: PathBuf },
+    Migrate(ConfigFile),
     /// Looks at everything a person on site can mend; 0 when nothing must be.
     Doctor {
         #[arg(long, default_value = CONFIG)]
@@ -105,10 +120,10 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
-        Command::Run { config } => with_runtime(run(config)),
-        Command::Check { config } => check(&config),
+        Command::Run(file) => with_runtime(run(file.path())),
+        Command::Check(file) => check(&file.path()),
         Command::Code { config, store } => with_runtime(print_code(config, store)),
-        Command::Migrate { config } => migrate(&config),
+        Command::Migrate(file) => migrate(&file.path()),
         Command::Doctor { config, language } => {
             upkeep::doctor(&config, language.map(Language::from))
         }

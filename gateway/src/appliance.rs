@@ -136,7 +136,7 @@ pub async fn run(config: GatewayConfig, config_file: &Path) -> Result<()> {
     let router = api
         .merge(chain::health_router(watch.clone()))
         .merge(panel::router(&config.hall.name, watch));
-    let names = [host_name(config.hall.store.as_str())];
+    let names = [host_name(config.hall.store.as_str()), "localhost".into()];
     let pages = Listeners::open(&config.web, &authority, &names).await?;
     let addresses = Addresses::of(&pages, mqtt, mqtts)?;
     tasks.spawn("web", pages.serve(router, stop));

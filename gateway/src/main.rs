@@ -31,6 +31,21 @@ struct Arguments {
 /// Where the package keeps it.
 const CONFIG: &str = "/etc/zhiban/gateway.toml";
 
+/// The configuration a command reads: named as it is, or by `--config` as everywhere else.
+#[derive(Debug, clap::Args)]
+struct ConfigFile {
+    #[arg(value_name = "CONFIG", default_value = CONFIG)]
+    file: PathBuf,
+    #[arg(long, value_name = "CONFIG", conflicts_with = "file")]
+    config: Option<PathBuf>,
+}
+
+impl ConfigFile {
+    fn path(self) -> PathBuf {
+        self.config.unwrap_or(self.file)
+    }
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 enum Tongue {
     Zh,
@@ -49,9 +64,9 @@ impl From<Tongue> for Language {
 #[derive(Subcommand)]
 enum Command {
     /// Run the gateway until a stop signal.
-    Run { config: PathBuf },
+    Run(ConfigFile),
     /// Check a configuration without opening anything; 0 when it can be used.
-    Check { config: PathBuf },
+    Check(ConfigFile),
     /// Join a fleet with the code its centre made for this hall; also while the gateway runs, which
     /// takes it up by itself.
     Enrol {
@@ -129,7 +144,8 @@ enum Command {
 enum DeviceCommand {
     /// Register a device that comes in by MQTT or HTTP and print its secret.
     Add {
-        config: PathBuf,
+        #[command(flatten)]
+        config: ConfigFile,
         #[arg(long, required_unless_present = "batch")]
         id: Option<DeviceId>,
         /// Such as ticket-machine, caller, evaluation-pad, kiosk, window-screen, led-board,
@@ -163,7 +179,8 @@ fn main() -> ExitCode {
 
 fn execute(command: Command) -> Result<()> {
     match command {
-        Command::Run { config: file } => {
+        Command::Run(file) => {
+            let file = file.path();
             let config = GatewayConfig::read(&file)?;
             telemetry::start();
             let runtime = runtime()?;
@@ -172,7 +189,8 @@ fn execute(command: Command) -> Result<()> {
             runtime.shutdown_timeout(Duration::from_millis(500));
             ran
         }
-        Command::Check { config } => {
+        Command::Check(file) => {
+            let config = file.path();
             let file = config.display().to_string();
             let config = GatewayConfig::read(&config)?;
             appliance::wired_devices(&config).with_context(|| file.clone())?;
@@ -202,7 +220,7 @@ fn execute(command: Command) -> Result<()> {
             topics,
             batch,
         }) => {
-            let config = GatewayConfig::read(&config)?;
+            let config = GatewayConfig::read(&config.path())?;
             rights::go_on_as_owner(&config.hall.data)?;
             match (batch, id, kind) {
                 (Some(file), _, _) => add_batch(&config, &file),
