@@ -1,6 +1,8 @@
 //! The pages of the comparison against facts that were really sent.
 
 use serde_json::{Value, json};
+use zhiban_kernel::sql::Sql;
+use zhiban_kernel::values;
 
 use super::routed::Site;
 use super::{Make, TestHall, hall_quarter, on_both, profile, queue_quarter, slots};
@@ -21,6 +23,14 @@ async fn hall(site: &Site, store: &str, grade: &str, quarters: usize, issued: u3
     hall
 }
 
+/// A hall owes the whole day only where it was there before.
+async fn known_since_yesterday(site: &Site, store: &str) {
+    let (store, day_ms) = (store.to_owned(), 86_400_000_i64);
+    let sql = "update stores_store set first_seen_ms = first_seen_ms - ?2 where store = ?1";
+    let earlier = move |tx: &dyn Sql| tx.execute(sql, values![store, day_ms]).map(drop);
+    site.store.write(earlier).await.unwrap();
+}
+
 /// A site at 12:07:30 UTC: 20 quarter hours are over and due in Warsaw.
 async fn site(make: Make) -> (Site, String) {
     let site = Site::open("2020-01-02T12:07:30Z", make).await;
@@ -39,6 +49,7 @@ async fn figures_come_with_age_and_completeness_and_no_data_is_not_zero(make: Ma
     hall(&site, "mokotow", "A", 15, 2).await;
     let silent = TestHall::new("ursus");
     silent.send(&site.intake, 1, &[profile("Ursus", "B")]).await;
+    known_since_yesterday(&site, "ursus").await;
     let body = site
         .get("/api/v1/compare?from=2020-01-02&to=2020-01-02", &cookie)
         .await;
@@ -106,6 +117,7 @@ async fn the_total_is_merged_over_the_halls_of_the_chosen_group(make: Make) {
     hall(&site, "mokotow", "A", 15, 2).await;
     let silent = TestHall::new("ursus");
     silent.send(&site.intake, 1, &[profile("Ursus", "B")]).await;
+    known_since_yesterday(&site, "ursus").await;
     let body = site.get("/api/v1/compare", &cookie).await;
     let wola = row(&body, "wola");
     let total = &body["total"];

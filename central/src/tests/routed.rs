@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
+use zhiban_kernel::Database;
 use zhiban_kernel::authority::Authority;
 use zhiban_kernel::people::{People, Program};
 use zhiban_kernel::web::{Access, Caller, RouteRule, Transport, finish};
@@ -26,6 +27,7 @@ use crate::trust::{Trust, TrustState};
 /// A centre without sockets.
 pub(crate) struct Site {
     pub(crate) intake: Intake,
+    pub(crate) store: Database,
     router: axum::Router,
     rules: Vec<RouteRule>,
     paths: BTreeSet<String>,
@@ -74,6 +76,7 @@ impl Site {
         let (router, openapi, rules) = routes(people, &centre, Some(&state), intake.questions());
         Self {
             intake,
+            store: centre.store.clone(),
             router: finish(router),
             rules,
             paths: openapi.paths.paths.keys().cloned().collect(),

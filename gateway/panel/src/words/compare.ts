@@ -41,6 +41,7 @@ export const compareWords = {
     none: ["没有可比较的营业厅", "No halls to compare"],
     "none-way": ["为营业厅生成接入码", "Make a code for a hall"],
     "none-text": ["营业厅接入并上传第一批数据后会显示在这里。", "They appear here once a hall has sent its first figures."],
+    "no-chart-today": ["每刻钟结束后约半分钟，各厅才送来这一刻钟的数字；实时情况看“营业厅”页。", "Halls send the figures of a quarter hour half a minute after it has ended; how it is just now stands on the page Halls."],
     "no-chart": ["所选时段没有这项数据", "No data of this measure in the period"],
     "not-drawn": ["{n} 个厅无数据，未画出", "not drawn for lack of data: {n}"],
     hatched: ["虚线框：数据尚不完整", "dashed outline: not complete yet"],

@@ -15,7 +15,7 @@ export const mastersWords = {
     yes: ["是", "yes"],
     no: ["否", "no"],
     nothing: ["（无）", "(nothing)"],
-    required: ["（必填）", "(needed)"],
+    required: ["（必填）", "(required)"],
     change: ["修改", "Change"],
     move: ["移动", "Move"],
     remove: ["删除", "Remove"],
