@@ -60,7 +60,7 @@ pub fn subject(config: &CentralConfig, file: &Path) -> Subject {
         read_through,
         // What halls have sent comes again by itself.
         rescue: |_, _| Ok(Rescued::default()),
-        tell: |connection, text| note(connection, PROGRAM, "", "box.database-mended", text),
+        tell: |connection, told| note(connection, PROGRAM, "", "box.database-mended", &told.en),
     }
 }
 

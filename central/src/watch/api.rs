@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
-use zhiban_kernel::health::{Report, Status};
+use zhiban_kernel::health::{Part, Report, Status};
 use zhiban_kernel::people::SignedIn;
 use zhiban_kernel::web::{Access, Api, Peer, Result, WebError};
 use zhiban_kernel::{Clock, telemetry};
@@ -39,7 +39,7 @@ fn may_look(peer: Peer, who: Option<&Extension<SignedIn>>) -> bool {
 fn report(centre: &Centre, with_detail: bool) -> Report {
     let mut report = centre.health.report();
     if !with_detail {
-        report.parts.iter_mut().for_each(|part| part.detail.clear());
+        report.parts.iter_mut().for_each(Part::hide_detail);
     }
     report
 }

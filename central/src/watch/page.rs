@@ -21,7 +21,7 @@ pub(super) fn status(report: &Report, view: Option<&BoxView>) -> String {
     let _ = write!(page, "<h1>值班中心 · Zhiban central: {whole}</h1>");
     page.push_str("<table><caption>各部分 · Parts</caption><thead><tr><th scope=\"col\">部分 · Part</th><th scope=\"col\">状态 · State</th><th scope=\"col\">说明 · Detail</th><th scope=\"col\">秒前 · Seconds ago</th></tr></thead><tbody>");
     for part in &report.parts {
-        let (state, detail) = (words(part.status), escaped(&part.detail));
+        let (state, detail) = (words(part.status), escaped(&part.said().both()));
         let _ = write!(
             page,
             "<tr><th scope=\"row\">{}</th><td>{state}</td><td>{detail}</td><td>{}</td></tr>",
@@ -93,6 +93,7 @@ mod tests {
             part: "store",
             status: Status::Failing,
             detail: "<script>alert(1)</script>".into(),
+            detail_zh: "<script>alert(1)</script>".into(),
             age_s: 3,
             is_silent: false,
         };

@@ -1,5 +1,6 @@
 //! All SQL of the probe.
 
+use zhiban_kernel::said::Said;
 use zhiban_kernel::sql::{Dialect, Result, Sql};
 use zhiban_kernel::values;
 
@@ -15,7 +16,7 @@ pub(super) fn write_probe(tx: &dyn Sql, now_ms: i64) -> Result<()> {
 }
 
 /// What the probe's row says, and why a commit might not be on disk, if so.
-pub(super) fn read_probe(sql: &dyn Sql) -> Result<(i64, Option<&'static str>)> {
+pub(super) fn read_probe(sql: &dyn Sql) -> Result<(i64, Option<Said>)> {
     let at_ms = sql.one("select at_ms from watch_probe", &[], |row| row.get(0))?;
     if sql.dialect() == Dialect::Sqlite {
         return Ok((at_ms, None));
@@ -24,6 +25,11 @@ pub(super) fn read_probe(sql: &dyn Sql) -> Result<(i64, Option<&'static str>)> {
     let safe =
         "select current_setting('fsync') = 'on' and current_setting('full_page_writes') = 'on'";
     let safe: bool = sql.one(safe, &[], |row| row.get(0))?;
-    let doubt = (!safe).then_some("the server runs without fsync or full_page_writes");
+    let doubt = (!safe).then(|| {
+        Said::new(
+            "服务器没有打开 fsync 或 full_page_writes",
+            "the server runs without fsync or full_page_writes",
+        )
+    });
     Ok((at_ms, doubt))
 }

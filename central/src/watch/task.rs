@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use zhiban_kernel::clock::to_ms;
 use zhiban_kernel::health::{Health, Status};
+use zhiban_kernel::said::Said;
 use zhiban_kernel::sql::Sql;
 use zhiban_kernel::{Clock, Database};
 use zhiban_vocabulary::envelope::Answer;
@@ -34,7 +35,7 @@ pub struct Probe {
     pub web: SocketAddr,
 }
 
-type Proof = Result<Option<String>, String>;
+type Proof = Result<Option<Said>, Said>;
 
 impl Probe {
     pub async fn run(self, shutdown: CancellationToken) {
@@ -64,13 +65,16 @@ impl Probe {
         let took = started.elapsed();
         let (status, detail) = match result {
             Ok(Ok(Some(doubt))) => (Status::Degraded, doubt),
-            Ok(Ok(None)) if took > SLOW => (Status::Degraded, format!("took {took:.1?}")),
-            Ok(Ok(None)) => (Status::Ok, format!("{} ms", took.as_millis())),
+            Ok(Ok(None)) if took > SLOW => {
+                let said = Said::new(format!("用时 {took:.1?}"), format!("took {took:.1?}"));
+                (Status::Degraded, said)
+            }
+            Ok(Ok(None)) => (Status::Ok, format!("{} ms", took.as_millis()).into()),
             Ok(Err(problem)) => (Status::Failing, problem),
-            Err(_) => (Status::Failing, "no answer".into()),
+            Err(_) => (Status::Failing, Said::new("没有应答", "no answer")),
         };
         if status != Status::Ok {
-            tracing::warn!(part, detail, "probe");
+            tracing::warn!(part, detail = detail.en, "probe");
         }
         metrics::gauge!("zhiban_probe_seconds", "part" => part).set(took.as_secs_f64());
         self.health.say(part, status, detail, SILENCE_MAX);
@@ -79,14 +83,14 @@ impl Probe {
     /// A real commit, read back.
     async fn store(&self) -> Proof {
         let now_ms = to_ms(Clock::real_now());
-        let text = |error: zhiban_kernel::StoreError| error.to_string();
+        let text = |error: zhiban_kernel::StoreError| Said::same(error);
         let write = move |tx: &dyn Sql| store::write_probe(tx, now_ms);
         self.store.write(write).await.map_err(text)?;
         let (found, doubt) = self.store.read(store::read_probe).await.map_err(text)?;
         if found < now_ms {
-            return Err("a commit was not read back".into());
+            return Err(Said::new("提交后读不回来", "a commit was not read back"));
         }
-        Ok(doubt.map(str::to_owned))
+        Ok(doubt)
     }
 
     /// A fresh session and a message of a stranger, which goes through router, queue and checks and
@@ -106,14 +110,14 @@ impl Probe {
         let failed: Vec<String> = failed.collect();
         let problem = (!failed.is_empty()).then(|| failed.join("; "));
         match problem {
-            Some(problem) if failed.len() == self.endpoints.len() => Err(problem),
-            other => Ok(other),
+            Some(problem) if failed.len() == self.endpoints.len() => Err(problem.into()),
+            other => Ok(other.map(Said::from)),
         }
     }
 
     /// The page server answers on its own port.
     async fn web(&self) -> Proof {
-        let text = |error: std::io::Error| error.to_string();
+        let text = |error: std::io::Error| Said::same(error);
         let mut stream = TcpStream::connect(reachable(self.web))
             .await
             .map_err(text)?;
@@ -128,7 +132,10 @@ impl Probe {
         if matches!(status.as_str(), "200" | "503") {
             return Ok(None);
         }
-        Err(format!("answered {status}"))
+        Err(Said::new(
+            format!("应答 {status}"),
+            format!("answered {status}"),
+        ))
     }
 }
 

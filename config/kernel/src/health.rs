@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use crate::said::Said;
+
 /// How a part does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -21,12 +23,28 @@ pub enum Status {
 pub struct Part {
     pub part: &'static str,
     pub status: Status,
+    /// In English.
     pub detail: String,
+    pub detail_zh: String,
     /// Seconds since the part last said anything.
     pub age_s: u64,
     /// It said nothing for too long: it hangs, or is not there.
     #[serde(skip)]
     pub is_silent: bool,
+}
+
+impl Part {
+    /// Says no more of it than how it does.
+    pub fn hide_detail(&mut self) {
+        self.detail.clear();
+        self.detail_zh.clear();
+    }
+
+    /// What it says, in both languages.
+    #[must_use]
+    pub fn said(&self) -> Said {
+        Said::new(&self.detail_zh, &self.detail)
+    }
 }
 
 /// The whole, as bad as its worst part.
@@ -44,16 +62,16 @@ impl Report {
     }
 }
 
-struct Said {
+struct Word {
     status: Status,
-    detail: String,
+    detail: Said,
     at: Instant,
     silence_max: Duration,
 }
 
 /// Collects what the parts say; cheap to clone.
 #[derive(Clone, Default)]
-pub struct Health(Arc<Mutex<BTreeMap<&'static str, Said>>>);
+pub struct Health(Arc<Mutex<BTreeMap<&'static str, Word>>>);
 
 impl std::fmt::Debug for Health {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -69,10 +87,10 @@ impl Health {
         &self,
         part: &'static str,
         status: Status,
-        detail: impl Into<String>,
+        detail: impl Into<Said>,
         silence_max: Duration,
     ) {
-        let said = Said {
+        let said = Word {
             status,
             detail: detail.into(),
             at: Instant::now(),
@@ -97,25 +115,30 @@ impl Health {
     }
 }
 
-fn judge(part: &'static str, said: &Said) -> Part {
+fn judge(part: &'static str, said: &Word) -> Part {
     let age = said.at.elapsed();
     let age_s = age.as_secs();
-    if age > said.silence_max {
-        let detail = format!("silent; last said: {}", said.detail);
-        return Part {
-            part,
-            status: Status::Failing,
-            detail,
-            age_s,
-            is_silent: true,
-        };
-    }
+    let is_silent = age > said.silence_max;
+    let detail = if is_silent {
+        let Said { zh, en } = &said.detail;
+        Said::new(
+            format!("没有消息；最后一次：{zh}"),
+            format!("silent; last said: {en}"),
+        )
+    } else {
+        said.detail.clone()
+    };
     Part {
         part,
-        status: said.status,
-        detail: said.detail.clone(),
+        status: if is_silent {
+            Status::Failing
+        } else {
+            said.status
+        },
+        detail: detail.en,
+        detail_zh: detail.zh,
         age_s,
-        is_silent: false,
+        is_silent,
     }
 }
 
@@ -131,15 +154,20 @@ mod tests {
             Status::Failing,
             "nothing proved yet"
         );
-        health.say("journal", Status::Ok, "", Duration::from_secs(60));
+        health.say(
+            "journal",
+            Status::Ok,
+            String::new(),
+            Duration::from_secs(60),
+        );
         health.say(
             "uplink",
             Status::Degraded,
-            "centre away",
+            String::from("centre away"),
             Duration::from_secs(60),
         );
         assert_eq!(health.report().status, Status::Degraded);
-        health.say("mqtt", Status::Ok, "", Duration::ZERO);
+        health.say("mqtt", Status::Ok, String::new(), Duration::ZERO);
         std::thread::sleep(Duration::from_millis(2));
         assert_eq!(health.report().status, Status::Failing);
     }

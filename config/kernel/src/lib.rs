@@ -15,6 +15,7 @@ pub mod notify;
 pub mod people;
 pub mod rights;
 pub mod runtime;
+pub mod said;
 pub mod sql;
 pub mod store;
 pub mod telemetry;

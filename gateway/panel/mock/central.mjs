@@ -184,7 +184,7 @@ export function central({ speed, quiet }) {
       need(request, "halls.read");
       stream(request, response, "changed", () => ({ at: stamp(now()) }), 4000);
     },
-    "GET /health": () => ({ status: "ok", parts: ["store", "web", "zenoh"].map((part) => ({ part, status: "ok", detail: "2 ms", age_s: 7 })) }),
+    "GET /health": () => ({ status: "ok", parts: ["store", "web", "zenoh"].map((part) => ({ part, status: "ok", detail: "2 ms", detail_zh: "2 ms", age_s: 7 })) }),
     "GET /api/v1/box": ({ request }) => {
       need(request, "box.read");
       const n = (state) => halls.filter((hall) => hall.fresh === state).length;

@@ -133,12 +133,12 @@ export function gateway({ speed, big, quiet }) {
     "GET /health": () => ({
       status: "degraded",
       parts: [
-        { part: "audit log", status: "ok", detail: "unbroken", age_s: 512 },
-        { part: "drivers", status: "degraded", detail: "not running: screen-3", age_s: 4 },
-        { part: "followers", status: "ok", detail: "keep up", age_s: 4 },
-        { part: "journal", status: "ok", detail: "commit took 3 ms", age_s: 4 },
-        { part: "mqtt", status: "ok", detail: "message came back in 1 ms", age_s: 4 },
-        { part: "uplink", status: "ok", detail: "centre answers", age_s: 4 },
+        { part: "audit log", status: "ok", detail: "unbroken", detail_zh: "完整", age_s: 512 },
+        { part: "drivers", status: "degraded", detail: "not running: screen-3", detail_zh: "未运行：screen-3", age_s: 4 },
+        { part: "followers", status: "ok", detail: "keep up", detail_zh: "已跟上", age_s: 4 },
+        { part: "journal", status: "ok", detail: "commit took 3 ms", detail_zh: "提交用时 3 ms", age_s: 4 },
+        { part: "mqtt", status: "ok", detail: "message came back in 1 ms", detail_zh: "消息 1 ms 后返回", age_s: 4 },
+        { part: "uplink", status: "ok", detail: "centre answers", detail_zh: "中心有应答", age_s: 4 },
       ],
     }),
     "GET /api/v1/box": ({ request }) => {

@@ -15,7 +15,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 use zhiban_drivers::supervise::{DriverState, Supervisor};
-use zhiban_kernel::health::{Health, Report, Status};
+use zhiban_kernel::health::{Health, Part, Report, Status};
 use zhiban_kernel::people::People;
 use zhiban_kernel::store::WriterState;
 use zhiban_kernel::web::{Access, Api, Caller, Result, WebError};
@@ -84,7 +84,7 @@ impl Watch {
     pub async fn report(&self, caller: Caller, headers: &HeaderMap) -> Report {
         let mut report = self.health.report();
         if !self.sees_details(caller, headers).await {
-            report.parts.iter_mut().for_each(|part| part.detail.clear());
+            report.parts.iter_mut().for_each(Part::hide_detail);
         }
         report
     }

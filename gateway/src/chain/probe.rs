@@ -10,6 +10,7 @@ use zhiban_drivers::supervise::{DriverState, DriverStatus, Supervisor};
 use zhiban_kernel::Store;
 use zhiban_kernel::health::{Health, Status};
 use zhiban_kernel::people::first_broken_link;
+use zhiban_kernel::said::Said;
 
 use crate::federation::UplinkState;
 use crate::journal::{self, Journal, set_value};
@@ -56,9 +57,15 @@ pub async fn run_probes(
 async fn probe_audit(store: &Store, health: &Health) {
     let broken = store.read(|connection| first_broken_link(connection)).await;
     let (status, detail) = match broken {
-        Ok(None) => (Status::Ok, "unbroken".into()),
-        Ok(Some(id)) => (Status::Failing, format!("line {id} was changed or removed")),
-        Err(error) => (Status::Degraded, error.to_string()),
+        Ok(None) => (Status::Ok, Said::new("完整", "unbroken")),
+        Ok(Some(id)) => {
+            let said = Said::new(
+                format!("第 {id} 行被改过或删掉"),
+                format!("line {id} was changed or removed"),
+            );
+            (Status::Failing, said)
+        }
+        Err(error) => (Status::Degraded, error.to_string().into()),
     };
     health.say("audit log", status, detail, AUDIT_EVERY * 2);
 }
@@ -75,19 +82,27 @@ async fn probe_journal(journal: &Journal, refused_before: &mut u64, health: &Hea
     let more = refused - std::mem::replace(refused_before, refused);
     let free = free_bytes(store).filter(|free| *free < FREE_BYTES_MIN);
     let (status, detail) = match (result, free) {
-        (Err(error), _) => (Status::Failing, error.to_string()),
-        (Ok(()), Some(free)) => (
-            Status::Failing,
-            format!("disk is full: {free} bytes are free"),
-        ),
+        (Err(error), _) => (Status::Failing, error.to_string().into()),
+        (Ok(()), Some(free)) => {
+            let said = Said::new(
+                format!("磁盘已满：只剩 {free} 字节"),
+                format!("disk is full: {free} bytes are free"),
+            );
+            (Status::Failing, said)
+        }
         (Ok(()), None) if more > 0 => {
             let reason = journal.last_refusal().unwrap_or_default();
-            (
-                Status::Failing,
+            let said = Said::new(
+                format!("拒收了 {more} 条报文：{reason}"),
                 format!("{more} reports were refused: {reason}"),
-            )
+            );
+            (Status::Failing, said)
         }
-        (Ok(()), None) => (Status::Ok, format!("commit took {} ms", took.as_millis())),
+        (Ok(()), None) => {
+            let ms = took.as_millis();
+            let said = Said::new(format!("提交用时 {ms} ms"), format!("commit took {ms} ms"));
+            (Status::Ok, said)
+        }
     };
     if status == Status::Ok {
         metrics::gauge!("zhiban_commit_seconds").set(took.as_secs_f64());
@@ -117,7 +132,7 @@ struct Standing(HashMap<String, (i64, u32)>);
 impl Standing {
     /// What is wrong with the followers, when the journal ends at `last`. One that stands still
     /// breaks the chain; one that is only behind may catch up.
-    fn judge(&mut self, last: i64, positions: &[(String, i64)]) -> (Status, String) {
+    fn judge(&mut self, last: i64, positions: &[(String, i64)]) -> (Status, Said) {
         let (mut status, mut wrong) = (Status::Ok, Vec::new());
         for (name, at) in positions {
             let (before, looks) = self.0.entry(name.clone()).or_insert((*at, 0));
@@ -130,16 +145,22 @@ impl Standing {
             *before = *at;
             if *looks > LOOKS_UNMOVED {
                 status = Status::Failing;
-                wrong.push(format!("{name} does not move, {lag} reports behind"));
+                wrong.push(Said::new(
+                    format!("{name} 停住不动，落后 {lag} 条"),
+                    format!("{name} does not move, {lag} reports behind"),
+                ));
             } else if lag > LAG_DEGRADED {
                 status = status.max(Status::Degraded);
-                wrong.push(format!("{name} is {lag} reports behind"));
+                wrong.push(Said::new(
+                    format!("{name} 落后 {lag} 条"),
+                    format!("{name} is {lag} reports behind"),
+                ));
             }
         }
         if wrong.is_empty() {
-            wrong.push("keep up".into());
+            wrong.push(Said::new("已跟上", "keep up"));
         }
-        (status, wrong.join("; "))
+        (status, Said::joined(&wrong))
     }
 }
 
@@ -156,7 +177,7 @@ async fn probe_followers(journal: &Journal, standing: &mut Standing, health: &He
             }
             standing.judge(last, &positions)
         }
-        Err(error) => (Status::Failing, error.to_string()),
+        Err(error) => (Status::Failing, error.to_string().into()),
     };
     health.say("followers", status, detail, SILENCE_MAX);
 }
@@ -168,7 +189,7 @@ fn probe_drivers(drivers: &Supervisor, health: &Health) {
 
 /// A driver that runs again and has not spoken with its device since counts as one that does not
 /// run: one that hangs is seen running at nearly every look.
-fn judge_drivers(statuses: &[DriverStatus]) -> (Status, String) {
+fn judge_drivers(statuses: &[DriverStatus]) -> (Status, Said) {
     let down: Vec<_> = statuses
         .iter()
         .filter(|status| status.state != DriverState::Running || status.detail.is_some())
@@ -178,10 +199,13 @@ fn judge_drivers(statuses: &[DriverStatus]) -> (Status, String) {
         })
         .collect();
     if down.is_empty() {
-        return (Status::Ok, format!("{} running", statuses.len()));
+        let count = statuses.len();
+        let said = Said::new(format!("{count} 个在运行"), format!("{count} running"));
+        return (Status::Ok, said);
     }
-    let detail = format!("not running: {}", down.join("; "));
-    (Status::Degraded, detail)
+    let down = down.join("; ");
+    let said = Said::new(format!("未运行：{down}"), format!("not running: {down}"));
+    (Status::Degraded, said)
 }
 
 /// The hall never waits for the WAN: a centre that is away degrades nothing here but freshness.
@@ -190,16 +214,15 @@ fn probe_uplink(state: &UplinkState, health: &Health) {
         return;
     }
     let (status, detail) = if state.connected {
-        (Status::Ok, "centre answers".to_owned())
+        (Status::Ok, Said::new("中心有应答", "centre answers"))
     } else {
-        let problem = state
-            .problem
-            .clone()
-            .unwrap_or_else(|| "not tried yet".into());
-        (
-            Status::Degraded,
-            format!("centre not reached, facts wait here: {problem}"),
-        )
+        let problem = state.problem.clone().map(Said::from);
+        let Said { zh, en } = problem.unwrap_or_else(|| Said::new("尚未尝试", "not tried yet"));
+        let said = Said::new(
+            format!("连不上中心，数据在本机等待：{zh}"),
+            format!("centre not reached, facts wait here: {en}"),
+        );
+        (Status::Degraded, said)
     };
     health.say("uplink", status, detail, SILENCE_MAX);
 }
@@ -222,18 +245,21 @@ mod tests {
         };
         let well = driver("air", DriverState::Running, None);
         let judged = judge_drivers(std::slice::from_ref(&well));
-        assert_eq!(judged, (Status::Ok, "1 running".into()));
+        assert_eq!((judged.0, &*judged.1.en), (Status::Ok, "1 running"));
         let hangs = driver("door", DriverState::Running, Some("driver hung"));
         let stopped = driver("pad", DriverState::Stopped, None);
         let judged = judge_drivers(&[well, hangs, stopped]);
         let expected = "not running: door: driver hung; pad";
-        assert_eq!(judged, (Status::Degraded, expected.into()));
+        assert_eq!((judged.0, &*judged.1.en), (Status::Degraded, expected));
     }
 
     #[test]
     fn a_follower_that_stands_still_with_work_to_do_is_named() {
         let mut standing = Standing::default();
-        let mut look = |last, at| standing.judge(last, &[("queue".into(), at)]);
+        let mut look = |last, at| {
+            let (status, said) = standing.judge(last, &[("queue".into(), at)]);
+            (status, said.en)
+        };
         for _ in 0..10 {
             assert_eq!(look(5, 5).0, Status::Ok, "nothing to do");
         }

@@ -64,7 +64,7 @@ async fn status_page(
         .parts
         .iter()
         .map(|part| {
-            let (part_name, detail) = (part.part, escape(&part.detail));
+            let (part_name, detail) = (part.part, escape(&part.said().both()));
             let words = words(part.status);
             format!("<tr><th scope=row>{part_name}</th><td>{words}</td><td>{detail}</td></tr>")
         })

@@ -14,6 +14,7 @@ use rusqlite::Connection;
 use zhiban_config::GatewayConfig;
 use zhiban_kernel::backup::Subject;
 use zhiban_kernel::people::{first_broken_link, note};
+use zhiban_kernel::said::Said;
 use zhiban_kernel::{Clock, StoreError};
 
 use zhiban_vocabulary::device::{DeviceAlarm, Severity};
@@ -63,12 +64,12 @@ fn read_through(connection: &Connection) -> Result<(), StoreError> {
 }
 
 /// The way every alarm of the hall goes: to its own pages, and to the centre.
-fn tell_of_damage(connection: &Connection, text: &str) -> Result<(), StoreError> {
-    note(connection, PROGRAM, "", "box.database-mended", text)?;
+fn tell_of_damage(connection: &Connection, told: &Said) -> Result<(), StoreError> {
+    note(connection, PROGRAM, "", "box.database-mended", &told.en)?;
     let alarm = DeviceAlarm {
         alarm: "database-damaged".into(),
         severity: Severity::Warning,
-        text: Some(text.to_owned()),
+        text: Some(told.both()),
     };
     journal::note_of_hall(
         connection,

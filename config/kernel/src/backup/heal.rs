@@ -25,6 +25,7 @@ use super::take::{backups_in, check_database, copy_database, free_bytes};
 use super::{BackupError, Manifest, Rescued, Subject, archive, of};
 use crate::notify::notify;
 use crate::runtime::take_folder;
+use crate::said::Said;
 use crate::store::{leave_mark, mark_file};
 use crate::{Clock, Store, StoreError};
 
@@ -73,29 +74,65 @@ pub enum Outcome {
 }
 
 impl Incident {
-    /// In one line; `aside` is the folder.
+    /// In one line; `aside` is the folder. What SQLite said stands at the end: it is for experts.
     #[must_use]
-    pub fn told(&self, aside: &Path) -> String {
-        let (reason, aside, rescued) = (&self.reason, aside.display(), self.rescued);
-        let went_on = match self.outcome {
+    pub fn told(&self, aside: &Path) -> Said {
+        let mut said = vec![Said::new("数据库曾损坏", "the database was damaged")];
+        said.extend(self.went_on());
+        said.extend(self.problem.as_ref().map(|why| {
+            Said::new(
+                format!("没有找回更多，因为 {why}"),
+                format!("no more, for {why}"),
+            )
+        }));
+        let (aside, reason) = (aside.display(), self.reason.replace('\n', " "));
+        said.push(Said::new(
+            format!("原数据库在 {aside}"),
+            format!("as it was it is in {aside}"),
+        ));
+        said.push(Said::new(
+            format!("原因：{reason}"),
+            format!("reason: {reason}"),
+        ));
+        Said::joined(&said)
+    }
+
+    /// What a person elsewhere needs to know of it.
+    fn brief(&self) -> Said {
+        let mut said = vec![Said::new("数据库曾损坏", "the database was damaged")];
+        said.extend(self.went_on().into_iter().next());
+        Said::joined(&said)
+    }
+
+    fn went_on(&self) -> Vec<Said> {
+        let (rescued, lost) = (self.rescued, self.lost);
+        match self.outcome {
             Outcome::Backup(taken) => {
-                let lost = match self.lost {
-                    0 => String::new(),
-                    lost => format!(" ({lost} could not be proved and are lost)"),
-                };
-                format!(
-                    "the backup of {taken} took its place, with {rescued} newer reports{lost}; accounts, devices \
-                     and settings are as they were then"
-                )
+                let back = Said::new(
+                    format!("已用 {taken} 的备份恢复，另找回 {rescued} 条较新的报文"),
+                    format!("the backup of {taken} took its place, with {rescued} newer reports"),
+                );
+                let lost = (lost > 0).then(|| {
+                    Said::new(
+                        format!("{lost} 条无法核实而丢失"),
+                        format!("{lost} could not be proved and are lost"),
+                    )
+                });
+                let rest = Said::new(
+                    "账号、设备和设置是备份当时的",
+                    "accounts, devices and settings are as they were then",
+                );
+                [Some(back), lost, Some(rest)]
+                    .into_iter()
+                    .flatten()
+                    .collect()
             }
-            Outcome::CutShort => "it goes on without the lost end of its log".into(),
-            Outcome::Anew => "somebody began anew".into(),
-        };
-        let problem = self.problem.iter();
-        let problem: String = problem.map(|why| format!("; no more, for {why}")).collect();
-        format!(
-            "the database was damaged ({reason}); {went_on}{problem}; as it was it is in {aside}"
-        )
+            Outcome::CutShort => vec![Said::new(
+                "保留了仍可读的部分，日志末尾的内容丢失",
+                "it goes on without the lost end of its log",
+            )],
+            Outcome::Anew => vec![Said::new("有人选择重新开始", "somebody began anew")],
+        }
     }
 }
 
@@ -200,9 +237,9 @@ pub(super) fn mend(
         lost: 0,
         problem: None,
     };
-    bring_over(subject, &stage, &aside, &mut incident)?;
+    bring_over(subject, &stage, &mut incident)?;
     settle(subject, &stage, &aside, &incident)?;
-    tracing::warn!("{}", incident.told(&aside));
+    tracing::warn!("{}", incident.told(&aside).en);
     Ok(Some(incident))
 }
 
@@ -229,7 +266,7 @@ pub fn begin_anew(subject: &Subject, now: Timestamp) -> Result<PathBuf, BackupEr
         lost: 0,
         problem: None,
     };
-    bring_over(subject, &stage, &aside, &mut incident)?;
+    bring_over(subject, &stage, &mut incident)?;
     settle(subject, &stage, &aside, &incident)?;
     Ok(aside)
 }
@@ -365,12 +402,7 @@ fn unpack(subject: &Subject, file: &Path, stage: &Path) -> Option<Manifest> {
 }
 
 /// Brings over what the damaged database holds beyond the backup, and writes down what happened.
-fn bring_over(
-    subject: &Subject,
-    stage: &Path,
-    aside: &Path,
-    incident: &mut Incident,
-) -> Result<(), BackupError> {
+fn bring_over(subject: &Subject, stage: &Path, incident: &mut Incident) -> Result<(), BackupError> {
     let mut back = Connection::open(stage.join(subject.database))?;
     back.execute_batch("pragma synchronous = full")?;
     (subject.migrate)(&mut back)?;
@@ -398,8 +430,7 @@ fn bring_over(
         }
     }
     let work = back.transaction()?;
-    let told = incident.told(aside);
-    (subject.tell)(&work, &told)?;
+    (subject.tell)(&work, &incident.brief())?;
     Ok(work.commit()?)
 }
 

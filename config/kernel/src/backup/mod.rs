@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use crate::StoreError;
+use crate::said::Said;
 
 pub use heal::{Incident, Outcome, begin_anew, incidents, open_mended};
 pub use manifest::Manifest;
@@ -59,7 +60,7 @@ pub struct Subject {
     /// over, as far as each row is proved.
     pub rescue: fn(&Connection, &Connection) -> Result<Rescued, StoreError>,
     /// Tells whoever should know what happened, in the database itself.
-    pub tell: fn(&Connection, &str) -> Result<(), StoreError>,
+    pub tell: fn(&Connection, &Said) -> Result<(), StoreError>,
 }
 
 impl Subject {

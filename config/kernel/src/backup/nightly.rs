@@ -16,6 +16,7 @@ use super::{
 };
 use crate::doctor::BACKUP_AGE_MAX;
 use crate::health::{Health, Status};
+use crate::said::Said;
 use crate::{Clock, Store};
 
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -41,7 +42,7 @@ pub struct NightlyState {
     /// Why the last try failed; cleared by one that does not.
     pub problem: Option<String>,
     /// What happened to the database last, in one line.
-    pub incident: Option<String>,
+    pub incident: Option<Said>,
     pub incident_at: Option<Timestamp>,
 }
 
@@ -204,25 +205,47 @@ fn is_missing(
     }
 }
 
-fn judge(state: &NightlyState, now: Timestamp, at: Time) -> (Status, String) {
+fn judge(state: &NightlyState, now: Timestamp, at: Time) -> (Status, Said) {
     let age = state.last.map(|last| now.duration_since(last));
     let hours = age.map_or(0, |age: SignedDuration| age.as_hours());
     let since = state.incident_at.map(|at| now.duration_since(at).abs());
     let is_recent = since.is_some_and(|since| since < SHOWN);
     let incident = state.incident.as_ref().filter(|_| is_recent);
     let (status, told) = match (&state.problem, age) {
-        (Some(problem), _) => (Status::Degraded, format!("failed: {problem}")),
-        (None, None) => (
-            Status::Ok,
-            format!("none yet; the first follows soon, then daily at {at}"),
-        ),
-        (None, Some(age)) if age.abs() > BACKUP_AGE_MAX => {
-            (Status::Degraded, format!("the last is {hours} h old"))
+        (Some(problem), _) => {
+            let said = Said::new(format!("失败：{problem}"), format!("failed: {problem}"));
+            (Status::Degraded, said)
         }
-        (None, Some(_)) => (Status::Ok, format!("{hours} h ago, read back and counted")),
+        (None, None) => {
+            let said = Said::new(
+                format!("还没有；第一次很快进行，以后每天 {at}"),
+                format!("none yet; the first follows soon, then daily at {at}"),
+            );
+            (Status::Ok, said)
+        }
+        (None, Some(age)) if age.abs() > BACKUP_AGE_MAX => {
+            let said = Said::new(
+                format!("最近一份是 {hours} 小时前的"),
+                format!("the last is {hours} h old"),
+            );
+            (Status::Degraded, said)
+        }
+        (None, Some(_)) => {
+            let said = Said::new(
+                format!("{hours} 小时前，已读回并核对"),
+                format!("{hours} h ago, read back and counted"),
+            );
+            (Status::Ok, said)
+        }
     };
     match incident {
-        Some(incident) => (Status::Degraded, format!("{incident}; last backup: {told}")),
+        Some(incident) => {
+            let told = Said::new(
+                format!("最近备份：{}", told.zh),
+                format!("last backup: {}", told.en),
+            );
+            (Status::Degraded, Said::joined(&[incident.clone(), told]))
+        }
         None => (status, told),
     }
 }
@@ -265,14 +288,17 @@ mod tests {
         assert_eq!(judge(&state(ago(24), None), now, at).0, Status::Ok);
         assert_eq!(judge(&state(ago(37), None), now, at).0, Status::Degraded);
         let failed = judge(&state(ago(1), Some("no room")), now, at);
-        assert_eq!(failed, (Status::Degraded, "failed: no room".into()));
+        assert_eq!(
+            (failed.0, failed.1.en.as_str()),
+            (Status::Degraded, "failed: no room")
+        );
         // A damaged database of yesterday hides nothing.
         let both = NightlyState {
-            incident: Some("damaged".into()),
+            incident: Some(Said::same("damaged")),
             incident_at: ago(24),
             ..state(ago(1), Some("no room"))
         };
-        let told = judge(&both, now, at).1;
+        let told = judge(&both, now, at).1.both();
         assert!(
             told.contains("damaged") && told.contains("no room"),
             "{told}"

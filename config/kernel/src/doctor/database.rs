@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OpenFlags};
 
 use super::{Mark, Report, Said};
-use crate::backup::{FOLDER, Incident, Outcome, Subject, incidents, newest, taken_at};
+use crate::backup::{FOLDER, Subject, incidents, newest, taken_at};
 
 /// A nightly backup older than this was missed.
 pub const BACKUP_AGE_MAX: SignedDuration = SignedDuration::from_hours(36);
@@ -53,38 +53,19 @@ pub fn check_incidents(report: &mut Report, subject: &Subject) {
     for (folder, incident) in incidents(subject) {
         let what = Said::new("数据库曾损坏", "database was damaged");
         let aside = folder.display();
-        let english = incident.as_ref().map(|found| found.told(&folder));
-        let english = english.unwrap_or_else(|| format!("as it was it is in {aside}"));
-        let found = Said::new(chinese(incident.as_ref(), &folder), english);
+        let found = incident.as_ref().map(|found| found.told(&folder));
+        let found = found.unwrap_or_else(|| {
+            Said::new(
+                format!("原数据库在 {aside}"),
+                format!("as it was it is in {aside}"),
+            )
+        });
         let advice = Said::new(
             format!("检查磁盘（smartctl -a）；确认无误后删除：rm -r {aside}"),
             format!("check the disk (smartctl -a); when all is well: rm -r {aside}"),
         );
         report.add(Mark::Look, what, found, advice);
     }
-}
-
-fn chinese(incident: Option<&Incident>, aside: &Path) -> String {
-    let aside = aside.display();
-    let Some(Incident {
-        at,
-        reason,
-        outcome,
-        rescued,
-        lost,
-        ..
-    }) = incident
-    else {
-        return format!("原数据库在 {aside}");
-    };
-    let went_on = match outcome {
-        Outcome::Backup(taken) => format!(
-            "已用 {taken} 的备份恢复，另找回 {rescued} 条较新的报文，{lost} 条无法核实而丢失"
-        ),
-        Outcome::CutShort => "保留了仍可读的部分，日志末尾的内容丢失".into(),
-        Outcome::Anew => "有人选择重新开始".into(),
-    };
-    format!("{at} 发现损坏（{reason}）；{went_on}；原数据库在 {aside}")
 }
 
 fn quick_check(subject: &Subject, file: &Path) -> Result<String, String> {
@@ -144,10 +125,15 @@ pub fn check_backup(report: &mut Report, subject: &Subject, folder: &Path, now: 
     }
 }
 
-/// Whether both are on one disk; also when neither is there.
+/// Whether both are on one disk. What is not there yet will be where its folder is.
 #[must_use]
 pub fn is_same_disk(one: &Path, other: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
-    let disk = |path: &Path| std::fs::metadata(path).ok().map(|found| found.dev());
+    let disk = |path: &Path| {
+        let there = path
+            .ancestors()
+            .find_map(|path| std::fs::metadata(path).ok());
+        there.map(|found| found.dev())
+    };
     disk(one) == disk(other)
 }

@@ -5,69 +5,13 @@ mod database;
 mod machine;
 mod service;
 
-use std::fmt;
-
+pub use crate::said::{Language, Said};
 pub use database::{BACKUP_AGE_MAX, check_backup, check_database, check_incidents, is_same_disk};
 pub use machine::{check_clock, check_disk, check_folder, check_fsync};
 pub use service::{
     Running, Update, check_listen, check_parts, check_service, check_update, last_update,
     wait_healthy,
 };
-
-/// Language of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Language {
-    Zh,
-    En,
-}
-
-impl Language {
-    /// That of the environment (`LC_ALL`, `LC_MESSAGES`, `LANG`); English when it says nothing.
-    #[must_use]
-    pub fn of_environment() -> Self {
-        let named = ["LC_ALL", "LC_MESSAGES", "LANG"]
-            .into_iter()
-            .filter_map(|name| std::env::var(name).ok())
-            .find(|value| !value.is_empty());
-        match named {
-            Some(value) if value.starts_with("zh") => Self::Zh,
-            _ => Self::En,
-        }
-    }
-}
-
-/// A sentence in both languages.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
-    pub zh: String,
-    pub en: String,
-}
-
-impl Said {
-    pub fn new(zh: impl Into<String>, en: impl Into<String>) -> Self {
-        Self {
-            zh: zh.into(),
-            en: en.into(),
-        }
-    }
-
-    /// What is the same in both: numbers, paths, words of other programs.
-    pub fn same(text: impl fmt::Display) -> Self {
-        let text = text.to_string();
-        Self {
-            zh: text.clone(),
-            en: text,
-        }
-    }
-
-    #[must_use]
-    pub fn text(&self, language: Language) -> &str {
-        match language {
-            Language::Zh => &self.zh,
-            Language::En => &self.en,
-        }
-    }
-}
 
 /// How one thing stands; the worst one decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -29,6 +29,7 @@ pub struct Part {
     /// `ok`, `degraded` or `failing`
     pub status: String,
     pub detail: String,
+    pub detail_zh: String,
 }
 
 #[derive(Deserialize)]
@@ -164,7 +165,7 @@ pub fn check_parts(report: &mut Report, running: &Running, names: &[(&str, &str,
             |(_, zh, advice_zh, advice_en)| (*zh, *advice_zh, *advice_en),
         );
         let what = Said::new(zh, part.part.as_str());
-        let found = Said::same(&part.detail);
+        let found = Said::new(&part.detail_zh, &part.detail);
         let mark = match part.status.as_str() {
             "ok" => Mark::Good,
             "degraded" => Mark::Look,

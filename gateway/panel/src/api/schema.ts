@@ -4202,7 +4202,9 @@ export interface components {
              * @description Seconds since the part last said anything.
              */
             age_s: number;
+            /** @description In English. */
             detail: string;
+            detail_zh: string;
             part: string;
             status: components["schemas"]["Status"];
         };

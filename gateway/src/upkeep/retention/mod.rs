@@ -15,6 +15,7 @@ use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 use zhiban_config::gateway::Retention;
 use zhiban_kernel::health::{Health, Status};
+use zhiban_kernel::said::Said;
 use zhiban_kernel::{Store, StoreError};
 
 use crate::federation::{Line, Spared};
@@ -90,7 +91,7 @@ impl Keeper {
             |connection: &rusqlite::Connection| Ok((used_bytes(connection)?, dropped(connection)?));
         let (status, detail) = match self.journal.store().read(read).await {
             Ok((used, dropped)) => judge(used, limit, &dropped, now),
-            Err(error) => (Status::Degraded, error.to_string()),
+            Err(error) => (Status::Degraded, error.to_string().into()),
         };
         self.health.say(PART, status, detail, SILENCE_MAX);
     }
@@ -101,28 +102,35 @@ fn judge(
     limit: Option<u64>,
     dropped: &[Dropped],
     now: jiff::Timestamp,
-) -> (Status, String) {
+) -> (Status, Said) {
     let recent = |one: &&Dropped| now.duration_since(one.last) < SHOWN_FOR;
     // What nobody has any more stays shown.
     let shown = |one: &&Dropped| one.what == "unsent" || recent(one);
-    let dropped: Vec<_> = dropped
-        .iter()
-        .filter(shown)
-        .map(|one| format!("{} {} since {}", one.rows, one.what, one.since))
-        .collect();
+    let dropped: Vec<_> = dropped.iter().filter(shown).map(Dropped::said).collect();
     let share = limit.map_or("?".to_owned(), |limit| (limit >> 20).to_string());
-    let mut said = vec![format!("{} of {share} MiB used", used >> 20)];
+    let used_mib = used >> 20;
+    let mut said = vec![Said::new(
+        format!("已用 {used_mib} MiB，份额 {share} MiB"),
+        format!("{used_mib} of {share} MiB used"),
+    )];
     if limit.is_some_and(|limit| used > limit.saturating_add(limit / 20)) {
-        said.push("nothing is left that may be dropped: a larger disk or share is needed".into());
+        said.push(Said::new(
+            "没有可以删除的了：需要更大的磁盘或份额",
+            "nothing is left that may be dropped: a larger disk or share is needed",
+        ));
     }
     if !dropped.is_empty() {
-        said.push(format!("dropped before their time: {}", dropped.join(", ")));
+        let Said { zh, en } = Said::joined(&dropped);
+        said.push(Said::new(
+            format!("提前删除：{zh}"),
+            format!("dropped before their time: {en}"),
+        ));
     }
     let status = match said.len() {
         1 => Status::Ok,
         _ => Status::Degraded,
     };
-    (status, said.join("; "))
+    (status, Said::joined(&said))
 }
 
 /// Bytes the database may use: a share of its disk. `None` when the disk cannot be asked.

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Result, params};
 use zhiban_config::gateway::Retention;
 use zhiban_kernel::clock::{from_ms, to_ms};
+use zhiban_kernel::said::Said;
 
 use crate::journal::SeenPlace;
 use crate::{commands, federation, joining, journal};
@@ -134,6 +135,27 @@ pub struct Dropped {
     pub rows: i64,
     pub since: Timestamp,
     pub last: Timestamp,
+}
+
+impl Dropped {
+    /// How many of what, since when.
+    #[must_use]
+    pub fn said(&self) -> Said {
+        let Self {
+            what, rows, since, ..
+        } = self;
+        let zh = match what.as_str() {
+            "settled" => "中心已有的数据",
+            "report" => "报文",
+            "command" => "命令记录",
+            "letter" => "死信",
+            _ => "尚未上传的数据",
+        };
+        Said::new(
+            format!("{zh} {rows} 条，自 {since} 起"),
+            format!("{rows} {what} since {since}"),
+        )
+    }
 }
 
 /// What went before its time since the box exists.
