@@ -39,6 +39,8 @@ pub enum WebError {
     },
     #[error("{0}")]
     Conflict(String),
+    #[error("the body has {found} bytes, at most {most} are taken")]
+    TooLarge { found: u64, most: u64 },
     #[error("too many tries, wait {retry_after_s} s")]
     TooMany { retry_after_s: u64 },
     #[error("not available now: {0}")]
@@ -135,6 +137,7 @@ impl WebError {
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not-found"),
             Self::Invalid { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
+            Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
             Self::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many"),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),

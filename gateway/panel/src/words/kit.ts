@@ -88,6 +88,7 @@ export const kitWords = {
     "not-found": ["没有找到，可能已被删除。", "Not found; it may have been removed."],
     invalid: ["“{field}”填写有误：{message}", "“{field}” is not right: {message}"],
     conflict: ["与现有记录冲突，可能已存在同名记录。", "This clashes with an existing record; the name may be taken."],
+    "too-large": ["内容太大，无法接收。", "This is too large to be taken."],
     "too-many": ["尝试次数过多，请稍后再试。", "Too many tries. Please wait a while."],
     "too-many-wait": ["尝试次数过多，请等待 {wait} 后再试。", "Too many tries. Please wait {wait}."],
     unavailable: ["服务暂时不可用，请稍后再试。", "The service is not available right now. Please try again later."],
