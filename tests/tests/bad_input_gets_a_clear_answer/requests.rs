@@ -55,7 +55,7 @@ async fn bodies_that_hold_no_reports_are_refused_with_the_place() {
     );
     let announced = announce(&scene, "/api/v1/reports", 8 << 20).await;
     assert!(announced.starts_with("HTTP/1.1 413 "), "{announced}");
-    // Whoever does not know the key of a hook gets no byte of a body read.
+    // Whoever does not know the key of a hook is not asked for a body.
     let announced = announce(&scene, "/hooks/tm-1/wrong", 1_000).await;
     assert!(announced.starts_with("HTTP/1.1 401 "), "{announced}");
     let many = format!("{{\"reports\":[{}]}}", vec!["{}"; 1_001].join(","));

@@ -130,6 +130,8 @@ async fn hear_out(request: Request, next: Next) -> Response {
     if said.exact() == Some(0) {
         return next.run(request).await;
     }
+    // Who asks first writes nothing more when the answer is no.
+    let asks_first = request.headers().contains_key(header::EXPECT);
     let (head, body) = request.into_parts();
     let body = Arc::new(Mutex::new(body.into_data_stream()));
     let (found, most) = (said.lower(), BODY_BYTES_MAX as u64);
@@ -139,7 +141,7 @@ async fn hear_out(request: Request, next: Next) -> Response {
         let request = Request::from_parts(head, Body::from_stream(rest(body.clone())));
         next.run(request).await
     };
-    if found <= THROWN_BYTES_MAX {
+    if found <= THROWN_BYTES_MAX && !asks_first {
         let _ = tokio::time::timeout(THROW_TIME, throw_away(rest(body))).await;
     }
     answer
