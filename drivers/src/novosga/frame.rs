@@ -233,13 +233,22 @@ pub struct Told {
     line: Option<Line>,
 }
 
-/// All that was told, by the id of the `atendimento`.
-pub type Memory = BTreeMap<u64, Told>;
+/// What was told and what was read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// All that was told, by the id of the `atendimento`.
+    told: BTreeMap<u64, Told>,
+    /// The panel as it was read last.
+    panel: Vec<Line>,
+}
 
 /// What is new, oldest first, and what is to be remembered when it is told.
 ///
 /// Once it is `most` happenings, the other tickets stay as they were told: they are news the next
 /// time. A ticket is always told whole: the name of [`Step::Moved`] does not outlast the memory.
+///
+/// `panel` was read behind the tickets and may know of a call they do not have yet. So lines are older
+/// than a ticket that waits only when the panel before this one had them.
 #[must_use]
 pub fn news<'t>(
     tickets: &'t [Ticket],
@@ -248,30 +257,45 @@ pub fn news<'t>(
     most: usize,
 ) -> (Vec<Happening<'t>>, Memory) {
     let mut news = Vec::new();
-    let mut remembered = Memory::new();
+    let mut remembered = BTreeMap::new();
     for ticket in tickets {
-        let before = memory.get(&ticket.id);
+        let before = memory.told.get(&ticket.id);
         if news.len() >= most {
             remembered.extend(before.map(|told| (ticket.id, told.clone())));
             continue;
         }
-        let line = place(ticket, panel, before);
+        let line = ticket.called.and_then(|_| place(ticket, panel, before));
+        let last = match ticket.called {
+            Some(_) => line,
+            None => newest(ticket, &memory.panel),
+        };
         let ticket_before = before.map(|told| &told.ticket);
         news.extend(since(ticket, tickets, ticket_before, line));
         news.extend(recall(ticket, before, line));
         let mut told = Told {
             ticket: ticket.clone(),
-            line: line.or(before.and_then(|told| told.line.as_ref())).cloned(),
+            line: last.or(before.and_then(|told| told.line.as_ref())).cloned(),
         };
-        if ticket.status == Status::Called && line.is_none() {
+        let is_there = matches!(ticket.status, Status::Called | Status::Started);
+        if is_there && line.is_none() {
             // Called a moment ago, and the panel, which has the place, will say so.
             told.ticket.called = ticket_before.and_then(|before| before.called);
+            told.ticket.started = ticket_before.and_then(|before| before.started);
         }
         remembered.insert(ticket.id, told);
     }
     // Steps of one ticket are in order, and stay so.
     news.sort_by_key(|happening| happening.at);
-    (news, remembered)
+    let memory = Memory {
+        told: remembered,
+        panel: panel.to_vec(),
+    };
+    (news, memory)
+}
+
+fn newest<'l>(ticket: &Ticket, panel: &'l [Line]) -> Option<&'l Line> {
+    let own = panel.iter().filter(|line| line.is_of(ticket));
+    own.max_by_key(|line| line.id)
 }
 
 /// The line of the panel that says where a ticket was called to. Lines about an earlier call do
@@ -372,9 +396,10 @@ pub fn fuzz(bytes: &[u8]) {
     };
     tickets.sort_by_key(|ticket| ticket.id);
     tickets.dedup_by_key(|ticket| ticket.id);
-    let (_, told) = news(&tickets, &lines, &Memory::new(), usize::MAX);
-    let (again, told_again) = news(&tickets, &lines, &told, usize::MAX);
+    let (_, told) = news(&tickets, &lines, &Memory::default(), usize::MAX);
+    let (again, told) = news(&tickets, &lines, &told, usize::MAX);
     assert!(again.is_empty(), "news twice: {again:?}");
+    let (_, told_again) = news(&tickets, &lines, &told, usize::MAX);
     assert_eq!(told, told_again);
 }
 

@@ -69,7 +69,7 @@ async fn serve(settings: &Settings, session: Session) -> Result<Infallible, Driv
         settings,
         client: Client::new(settings.base.clone(), tap).showing(frame::KEYS),
         outlet: session.outlet,
-        memory: Memory::new(),
+        memory: Memory::default(),
         today: None,
     };
     let mut hub = Hub {

@@ -59,7 +59,7 @@ fn a_ticket_is_told_step_by_step_or_all_at_once() {
         "A001 Started(3) 09:06:00",
         "A001 Finished 09:09:00",
     ];
-    let mut memory = Memory::new();
+    let mut memory = Memory::default();
     for ((status, times), expected) in stages.iter().zip(expected) {
         let ticket = [written(1, "A001", 1, status, *times)];
         // What the panel kept of another day says nothing.
@@ -72,15 +72,15 @@ fn a_ticket_is_told_step_by_step_or_all_at_once() {
     }
     let ticket = [written(1, "A001", 1, "encerrado", stages[3].1)];
     let panel = [call(7, "A001", 1, 3)];
-    assert_eq!(told(&ticket, &panel, &mut Memory::new()), expected);
+    assert_eq!(told(&ticket, &panel, &mut Memory::default()), expected);
     // The panel has gone on: where the call was is no longer known.
-    let late = told(&ticket, &[], &mut Memory::new());
+    let late = told(&ticket, &[], &mut Memory::default());
     assert_eq!(late, ["A001 Issued 09:00:00", "A001 Finished 09:09:00"]);
 }
 
 #[test]
 fn a_call_waits_for_its_line_of_the_panel() {
-    let mut memory = Memory::new();
+    let mut memory = Memory::default();
     let ticket = [written(1, "A001", 1, "chamado", [CAME, CALLED, None, None])];
     assert_eq!(told(&ticket, &[], &mut memory), ["A001 Issued 09:00:00"]);
     let others = [call(7, "A002", 1, 3), call(8, "A001", 2, 4), call(9, "B001", 1, 4)];
@@ -96,9 +96,26 @@ fn a_call_waits_for_its_line_of_the_panel() {
     assert_eq!(place_is_remembered, ["A001 Started(3) 09:06:00"]);
 }
 
+/// The panel is read behind the tickets: in between somebody calls.
+#[test]
+fn a_call_between_the_two_readings_is_told_by_the_next() {
+    let waits = [written(1, "A001", 1, "emitida", [CAME, None, None, None])];
+    let line = [call(7, "A001", 1, 3)];
+    let mut memory = Memory::default();
+    assert_eq!(told(&waits, &line, &mut memory), ["A001 Issued 09:00:00"]);
+    let begun = [written(1, "A001", 1, "iniciado", [CAME, CALLED, STARTED, None])];
+    let both = ["A001 Called(3) 09:05:00", "A001 Started(3) 09:06:00"];
+    assert_eq!(told(&begun, &line, &mut memory), both);
+    // The other way round: the line of a customer who is served already comes late.
+    let mut memory = Memory::default();
+    told(&waits, &[], &mut memory);
+    assert!(told(&begun, &[], &mut memory).is_empty());
+    assert_eq!(told(&begun, &line, &mut memory), both);
+}
+
 #[test]
 fn a_ticket_that_comes_back_is_called_where_its_new_line_says() {
-    let mut memory = Memory::new();
+    let mut memory = Memory::default();
     let gone = [written(1, "A001", 1, "nao_compareceu", [CAME, CALLED, None, ENDED])];
     let old = call(7, "A001", 1, 3);
     assert_eq!(
@@ -116,7 +133,7 @@ fn a_ticket_that_comes_back_is_called_where_its_new_line_says() {
 #[test]
 fn a_customer_sent_on_keeps_the_number() {
     for status in ["erro_triagem", "encerrado"] {
-        let mut memory = Memory::new();
+        let mut memory = Memory::default();
         let old = written(1, "A001", 1, status, [CAME, CALLED, STARTED, ENDED]);
         let new = written(2, "A001", 2, "emitida", [Some("09:09:01"), None, None, None]);
         let panel = [call(7, "A001", 1, 3)];
@@ -132,9 +149,9 @@ fn a_customer_sent_on_keeps_the_number() {
     // The same number much later is another customer's.
     let old = written(1, "A001", 1, "encerrado", [CAME, None, None, ENDED]);
     let new = written(2, "A001", 2, "emitida", [Some("10:00:00"), None, None, None]);
-    let said = told(&[old, new], &[], &mut Memory::new());
+    let said = told(&[old, new], &[], &mut Memory::default());
     assert_eq!(said.last().unwrap(), "A001 Issued 10:00:00");
-    let mut memory = Memory::new();
+    let mut memory = Memory::default();
     told(&[written(1, "A001", 1, "emitida", [CAME, None, None, None])], &[], &mut memory);
     let moved = [written(1, "A001", 2, "emitida", [CAME, None, None, None])];
     assert_eq!(told(&moved, &[], &mut memory), ["A001 Moved 09:00:00"]);
@@ -144,7 +161,7 @@ fn a_customer_sent_on_keeps_the_number() {
 fn what_is_too_much_at_once_is_told_bit_by_bit_and_once() {
     let number = |at: u64| format!("A{at:03}");
     let waiting = |service| (1..=9).map(move |at| written(at, &number(at), service, "emitida", [CAME, None, None, None]));
-    let mut memory = Memory::new();
+    let mut memory = Memory::default();
     let mut told_in_rounds = |list: Vec<Value>| {
         let (tickets, _) = tickets(json!(list).to_string().as_bytes()).unwrap();
         let mut rounds = Vec::new();
@@ -216,7 +233,7 @@ proptest! {
         tickets.sort_by_key(|ticket| ticket.id);
         tickets.dedup_by_key(|ticket| ticket.id);
         let (lines, _) = panel(json!(calls).to_string().as_bytes()).unwrap();
-        let (_, memory) = news(&tickets, &lines, &Memory::new(), usize::MAX);
+        let (_, memory) = news(&tickets, &lines, &Memory::default(), usize::MAX);
         prop_assert!(news(&tickets, &lines, &memory, usize::MAX).0.is_empty());
         // The panel forgets; what was told stays told.
         prop_assert!(news(&tickets, &[], &memory, usize::MAX).0.is_empty());
