@@ -118,7 +118,7 @@ impl Machine {
         let (root, pid) = (self.path("root"), self.path("pid"));
         let text = format!(
             "#!/bin/sh\npid={pid}\ncase $1 in\n\
-             start) while [ -e $pid.stopping ] && kill -0 $(cat $pid) 2>/dev/null; do sleep 0.1; done\n\
+             start) while [ -e $pid.stopping ] && kill $(cat $pid) 2>/dev/null; do sleep 0.1; done\n\
              rm -f $pid.stopping; [ -e $pid ] && kill -0 $(cat $pid) 2>/dev/null && exit 0\n\
              setsid {root}/usr/bin/{PROGRAM} run {config} >>{log} 2>&1 </dev/null & echo $! >$pid ;;\n\
              stop) [ -e $pid ] || exit 0\n touch $pid.stopping; kill $(cat $pid) 2>/dev/null\n\
