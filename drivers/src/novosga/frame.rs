@@ -293,6 +293,7 @@ pub fn news<'t>(
     (news, memory)
 }
 
+/// The last line of a panel about a ticket.
 fn newest<'l>(ticket: &Ticket, panel: &'l [Line]) -> Option<&'l Line> {
     let own = panel.iter().filter(|line| line.is_of(ticket));
     own.max_by_key(|line| line.id)
@@ -303,12 +304,10 @@ fn newest<'l>(ticket: &Ticket, panel: &'l [Line]) -> Option<&'l Line> {
 fn place<'l>(ticket: &Ticket, panel: &'l [Line], before: Option<&'l Told>) -> Option<&'l Line> {
     let last = before.and_then(|told| told.line.as_ref());
     let is_called_anew = before.is_some_and(|told| told.ticket.called != ticket.called);
-    let is_older = |line: &Line| last.is_some_and(|last| line.id <= last.id);
-    let newest = panel
-        .iter()
-        .filter(|line| line.is_of(ticket) && !(is_called_anew && is_older(line)))
-        .max_by_key(|line| line.id);
-    newest.or(last.filter(|_| !is_called_anew))
+    let is_older = |line: &&Line| last.is_some_and(|last| line.id <= last.id);
+    newest(ticket, panel)
+        .filter(|line| !(is_called_anew && is_older(line)))
+        .or(last.filter(|_| !is_called_anew))
 }
 
 /// A new line of the panel about a call that was told.
