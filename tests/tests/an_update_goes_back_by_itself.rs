@@ -114,6 +114,8 @@ impl Machine {
     }
 
     /// Starts and stops what stands in `usr/bin`, in place of systemd.
+    /// A stop may be cut between its mark and its signal: the start behind it signals again, or it would wait
+    /// for a program that nobody stops.
     fn make_service(&self) {
         let (root, pid) = (self.path("root"), self.path("pid"));
         let text = format!(
