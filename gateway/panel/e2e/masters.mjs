@@ -60,9 +60,17 @@ export async function walkOrganization(visitor, tally) {
     await page.locator("main .el-button--primary").first().click();
     await page.locator("input[name=name]").fill("WALK HALL");
     await page.locator("input[name=area_m2]").fill("620");
+    // The form stays until what was saved is there to be shown, however slow the centre is.
+    const slowly = async (route) => {
+      await page.waitForTimeout(route.request().method() === "GET" ? 500 : 0);
+      await route.continue();
+    };
+    const own = `**/api/v1/masters/halls/${encodeURIComponent(hall.node)}`;
+    await page.route(own, slowly);
     await page.locator("form button[type=submit]").click();
     await page.locator("form").waitFor({ state: "detached" });
     expect((await visitor.text("main")).includes("620 m²"), "the area is missing");
+    await page.unroute(own, slowly);
     await visitor.open(`/organization/thresholds?hall=${encodeURIComponent(hall.node)}`);
     await page.locator("main .filters .el-button--primary").click();
     const form = page.locator("[data-dialog=document]");
